@@ -1,0 +1,175 @@
+"""Every exception class of the package.
+
+```
+FoundationLabError
+├── ServiceError                 something failed inside the simulated world (outcome "error")
+│   ├── BackendError             a backend answered with an error
+│   ├── ServiceDown              the service is stopped, crashed or in an outage
+│   ├── ConnectionLost           a leased connection died, or its pool was closed under it
+│   ├── Rejected                 turned away without being tried (outcome "rejected")
+│   │   ├── CircuitOpen          the circuit breaker is open, or its probes are all taken
+│   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
+│   │   ├── QueueFull            the waiting line has reached its limit
+│   │   └── ResourceExhausted    no token left and the caller did not want to wait
+│   └── TimedOut                 a deadline passed (outcome "timeout")
+│       └── CheckoutTimeout      no connection came free in time
+├── CoordinationError            agents could not come to a result (outcome "error")
+├── UnknownName                  an event, field or service name that does not exist (a ValueError)
+├── InvalidFile                  a scenario, rule or data file that cannot be used (a ValueError)
+├── InvalidRecording             a folder that is no readable recording (a ValueError)
+├── MissingExtra                 an optional dependency is not installed (an ImportError)
+├── DeadlockError                nothing is left to run, but somebody still waits
+├── InvariantError               a conservation law does not hold
+└── SchedulingError              a model asked the engine for something impossible in time
+```
+
+A failure *inside* the simulated world is a `ServiceError`: services count it, retry it and report
+it. A programmer's mistake is a `ValueError` or `TypeError` and always comes through, so that a bug
+never passes for a simulated fault.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class FoundationLabError(Exception):
+    """The root of every exception that this package defines."""
+
+
+class ServiceError(FoundationLabError):
+    """A failure inside the simulated world.
+
+    `outcome` is how a call that ends with this exception is classified: one of ``error``,
+    ``rejected`` and ``timeout``.
+    """
+
+    outcome: ClassVar[str] = "error"
+
+
+class BackendError(ServiceError):
+    """A backend did the work and answered with an error."""
+
+
+class ServiceDown(ServiceError):
+    """The service is stopped, crashed or in an outage."""
+
+
+class ConnectionLost(ServiceError):
+    """A leased connection died, or its pool was closed while it was out."""
+
+
+class Rejected(ServiceError):
+    """The call was turned away without being tried."""
+
+    outcome: ClassVar[str] = "rejected"
+
+
+class CircuitOpen(Rejected):
+    """The circuit breaker is open, or all probes of its half-open state are taken."""
+
+
+class RateLimited(Rejected):
+    """The rate limiter has no permit left.
+
+    Args:
+        message: What was refused.
+        retry_after: Seconds until the same request would be allowed.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class QueueFull(Rejected):
+    """The waiting line in front of a service has reached its limit."""
+
+
+class ResourceExhausted(Rejected):
+    """No token of a limited resource is left, and the caller did not want to wait."""
+
+
+class TimedOut(ServiceError):
+    """A deadline passed before the work was done."""
+
+    outcome: ClassVar[str] = "timeout"
+
+
+class CheckoutTimeout(TimedOut):
+    """No connection came free within the checkout timeout."""
+
+
+class CoordinationError(ServiceError):
+    """A coordination session of agents ended without a result."""
+
+
+class UnknownName(FoundationLabError, ValueError):
+    """An event, field or service name that does not exist; the message lists the nearest ones."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
+        """Return the error for `name`, with the nearest of the `known` names as a hint.
+
+        Args:
+            kind: What the name should have been, for instance ``"event"``.
+            name: The name that was given.
+            known: All names that would have been right.
+        """
+        near = nearest(name, known)
+        hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        return cls(f"unknown {kind} {name!r}{hint}")
+
+
+class InvalidFile(FoundationLabError, ValueError):
+    """A scenario, rule or data file that cannot be used."""
+
+
+class InvalidRecording(FoundationLabError, ValueError):
+    """A folder that is not a readable recording: missing, cut short, or of a newer format."""
+
+
+class MissingExtra(FoundationLabError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+    @classmethod
+    def of(cls, module: str, extra: str) -> MissingExtra:
+        """Return the error for a missing `module` that the optional `extra` installs."""
+        return cls(
+            f"this needs the package {module!r}, which is not installed: "
+            f"pip install 'foundation-lab[{extra}]'"
+        )
+
+
+class DeadlockError(FoundationLabError, RuntimeError):
+    """Nothing is left to run, but the run should have gone on; names who waits for what."""
+
+
+class InvariantError(FoundationLabError, AssertionError):
+    """A conservation law does not hold; the message lists every violated one."""
+
+
+class SchedulingError(FoundationLabError, ValueError):
+    """A model asked the engine for something impossible, such as a time in the past."""
+
+
+def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Return up to `most` of the `known` names that look like `name`, the nearest first.
+
+    >>> nearest("circut_breaker", ["retry", "circuit_breaker"])
+    ['circuit_breaker']
+    """
+    candidates = list(known)
+    found = difflib.get_close_matches(name, candidates, n=most, cutoff=0.6)
+    if found:
+        return found
+    tails = {candidate.rsplit(".", 1)[-1]: candidate for candidate in candidates}
+    ends = difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=most, cutoff=0.6)
+    return [tails[end] for end in ends]

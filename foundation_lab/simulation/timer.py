@@ -1,0 +1,74 @@
+"""Timers that can be cancelled, and deadlines made of them."""
+
+from __future__ import annotations
+
+from heapq import heappush
+from typing import TYPE_CHECKING, Self
+
+from simpy.events import NORMAL, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from foundation_lab.errors import TimedOut
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.process import Process
+
+
+class Timer(Event):
+    """Calls a function at a virtual time, unless it is cancelled before.
+
+    A cancelled timer leaves no trace: it does not move the clock and keeps no run alive.
+    """
+
+    env: Simulation
+
+    def __init__(self, env: Simulation, time: float, call: Callable[[], object]) -> None:
+        super().__init__(env)
+        self._value = None
+        self._ok = True
+        self.callbacks = [lambda _event: call()]
+        heappush(env._queue, (time, NORMAL, next(env._eid), self))
+
+    def cancel(self) -> None:
+        """Forget the call. A timer that has fired or was cancelled stays as it is."""
+        self.env.cancel(self)
+
+
+class Deadline:
+    """Limits the time of a block in the running process; made by `Simulation.deadline`.
+
+    When the time is over, the given exception is raised in the process where it waits. What comes
+    first in the order of (time, priority, sequence) wins: an event that is processed at the very
+    instant of the deadline, but before it, still comes through.
+    """
+
+    def __init__(self, env: Simulation, delay: float, error: TimedOut) -> None:
+        self.expired = False
+        self._env = env
+        self._delay = delay
+        self._error = error
+        self._timer: Timer | None = None
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        """Start the clock."""
+        self._process = self._env.running_process("a deadline")
+        self._timer = self._env.call_in(self._delay, self._expire)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        self.expired = True
+        if self._process is not None:
+            self._process.deliver(self._error)

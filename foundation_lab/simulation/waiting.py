@@ -1,0 +1,91 @@
+"""Who waits for what: the words for a deadlock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from simpy.events import AllOf, AnyOf, Condition, Event, Process, Timeout
+from simpy.resources.base import BaseResource, Get, Put
+from simpy.resources.resource import Request, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Wait(Event):
+    """An event that says what it stands for, so that whoever waits for it can be explained."""
+
+    def __init__(self, env: object, description: str) -> None:
+        super().__init__(env)  # type: ignore[arg-type]
+        self.description = description
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """A process that waits.
+
+    Attributes:
+        process: Its name.
+        waiting_for: What it waits for, in words.
+        where: The innermost line of its code, as ``file:line``.
+    """
+
+    process: str
+    waiting_for: str
+    where: str
+
+    def __str__(self) -> str:
+        """Return the three as one line."""
+        return f"{self.process} waits for {self.waiting_for} ({self.where})"
+
+
+def blocked(processes: Iterable[Process]) -> list[Blocked]:
+    """Return what each living process waits for."""
+    return [
+        Blocked(process.name, describe_event(process.target), innermost_line(process))
+        for process in processes
+        if process.is_alive
+    ]
+
+
+def describe_event(event: Event | None) -> str:
+    """Return in words what an event stands for."""
+    if event is None:
+        return "its start"
+    if isinstance(event, Wait):
+        return event.description
+    if isinstance(event, Timeout):
+        return f"a timeout of {event._delay:g} s"
+    if isinstance(event, Process):
+        return f"the process {event.name} to end"
+    if isinstance(event, Condition):
+        word = {AllOf: "all of", AnyOf: "any of"}.get(type(event), "a condition on")
+        return f"{word} [{', '.join(describe_event(part) for part in event._events)}]"
+    if isinstance(event, Put | Get):
+        return _describe_request(event, event.resource)
+    return "an event that nobody has triggered"
+
+
+def innermost_line(process: Process) -> str:
+    """Return the line at which a process waits, inside of every ``yield from``, as ``file:line``."""
+    generator = process._generator
+    while getattr(generator, "gi_yieldfrom", None) is not None and hasattr(
+        generator.gi_yieldfrom, "gi_frame"
+    ):
+        generator = generator.gi_yieldfrom
+    frame = getattr(generator, "gi_frame", None)
+    if frame is None:
+        return "unknown line"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _describe_request(event: Put | Get, resource: BaseResource) -> str:
+    kind = type(resource).__name__
+    if isinstance(event, Request) and isinstance(resource, Resource):
+        holders = ", ".join(request.proc.name for request in resource.users) or "nobody"
+        return (
+            f"a slot of a {kind} (capacity {resource.capacity}, held by {holders}, "
+            f"{len(resource.queue)} waiting)"
+        )
+    verb = "room in" if isinstance(event, Put) else "an item of"
+    return f"{verb} a {kind} (capacity {resource.capacity:g})"

@@ -1,0 +1,103 @@
+"""Events of `foundation_lab.services.CircuitBreaker`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from foundation_lab.telemetry.event import (
+    Event,
+    Flag,
+    Label,
+    OptionalLabel,
+    OptionalSeconds,
+    Seconds,
+)
+
+
+class CallStart(Event):
+    """A call was admitted by a circuit breaker."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.call_start"
+
+    service_id: Label
+    timeout: OptionalSeconds
+
+
+class CallSuccess(Event):
+    """A call through a circuit breaker came back well."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.call_success"
+
+    service_id: Label
+    duration: Seconds
+
+
+class CallFailure(Event):
+    """A call through a circuit breaker failed and was counted."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.call_failure"
+
+    service_id: Label
+    error: Label
+    duration: Seconds
+
+
+class CallTimeout(Event):
+    """A call through a circuit breaker took longer than its timeout; a call_failure follows."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.call_timeout"
+
+    service_id: Label
+    timeout: Seconds
+
+
+class CallRejected(Event):
+    """A circuit breaker turned a call away."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.call_rejected"
+
+    service_id: Label
+    state: Label
+    retry_after: OptionalSeconds
+
+
+class CallIgnored(Event):
+    """A call ended in a way that the classifier does not count: an ignored error, a cancellation."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.call_ignored"
+
+    service_id: Label
+    error: Label
+    duration: Seconds
+
+
+class StateChange(Event):
+    """A circuit breaker went from one state to another."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.state_change"
+
+    service_id: Label
+    from_: Label = msgspec.field(name="from")
+    to: Label
+    reason: Label
+
+
+class Reset(Event):
+    """A circuit breaker was set back to closed by hand, with empty counts."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.reset"
+
+    service_id: Label
+    from_: Label = msgspec.field(name="from")
+
+
+class HealthCheck(Event):
+    """A circuit breaker said whether it lets calls through."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.health_check"
+
+    service_id: Label
+    healthy: Flag
+    state: OptionalLabel = None

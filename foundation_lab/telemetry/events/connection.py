@@ -1,0 +1,77 @@
+"""Events of `foundation_lab.services.ConnectionManager`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from foundation_lab.telemetry.event import Count, Event, Label, Seconds
+
+
+class PoolCreated(Event):
+    """A pool is ready to hand out connections."""
+
+    event_name: ClassVar[str] = "foundation.connection.pool_created"
+
+    pool_id: Label
+    size: Count
+    max_overflow: Count
+
+
+class ConnectionAcquired(Event):
+    """A connection was checked out; `duration` is how long its owner waited for it."""
+
+    event_name: ClassVar[str] = "foundation.connection.connection_acquired"
+
+    pool_id: Label
+    connection_id: Label
+    duration: Seconds
+
+
+class ConnectionReleased(Event):
+    """A connection came back; `duration` is how long it was out."""
+
+    event_name: ClassVar[str] = "foundation.connection.connection_released"
+
+    pool_id: Label
+    connection_id: Label
+    duration: Seconds
+
+
+class ConnectionFailed(Event):
+    """A checkout ended without a connection, or a connection was lost while it was out."""
+
+    event_name: ClassVar[str] = "foundation.connection.connection_failed"
+
+    pool_id: Label
+    error: Label
+
+
+class Timeout(Event):
+    """Nobody gave a connection back within the checkout timeout; a connection_failed follows."""
+
+    event_name: ClassVar[str] = "foundation.connection.timeout"
+
+    pool_id: Label
+    duration: Seconds
+    waiting: Count
+
+
+class Exhausted(Event):
+    """A checkout has to wait: every connection is out, the overflow too."""
+
+    event_name: ClassVar[str] = "foundation.connection.exhausted"
+
+    pool_id: Label
+    active: Count
+    waiting: Count
+
+
+class PoolHealth(Event):
+    """How a pool stands: connections out, connections idle, owners waiting."""
+
+    event_name: ClassVar[str] = "foundation.connection.pool_health"
+
+    pool_id: Label
+    active: Count
+    idle: Count
+    waiting: Count

@@ -1,0 +1,83 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foundation_lab.analytics import erlang_b, erlang_c, mm1, mmc
+
+SEED = 20_260_106
+
+
+@given(load=st.floats(0.0, 20.0), servers=st.integers(0, 20))
+def test_erlang_b_agrees_with_its_sum_of_powers(load: float, servers: int) -> None:
+    terms = [load**k / math.factorial(k) for k in range(servers + 1)]
+    assert erlang_b(load, servers) == pytest.approx(terms[-1] / sum(terms), rel=1e-9, abs=1e-300)
+
+
+@given(share=st.floats(0.0, 0.99), servers=st.integers(1, 20))
+def test_erlang_c_agrees_with_its_sum_of_powers(share: float, servers: int) -> None:
+    load = share * servers
+    last = load**servers / math.factorial(servers) / (1 - load / servers)
+    others = sum(load**k / math.factorial(k) for k in range(servers))
+    assert erlang_c(load, servers) == pytest.approx(last / (others + last), rel=1e-9, abs=1e-300)
+
+
+def test_erlang_b_has_no_overflow_with_many_servers() -> None:
+    assert 0.0 < erlang_b(5000.0, 5000) < 0.02
+
+
+@given(arrivals=st.floats(0.01, 0.99), servers=st.integers(1, 10), rate=st.floats(0.1, 10.0))
+def test_mmc_agrees_with_its_chain_of_states(arrivals: float, servers: int, rate: float) -> None:
+    queue = mmc(arrivals * servers * rate, rate, servers)
+    weights = [1.0]
+    for number in range(1, 4000):
+        weights.append(weights[-1] * arrivals * servers / min(number, servers))
+    states = np.asarray(weights) / sum(weights)
+    numbers = np.arange(len(states))
+    assert queue.utilisation == pytest.approx(arrivals)
+    assert queue.mean_number == pytest.approx(states @ numbers, rel=1e-6)
+    assert queue.mean_waiting == pytest.approx(
+        states @ np.maximum(numbers - servers, 0), rel=1e-6, abs=1e-12
+    )
+    assert queue.wait_probability == pytest.approx(states[numbers >= servers].sum(), rel=1e-6)
+
+
+@given(arrival_rate=st.floats(0.0, 0.99))
+def test_mm1_agrees_with_the_textbook(arrival_rate: float) -> None:
+    queue = mm1(arrival_rate, 1.0)
+    assert queue.mean_number == pytest.approx(arrival_rate / (1 - arrival_rate))
+    assert queue.mean_time == pytest.approx(1 / (1 - arrival_rate))
+    assert queue.mean_wait == pytest.approx(arrival_rate / (1 - arrival_rate))
+
+
+def test_mm1_agrees_with_a_simulation_by_lindleys_recursion() -> None:
+    rng = np.random.default_rng(SEED)
+    services, gaps = rng.exponential(0.5, 200_000), rng.exponential(1.0, 200_000)
+    walk = np.concatenate([[0.0], np.cumsum(services - gaps)])
+    waits = walk - np.minimum.accumulate(walk)
+    assert mm1(1.0, 2.0).mean_wait == pytest.approx(waits.mean(), rel=0.05)
+
+
+def test_without_arrivals_nobody_waits() -> None:
+    assert mmc(0.0, 2.0, 3) == (0.0, 0.0, 0.0, 0.5, 0.0, 0.0)
+    assert erlang_b(0.0, 0) == 1.0
+
+
+def test_a_queue_that_grows_without_end_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"offered_load=2.0 reaches servers=2"):
+        mmc(2.0, 1.0, 2)
+
+
+def test_broken_rates_and_servers_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"arrival_rate=-1.0 must be finite and at least 0"):
+        mm1(-1.0, 1.0)
+    with pytest.raises(ValueError, match=r"service_rate=0.0 must be finite and above 0"):
+        mm1(1.0, 0.0)
+    with pytest.raises(ValueError, match=r"servers=0 must be a whole number; give 1 or more"):
+        mmc(1.0, 1.0, 0)
+    with pytest.raises(ValueError, match=r"servers=2.0 must be a whole number"):
+        erlang_b(1.0, 2.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"offered_load=nan must be finite"):
+        erlang_c(math.nan, 2)
