@@ -7,6 +7,7 @@ file and say in plain words what is expected there. Nothing here knows about YAM
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import reprlib
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
-Path: TypeAlias = tuple[str | int, ...]
+DataPath: TypeAlias = tuple[str | int, ...]
 
 
 class Place(NamedTuple):
@@ -94,7 +95,7 @@ def explain(
     error: ValidationError,
     model: type[BaseModel],
     data: Data,
-    locate: Callable[[Path, bool], Place],
+    locate: Callable[[DataPath, bool], Place],
 ) -> tuple[Problem, ...]:
     """Put the errors of a model into plain words, each at the place where it was written.
 
@@ -129,7 +130,7 @@ def _order(problem: Problem) -> tuple[bool, int, int]:
     return not problem.line, problem.line, problem.column
 
 
-def dotted(path: Path) -> str:
+def dotted(path: DataPath) -> str:
     """Write a path as users do.
 
     Returns:
@@ -147,9 +148,8 @@ def dotted(path: Path) -> str:
         elif re.fullmatch(r"[^\W\d][\w-]*|\d+", step):
             text += f".{step}" if text else step
         else:
-            quoted = step.replace("\\", "\\\\").replace('"', '\\"')
-            text += f'["{quoted}"]'
-    return text if text.isprintable() else ascii(text)[1:-1]
+            text += f"[{json.dumps(step, ensure_ascii=not step.isprintable())}]"
+    return text
 
 
 def shortened(value: object) -> str:
@@ -214,7 +214,7 @@ _EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    path: Path
+    path: DataPath
     value: str
     message: str
     hint: str = ""
@@ -235,20 +235,20 @@ def _finding(error: ErrorDetails, data: Data, schema: dict[str, Any]) -> _Findin
     return _wrong_value(error, path, data)
 
 
-def _missing_key(path: Path, meaning: str, known: tuple[str, ...] = ()) -> _Finding:
+def _missing_key(path: DataPath, meaning: str, known: tuple[str, ...] = ()) -> _Finding:
     message = f"required key {shortened(path[-1])} is missing"
     hint = f"add it ({meaning.rstrip('.')})" if meaning else "add it"
     return _Finding(path, "", message, hint, known)
 
 
-def _unknown_key(path: Path, data: Data, schema: dict[str, Any]) -> _Finding:
+def _unknown_key(path: DataPath, data: Data, schema: dict[str, Any]) -> _Finding:
     known = tuple(_properties(schema, path[:-1], data))
     message = f"unknown key {shortened(path[-1])}"
     hint = suggestion(str(path[-1]), known) or "remove it"
     return _Finding(path, shortened(_value_at(data, path)), message, hint, known, at_key=True)
 
 
-def _wrong_tag(error: ErrorDetails, path: Path, data: Data, schema: dict[str, Any]) -> _Finding:
+def _wrong_tag(error: ErrorDetails, path: DataPath, data: Data, schema: dict[str, Any]) -> _Finding:
     if error["type"] == "union_tag_not_found":
         return _missing_key(
             path, "it tells what kind of entry this is", _tags(schema, path[:-1], data)
@@ -258,14 +258,15 @@ def _wrong_tag(error: ErrorDetails, path: Path, data: Data, schema: dict[str, An
     return _Finding(path, shortened(tag), f"unknown {path[-1]} {shortened(tag)}", hint, known)
 
 
-def _wrong_value(error: ErrorDetails, path: Path, data: Data) -> _Finding:
+def _wrong_value(error: ErrorDetails, path: DataPath, data: Data) -> _Finding:
     kind, context = error["type"], error.get("ctx", {})
     at_key = error["loc"][-1:] == ("[key]",)
     value = path[-1] if at_key else _value_at(data, path)
     if kind in {"value_error", "assertion_error"}:
         return _Finding(path, shortened(value), str(context["error"]), at_key=at_key)
     if kind not in _EXPECTED:
-        message = f"{error['msg'].removeprefix('Input ')}, not {shortened(value)}"
+        told = error["msg"].removeprefix("Input ").replace("input", "it")
+        message = f"{told}, not {shortened(value)}"
         return _Finding(path, shortened(value), message, at_key=at_key)
     limits = {key: f"{at:g}" if isinstance(at, float) else at for key, at in context.items()}
     expected = _EXPECTED[kind].format_map(limits)
@@ -313,7 +314,7 @@ def _merged(findings: list[_Finding]) -> Iterator[_Finding]:
     accepted the type and complains about something inside.
     """
     inner = {found.path[:depth] for found in findings for depth in range(len(found.path))}
-    mismatches: dict[tuple[Path, bool], list[_Finding]] = {}
+    mismatches: dict[tuple[DataPath, bool], list[_Finding]] = {}
     for found in findings:
         if not found.expected:
             yield found
@@ -331,7 +332,7 @@ def _merged(findings: list[_Finding]) -> Iterator[_Finding]:
         )
 
 
-def _real_path(error: ErrorDetails, data: Data) -> Path:
+def _real_path(error: ErrorDetails, data: Data) -> DataPath:
     """Find the path in the data that an error is about.
 
     The location that pydantic gives also holds names of union members, which are not in the data.
@@ -351,10 +352,10 @@ def _real_path(error: ErrorDetails, data: Data) -> Path:
     return _walked(location, data, lambda here: here == error["input"])
 
 
-def _walked(location: Path, data: Data, accepts: Callable[[Data], bool]) -> Path:
-    readings: dict[Path, _Reading] = {(): _Reading(data)}
+def _walked(location: DataPath, data: Data, accepts: Callable[[Data], bool]) -> DataPath:
+    readings: dict[DataPath, _Reading] = {(): _Reading(data)}
     for step in location:
-        longer: dict[Path, _Reading] = {}
+        longer: dict[DataPath, _Reading] = {}
         for path, reading in readings.items():
             here, skipped = reading
             if isinstance(step, str):
@@ -377,13 +378,16 @@ class _Reading(NamedTuple):
     skipped: tuple[tuple[Data, str], ...] = ()
 
     def guesses(self) -> int:
-        """Count the skipped steps that are no value of the mapping they were skipped in."""
+        """Count the skipped steps that can hardly be the tag of the mapping they stand at."""
         return sum(
-            not (isinstance(here, dict) and step in here.values()) for here, step in self.skipped
+            not isinstance(here, dict)
+            or step not in here.values()
+            or (here, step) in self.skipped[:earlier]
+            for earlier, (here, step) in enumerate(self.skipped)
         )
 
 
-def _value_at(data: Data, path: Path) -> Data:
+def _value_at(data: Data, path: DataPath) -> Data:
     for step in path:
         if isinstance(data, dict) and isinstance(step, str):
             data = data.get(step)
@@ -402,7 +406,7 @@ def _choices(text: str) -> tuple[str, ...]:
     return _quoted(text) or tuple(re.split(r", | or ", text))
 
 
-def _properties(schema: dict[str, Any], path: Path, data: Data) -> dict[str, Any]:
+def _properties(schema: dict[str, Any], path: DataPath, data: Data) -> dict[str, Any]:
     """Return the keys, with their schemas, that are known in the mapping at a path."""
     return {
         name: inner
@@ -411,13 +415,13 @@ def _properties(schema: dict[str, Any], path: Path, data: Data) -> dict[str, Any
     }
 
 
-def _tags(schema: dict[str, Any], path: Path, data: Data) -> tuple[str, ...]:
+def _tags(schema: dict[str, Any], path: DataPath, data: Data) -> tuple[str, ...]:
     """Return the values that tell the members of the union at a path apart."""
     unions = (node.get("discriminator", {}) for node in _schemas_at(schema, path, data))
     return tuple(tag for union in unions for tag in union.get("mapping", {}))
 
 
-def _schemas_at(schema: dict[str, Any], path: Path, data: Data) -> list[dict[str, Any]]:
+def _schemas_at(schema: dict[str, Any], path: DataPath, data: Data) -> list[dict[str, Any]]:
     """Return every schema that may describe the value at a path, unions and their members."""
     nodes = list(_members(schema, schema, data))
     for depth, step in enumerate(path, start=1):

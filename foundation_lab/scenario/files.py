@@ -11,6 +11,7 @@ refused too. So is a file that is too large, too deep, or grows too much through
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -36,8 +37,8 @@ from ruamel.yaml.reader import ReaderError
 
 from foundation_lab.scenario.diagnostics import (
     Data,
+    DataPath,
     InvalidFile,
-    Path,
     Place,
     Problem,
     dotted,
@@ -57,6 +58,7 @@ MAX_BYTES = 5_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
 MAX_DIGITS = 400
+MAX_TAG = 10_000
 
 
 def load(path: str | os.PathLike[str], model: type[M], *, overrides: Sequence[str] = ()) -> M:
@@ -153,7 +155,7 @@ class Document:
         """The content: plain dicts with text keys, lists and scalars, of which none is shared."""
         return cast("dict[str, Data]", _plain(self._root))
 
-    def position(self, path: Path, *, key: bool = False) -> tuple[int, int]:
+    def position(self, path: DataPath, *, key: bool = False) -> tuple[int, int]:
         """Find where a value, or the key that names it, is written.
 
         Args:
@@ -167,7 +169,7 @@ class Document:
         place = self.place(path, key)
         return place.line, place.column
 
-    def place(self, path: Path, at_key: bool = False) -> Place:  # noqa: FBT001, FBT002
+    def place(self, path: DataPath, at_key: bool = False) -> Place:  # noqa: FBT001, FBT002
         """Like `position`, with the name of the file, or the override that set the value."""
         node = self._root
         for depth, step in enumerate(path, start=1):
@@ -205,8 +207,8 @@ class Document:
         return Document(self.name, _replaced(self._root, (), steps, value, place))
 
 
-_QUOTED_KEY = r'\["(?:[^"\\]|\\["\\])*"\]'
-_WORD = r"[^.=\[\]\"\s]+"
+_QUOTED_KEY = r'\["(?:[^"\\\ud800-\udfff]|\\["\\])*"\]'
+_WORD = r"[^.=\[\]\"\s\ud800-\udfff]+"
 _OVERRIDE = re.compile(
     rf"(?P<path>(?:{_WORD}|{_QUOTED_KEY})(?:\.{_WORD}|\[\d+\]|{_QUOTED_KEY})*)=(?P<value>.*)",
     re.DOTALL,
@@ -243,14 +245,14 @@ def _plain(node: _Node) -> Data:
     return node.content
 
 
-def _replaced(node: _Node, path: Path, steps: list[str], value: _Node, place: Place) -> _Node:
+def _replaced(node: _Node, path: DataPath, steps: list[str], value: _Node, place: Place) -> _Node:
     """Return a copy of `node`, which is at `path`, that holds `value` where `steps` lead."""
     if not steps:
         return value
     step, rest = steps[0], steps[1:]
     here = dotted(path) or "the top level"
     if isinstance(node.content, list):
-        index = int(step) if step.isdecimal() else len(node.content)
+        index = int(step) if re.fullmatch(r"\d{1,9}", step) else len(node.content)
         if index >= len(node.content):
             hint = f"{here} is a list of {len(node.content)}, counted from 0"
             raise _invalid(place, f"there is no entry {shortened(step)}", hint, (*path, step))
@@ -272,7 +274,7 @@ def _replaced(node: _Node, path: Path, steps: list[str], value: _Node, place: Pl
 
 
 def _invalid(
-    place: Place, message: str, hint: str, path: Path = (), known: tuple[str, ...] = ()
+    place: Place, message: str, hint: str, path: DataPath = (), known: tuple[str, ...] = ()
 ) -> InvalidFile:
     return InvalidFile([Problem(*place, dotted(path), "", message, hint, known)])
 
@@ -283,7 +285,9 @@ def _text_of(path: pathlib.Path, name: str) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings: list[str] = []
+        with contextlib.suppress(OSError):
+            siblings = [each.name for each in path.parent.iterdir()]
         hint = suggestion(path.name, siblings) or "check the path"
         raise _invalid(place, "there is no such file", hint) from None
     except IsADirectoryError:
@@ -313,7 +317,7 @@ class _Reading:
     can have anything executed.
     """
 
-    def __init__(self, text: str, name: str, above: Path = (), *, in_file: bool = True) -> None:
+    def __init__(self, text: str, name: str, above: DataPath = (), *, in_file: bool = True) -> None:
         self._text = text
         self._name = name
         self._above = above
@@ -328,6 +332,9 @@ class _Reading:
         """Return the value of the only document, or None if the text holds none."""
         if len(self._text) > MAX_BYTES:
             self._stop(self._latest, "the text is too long", "split it")
+        # The parser takes time quadratic in the length of a tag, and tags are refused anyway.
+        if any(len(word) > MAX_TAG and "!" in word for word in self._text.split()):
+            self._stop(self._latest, f"a word with '!' of more than {MAX_TAG} letters", "split it")
         root: _Node | None = None
         for event in self._events:
             if isinstance(event, DocumentStartEvent) and root is not None:
@@ -339,7 +346,7 @@ class _Reading:
             raise InvalidFile(self._problems)
         return root
 
-    def _node(self, event: _ValueEvent, path: Path) -> _Node:
+    def _node(self, event: _ValueEvent, path: DataPath) -> _Node:
         place = self._at_mark(event.start_mark)
         if isinstance(event, AliasEvent):
             return self._alias(event.anchor, place, path)
@@ -367,7 +374,7 @@ class _Reading:
             self._anchored[event.anchor] = node
         return node
 
-    def _alias(self, anchor: str, place: Place, path: Path) -> _Node:
+    def _alias(self, anchor: str, place: Place, path: DataPath) -> _Node:
         node = self._anchored.get(anchor)
         if node is None:
             inside = anchor in self._anchored
@@ -378,7 +385,7 @@ class _Reading:
         self._grow(place, path, node.size, node.height)
         return replace(node, place=place)
 
-    def _entries(self, path: Path, keys: dict[str, Place]) -> Iterator[tuple[str, _Node]]:
+    def _entries(self, path: DataPath, keys: dict[str, Place]) -> Iterator[tuple[str, _Node]]:
         for event in self._until(MappingEndEvent):
             place = self._at_mark(event.start_mark)
             if not isinstance(event, ScalarEvent) or event.tag is not None:
@@ -406,7 +413,7 @@ class _Reading:
         while not isinstance(event := next(self._events), end):
             yield event
 
-    def _scalar(self, event: ScalarEvent, place: Place, path: Path) -> _Scalar:
+    def _scalar(self, event: ScalarEvent, place: Place, path: DataPath) -> _Scalar:
         text = self._text_in(event, place, path)
         if event.style is not None:  # quoted, or a block of text
             return text
@@ -420,7 +427,7 @@ class _Reading:
         self._add(place, f"a number of {len(text)} characters", hint, path)
         return None
 
-    def _text_in(self, event: ScalarEvent, place: Place, path: Path) -> str:
+    def _text_in(self, event: ScalarEvent, place: Place, path: DataPath) -> str:
         """Return the text of a scalar, its surrogate pairs (as JSON escapes them) joined."""
         try:
             return str(event.value).encode("utf-16", "surrogatepass").decode("utf-16")
@@ -449,13 +456,13 @@ class _Reading:
             hint = "check the escapes that begin with a backslash"
             self._stop(self._latest, "not valid YAML after this place", hint)
 
-    def _grow(self, place: Place, path: Path, size: int, height: int) -> None:
+    def _grow(self, place: Place, path: DataPath, size: int, height: int) -> None:
         self._size += size
         if self._size > MAX_NODES:
             message = f"more than {MAX_NODES} values, aliases counted as what they stand for"
-            self._stop(place, message, "make the file smaller")
+            self._stop(place, message, "make the file smaller", path)
         if len(path) + height > MAX_DEPTH:
-            self._stop(place, f"nested more than {MAX_DEPTH} levels deep", "make it flatter")
+            self._stop(place, f"nested more than {MAX_DEPTH} levels deep", "make it flatter", path)
 
     def _at_mark(self, mark: StreamMark) -> Place:
         return self._at(mark.line + 1, mark.column + 1)
@@ -463,11 +470,11 @@ class _Reading:
     def _at(self, line: int, column: int) -> Place:
         return Place(self._name, line, column) if self._in_file else Place(self._name)
 
-    def _add(self, place: Place, message: str, hint: str, path: Path = ()) -> None:
+    def _add(self, place: Place, message: str, hint: str, path: DataPath = ()) -> None:
         self._problems += _invalid(place, message, hint, path).problems
 
-    def _stop(self, place: Place, message: str, hint: str) -> NoReturn:
-        self._add(place, message, hint)
+    def _stop(self, place: Place, message: str, hint: str, path: DataPath = ()) -> NoReturn:
+        self._add(place, message, hint, path)
         raise InvalidFile(self._problems) from None
 
 
@@ -504,6 +511,8 @@ _SYNTAX = (
     ("flow sequence", "this '[' is not closed, or a comma is missing after it", "close it with ]"),
     ("flow mapping", "this '{' is not closed, or a comma is missing after it", "close it with }"),
     ("expected <block end>", "this does not fit the lines above", "check the indentation"),
+    ("<document start>", "this does not belong to what stands before it", "check the line above"),
+    ("the node content", "a value is missing here", "check brackets, quotes and indentation"),
     ("could not find expected ':'", "this is neither a key nor a value", "write `key: value`"),
 )
 _AT_START = {"unexpected end of stream", "flow sequence", "flow mapping"}

@@ -5,20 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import simpy
-
-from foundation_lab.errors import ServiceDown, ServiceError
-from foundation_lab.simulation.process import Process
+from foundation_lab.errors import ServiceDown
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
-
-Call = "Callable[[], Any]"
-"""What a service is given to call: it returns a generator, a SimPy event, or a plain value."""
-
 
 class Health(StrEnum):
     """How a service is."""
@@ -165,38 +158,3 @@ class Service:
         while True:
             yield self.sim.timeout(interval)
             self.check_health()
-
-
-def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
-    """Call `fn` and wait for what it returns: a generator, a SimPy event, or a plain value.
-
-    A process given as an event is interrupted when the caller is.
-    """
-    result = fn()
-    if hasattr(result, "send") and hasattr(result, "throw"):
-        return (yield from result)
-    if isinstance(result, simpy.Event):
-        try:
-            return (yield result)
-        except BaseException:
-            if isinstance(result, Process) and result.is_alive:
-                result.throw(simpy.Interrupt("the caller gave up"))
-                result.defused = True
-            raise
-    return result
-
-
-def outcome_of(error: BaseException | None) -> str:
-    """Return how a call that ended with `error` is classified.
-
-    One of ``ok`` (no error), ``error``, ``timeout``, ``rejected`` and ``cancelled`` (an interrupt,
-    or the end of the calling process).
-    """
-    if error is None:
-        return "ok"
-    return error.outcome if isinstance(error, ServiceError) else "cancelled"
-
-
-def error_name(error: BaseException) -> str:
-    """Return the name under which an exception is recorded: its class."""
-    return type(error).__name__

@@ -259,6 +259,16 @@ class Simulation(simpy.Environment):
             self.cancel(timeout)
             raise
 
+    def at(self, time: float) -> Event:
+        """Return an event that happens at exactly this virtual time.
+
+        ``timeout(time - now)`` may miss it by a rounding error.
+
+        Raises:
+            SchedulingError: The time is in the past.
+        """
+        return self.call_at(time, _nothing)
+
     def wait(self, description: str) -> Wait:
         """Return a new event; `description` tells what it stands for when nobody triggers it."""
         return Wait(self, description)
@@ -419,6 +429,10 @@ class Simulation(simpy.Environment):
             main = self.telemetry.main
             process.context, process.cause = main.context, main.cause  # type: ignore[attr-defined]
         return process  # type: ignore[return-value]
+
+
+def _nothing() -> None:
+    """Do nothing, at a certain time."""
 
 
 _BEFORE_ALL: Any = -1

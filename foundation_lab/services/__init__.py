@@ -1,0 +1,46 @@
+"""Services: instrumented generators that compose with ``yield from``."""
+
+from foundation_lab.services import async_operation
+from foundation_lab.services.backend import Backend
+from foundation_lab.services.backoff import (
+    decorrelated_backoff,
+    exponential_backoff,
+    fixed_backoff,
+    linear_backoff,
+)
+from foundation_lab.services.circuit_breaker import CircuitBreaker, State
+from foundation_lab.services.connection_manager import Connection, ConnectionManager
+from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
+from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
+from foundation_lab.services.rate_limiter import RateLimiter
+from foundation_lab.services.resource_manager import ResourceManager
+from foundation_lab.services.retry import Retry
+from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.invocation import outcome_of
+from foundation_lab.services.supervisor import Supervisor
+
+__all__ = [
+    "Backend",
+    "CircuitBreaker",
+    "Connection",
+    "ConnectionManager",
+    "Consecutive",
+    "CountWindow",
+    "FixedWindow",
+    "Health",
+    "RateLimiter",
+    "ResourceManager",
+    "Retry",
+    "Service",
+    "SlidingWindow",
+    "State",
+    "Supervisor",
+    "TimeWindow",
+    "TokenBucket",
+    "async_operation",
+    "decorrelated_backoff",
+    "exponential_backoff",
+    "fixed_backoff",
+    "linear_backoff",
+    "outcome_of",
+]

@@ -1,0 +1,198 @@
+"""A backend: something that does work. Requests line up for one of `concurrency` places.
+
+With exponential arrivals and service times it is the queue M/M/c of the textbooks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from foundation_lab.errors import BackendError, QueueFull, ServiceDown
+from foundation_lab.services.arguments import whole
+from foundation_lab.services.lease import Slots
+from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.invocation import error_name
+from foundation_lab.simulation.distributions import Distribution, as_distribution
+from foundation_lab.simulation.faults import Impairments
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from foundation_lab.errors import ServiceError
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.process import Process
+
+
+class Backend(Service):
+    """Serves requests, first in first out.
+
+    Args:
+        sim: The simulation.
+        name: The backend's name, `service_id` in its events.
+        service_time: What the time of serving is drawn from, or a number of seconds.
+        concurrency: How many requests are served at the same time.
+        queue_limit: How many may wait in line; no limit without it.
+        error_rate: The chance that a request fails after it was served.
+        health_interval: Seconds between two health checks; none without it.
+    """
+
+    kind: ClassVar[str] = "backend"
+    Served = events.backend.Served
+    Rejected = events.backend.Rejected
+    Abandoned = events.backend.Abandoned
+
+    def __init__(
+        self,
+        sim: Simulation,
+        name: str,
+        *,
+        service_time: float | Distribution,
+        concurrency: int = 1,
+        queue_limit: int | None = None,
+        error_rate: float = 0.0,
+        health_interval: float | None = None,
+    ) -> None:
+        if not 0 <= error_rate <= 1:
+            message = f"error_rate={error_rate!r}; give a share from 0 to 1"
+            raise ValueError(message)
+        self.service_time = as_distribution(service_time)
+        self.queue_limit = None if queue_limit is None else whole("queue_limit", queue_limit, 0)
+        self.error_rate = error_rate
+        self.impairments = Impairments()
+        self._slots = Slots(sim, whole("concurrency", concurrency), f"a place at backend {name!r}")
+        self._times = sim.stream(f"backend.{name}.service_time")
+        self._errors = sim.stream(f"backend.{name}.errors")
+        self._serving: dict[Process, None] = {}
+        super().__init__(sim, name, health_interval=health_interval)
+
+    def request(self) -> Generator[Any, Any, None]:
+        """Have one request served (``yield from``).
+
+        Raises:
+            BackendError: The request was served and failed.
+            QueueFull: The line has reached its limit.
+            ServiceDown: The backend is down, or went down meanwhile.
+        """
+        self._admit()
+        process = self.sim.running_process(f"a request to backend {self.name!r}")
+        arrived = self.sim.now
+        try:
+            yield from self._slots.acquire()
+        except ServiceDown:
+            self._served("error", arrived, self.sim.now)
+            raise
+        except BaseException:
+            self._abandoned("waiting", arrived)
+            raise
+        began = self.sim.now
+        self._serving[process] = None
+        outcome = None
+        try:
+            yield from self.sim.sleep(self._draw_service_time())
+            outcome = "error" if self._draw_error() else "ok"
+        except ServiceDown:
+            outcome = "error"
+            raise
+        finally:
+            del self._serving[process]
+            self._slots.release()
+            if outcome is None:
+                self._abandoned("serving", arrived)
+            else:
+                self._served(outcome, arrived, began)
+        if outcome == "error":
+            message = f"backend {self.name!r} answered with an error"
+            raise BackendError(message)
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests can be served at the same time."""
+        return self._slots.capacity
+
+    @property
+    def serving(self) -> int:
+        """How many requests are being served now."""
+        return self._slots.used
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait in line now."""
+        return self._slots.waiting
+
+    @property
+    def available(self) -> bool:
+        """Whether the backend takes requests: it is up and no outage is on."""
+        return self.up and not self.impairments.down
+
+    @property
+    def status(self) -> str:
+        """The state in a word: ``up``, ``impaired`` or ``down``."""
+        if not self.available:
+            return "down"
+        return "impaired" if self.impairments else "up"
+
+    def health(self) -> Health:
+        """Return unhealthy when down, degraded when a fault is on or all places are taken."""
+        if not self.available:
+            return Health.UNHEALTHY
+        busy = self._slots.free <= 0 and self.waiting > 0
+        return Health.DEGRADED if self.impairments or busy else Health.HEALTHY
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that a health check reports."""
+        return {"serving": self.serving, "waiting": self.waiting}
+
+    def violations(self) -> list[str]:
+        """Return every law of backends that does not hold, in words."""
+        broken = self._slots.violations()
+        if self.serving < len(self._serving):
+            broken.append(f"{len(self._serving)} are being served in {self.serving} places")
+        return broken
+
+    def fault_changed(self) -> None:
+        """Drop all work when an outage begins."""
+        if self.impairments.down:
+            self._drop_work("is in an outage")
+
+    def on_exit(self, reason: str) -> None:
+        """Drop all work."""
+        self._drop_work(f"went down ({reason})")
+
+    # -- private -------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        refusal: ServiceError | None = None
+        if not self.available:
+            refusal = ServiceDown(f"backend {self.name!r} is down")
+        elif (
+            self.queue_limit is not None
+            and self._slots.free <= 0
+            and self.waiting >= self.queue_limit
+        ):
+            refusal = QueueFull(f"the line of backend {self.name!r} is full ({self.queue_limit})")
+        if refusal is not None:
+            self._emit(events.backend.Rejected(self.name, error_name(refusal), self.waiting))
+            raise refusal
+
+    def _draw_service_time(self) -> float:
+        return self.service_time.sample(self._times) * self.impairments.slowdown
+
+    def _draw_error(self) -> bool:
+        own = self._errors.random() < self.error_rate if self.error_rate else False
+        return self.impairments.draws_error() or own
+
+    def _drop_work(self, why: str) -> None:
+        message = f"backend {self.name!r} {why}"
+        self._slots.fail_all(lambda: ServiceDown(message))
+        for process in list(self._serving):
+            process.throw(ServiceDown(message))
+
+    def _served(self, outcome: str, arrived: float, began: float) -> None:
+        now = self.sim.now
+        self._emit(
+            events.backend.Served(self.name, outcome, began - arrived, now - began, now - arrived)
+        )
+
+    def _abandoned(self, stage: str, arrived: float) -> None:
+        self._emit(events.backend.Abandoned(self.name, stage, self.sim.now - arrived))

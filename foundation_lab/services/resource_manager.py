@@ -1,0 +1,141 @@
+"""The resource manager: limited tokens of any kind, such as memory quotas, licences or file handles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from foundation_lab.errors import ResourceExhausted, ServiceDown, TimedOut, UnknownName
+from foundation_lab.services.lease import Slots
+from foundation_lab.services.service import Service
+from foundation_lab.simulation.invocation import invoke
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from foundation_lab.simulation.engine import Simulation
+
+
+class Token:
+    """A token that is out."""
+
+    def __init__(self, resource: str, token_id: str, slots: Slots, since: float) -> None:
+        self.resource = resource
+        self.token_id = token_id
+        self.slots = slots
+        self.since = since
+        self.released = False
+
+
+class ResourceManager(Service):
+    """Lends limited tokens.
+
+    Args:
+        sim: The simulation.
+        name: The manager's name.
+        limits: How many tokens there are of each resource.
+    """
+
+    kind: ClassVar[str] = "resource_manager"
+    Acquired = events.resource.Acquired
+    Released = events.resource.Released
+    Exhausted = events.resource.Exhausted
+
+    def __init__(self, sim: Simulation, name: str, limits: Mapping[str, int]) -> None:
+        self._limits = dict(limits)
+        self._lent = 0
+        super().__init__(sim, name)
+        self._open()
+
+    def acquire(
+        self, resource: str, *, wait: bool = True, timeout: float | None = None
+    ) -> Generator[Any, Any, Token]:
+        """Take a token of a resource (``yield from``).
+
+        Args:
+            resource: Which one.
+            wait: Whether to wait when none is left.
+            timeout: How many seconds to wait at most; for ever without it.
+
+        Raises:
+            ResourceExhausted: None is left, and `wait` is false.
+            TimedOut: None came free in time.
+            ServiceDown: The manager is down, or went down meanwhile.
+            UnknownName: There is no such resource.
+        """
+        self.require_up()
+        slots = self._of(resource)
+        asked = self.sim.now
+        if not slots.try_acquire():
+            waiting = slots.waiting + wait
+            self._emit(events.resource.Exhausted(resource, slots.capacity, waiting))
+            if not wait:
+                message = f"all {slots.capacity} tokens of resource {resource!r} are out"
+                raise ResourceExhausted(message)
+            yield from slots.acquire(
+                timeout,
+                lambda: TimedOut(f"no token of resource {resource!r} came free in {timeout:g} s"),
+            )
+        self._lent += 1
+        token = Token(resource, f"{resource}-{self._lent}", slots, self.sim.now)
+        self._emit(events.resource.Acquired(resource, token.token_id, self.sim.now - asked))
+        return token
+
+    def release(self, token: Token) -> None:
+        """Take a token back; the first in line gets one.
+
+        Raises:
+            RuntimeError: It was given back before.
+        """
+        if token.released:
+            message = f"token {token.token_id!r} was given back twice"
+            raise RuntimeError(message)
+        token.released = True
+        if token.slots is self._slots.get(token.resource):
+            duration = self.sim.now - token.since
+            self._emit(events.resource.Released(token.resource, token.token_id, duration))
+            token.slots.release()
+
+    def call(self, resource: str, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
+        """Call `fn` while holding a token (``yield from``); errors are those of `acquire`."""
+        token = yield from self.acquire(resource)
+        try:
+            return (yield from invoke(fn))
+        finally:
+            self.release(token)
+
+    def used(self, resource: str) -> int:
+        """Return how many tokens of a resource are out."""
+        return self._of(resource).used
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that a health check reports."""
+        return {f"{name}.used": slots.used for name, slots in self._slots.items()}
+
+    def violations(self) -> list[str]:
+        """Return every law of resources that does not hold, in words."""
+        return [
+            f"resource {name!r}: {violation}"
+            for name, slots in self._slots.items()
+            for violation in slots.violations()
+        ]
+
+    def on_exit(self, reason: str) -> None:
+        """Send everybody in line away; tokens that are out are forgotten."""
+        for slots in self._slots.values():
+            slots.fail_all(lambda: ServiceDown(f"resource manager {self.name!r}: {reason}"))
+
+    def on_restart(self) -> None:
+        """Begin anew with all tokens."""
+        self._open()
+
+    def _open(self) -> None:
+        self._slots = {
+            resource: Slots(self.sim, limit, f"a token of resource {resource!r}")
+            for resource, limit in self._limits.items()
+        }
+
+    def _of(self, resource: str) -> Slots:
+        if resource not in self._slots:
+            raise UnknownName.among("resource", resource, self._slots)
+        return self._slots[resource]

@@ -1,0 +1,137 @@
+"""Retry: calls again what failed, a limited number of times, with pauses in between.
+
+When no attempt is left, the last error itself is raised: whoever stands outside classifies what
+really happened, and `retry.exhausted` tells how often it was tried.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from foundation_lab.errors import ServiceError, TimedOut
+from foundation_lab.services.arguments import positive, whole
+from foundation_lab.services.backoff import Backoff, as_jitter, exponential_backoff, jittered
+from foundation_lab.services.classifier import Classifier, classifier
+from foundation_lab.services.service import Service
+from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from foundation_lab.simulation.engine import Simulation
+
+
+class Retry(Service):
+    """Calls again what failed.
+
+    Args:
+        sim: The simulation.
+        name: The retry's name, `service_id` in its events.
+        max_attempts: How often to call at most; the first call counts.
+        backoff: How long to wait in between; by default 0.1 s, doubled each time, at most 10 s.
+        jitter: ``none``, ``full`` or ``equal``: how the delay is spread.
+        retry_on: Which errors are tried again: exception types, or a predicate on the exception.
+        never_on: Exception types that are not tried again although `retry_on` covers them.
+        attempt_timeout: Seconds that each attempt may take; `TimedOut` after that.
+    """
+
+    kind: ClassVar[str] = "retry"
+    AttemptStart = events.retry.AttemptStart
+    AttemptSuccess = events.retry.AttemptSuccess
+    AttemptFailure = events.retry.AttemptFailure
+    Backoff = events.retry.Backoff
+    Exhausted = events.retry.Exhausted
+    IgnoredError = events.retry.IgnoredError
+
+    def __init__(
+        self,
+        sim: Simulation,
+        name: str,
+        *,
+        max_attempts: int = 3,
+        backoff: Backoff | None = None,
+        jitter: str = "none",
+        retry_on: Classifier = ServiceError,
+        never_on: tuple[type[BaseException], ...] = (),
+        attempt_timeout: float | None = None,
+    ) -> None:
+        self.max_attempts = whole("max_attempts", max_attempts)
+        self.backoff: Backoff = (
+            exponential_backoff(0.1, cap=10.0) if backoff is None else backoff
+        )
+        self.jitter = as_jitter(jitter)
+        self.attempt_timeout = (
+            None if attempt_timeout is None else positive("attempt_timeout", attempt_timeout)
+        )
+        self.in_flight = 0
+        self._is_retryable = classifier("retry_on", retry_on, never_on)
+        self._stream = sim.stream(f"retry.{name}")
+        super().__init__(sim, name)
+
+    def call(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
+        """Call `fn` until it succeeds or no attempt is left (``yield from``).
+
+        Args:
+            fn: Returns a generator, a SimPy event, or a plain value; called once an attempt.
+
+        Returns:
+            What `fn` came to.
+
+        Raises:
+            BaseException: The error of the last attempt, as it was.
+        """
+        self.require_up()
+        self.in_flight += 1
+        try:
+            delay = 0.0
+            for attempt in range(1, self.max_attempts + 1):
+                try:
+                    return (yield from self._attempt(fn, attempt))
+                except BaseException as error:
+                    if not self._is_retryable(error):
+                        raise
+                    if attempt == self.max_attempts:
+                        self._emit(events.retry.Exhausted(self.name, attempt, error_name(error)))
+                        raise
+                delay = jittered(
+                    self.backoff.delay(attempt, delay, self._stream), self.jitter, self._stream
+                )
+                self._emit(
+                    events.retry.Backoff(self.name, attempt, delay, self.backoff.strategy)
+                )
+                yield from self.sim.sleep(delay)
+        finally:
+            self.in_flight -= 1
+        raise AssertionError  # pragma: no cover  (the last attempt returns or raises)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that a health check reports."""
+        return {"in_flight": self.in_flight}
+
+    def violations(self) -> list[str]:
+        """Return every law of retries that does not hold, in words."""
+        return [f"{self.in_flight} calls in flight"] if self.in_flight < 0 else []
+
+    def _attempt(self, fn: Callable[[], Any], attempt: int) -> Generator[Any, Any, Any]:
+        self._emit(events.retry.AttemptStart(self.name, attempt, self.max_attempts))
+        started = self.sim.now
+        try:
+            if self.attempt_timeout is None:
+                result = yield from invoke(fn)
+            else:
+                limit = self.attempt_timeout
+                error = TimedOut(f"attempt {attempt} took longer than {limit:g} s")
+                with self.sim.deadline(limit, error):
+                    result = yield from invoke(fn)
+        except BaseException as error:
+            if self._is_retryable(error):
+                duration = self.sim.now - started
+                self._emit(
+                    events.retry.AttemptFailure(self.name, attempt, error_name(error), duration)
+                )
+            else:
+                self._emit(events.retry.IgnoredError(self.name, attempt, error_name(error)))
+            raise
+        self._emit(events.retry.AttemptSuccess(self.name, attempt, self.sim.now - started))
+        return result

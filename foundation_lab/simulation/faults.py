@@ -1,0 +1,177 @@
+"""Faults: what can be wrong with a service, and a schedule that makes it so.
+
+A fault is data (`Outage`, `SlowDown`, `ErrorRate`); `inject` puts it on a service at its start and
+takes it off at its end, each with an event. Errors are drawn from the fault's own stream, so that
+leaving a fault out reshuffles nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import msgspec
+
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable
+
+    from foundation_lab.simulation.engine import Simulation
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something wrong with a service for some time.
+
+    Attributes:
+        service: The name of the service.
+        start: The virtual time at which it begins, in seconds.
+        duration: How long it lasts, in seconds; for ever by default.
+    """
+
+    kind: ClassVar[str] = "fault"
+
+    service: str
+    start: float
+    duration: float = math.inf
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """How strong the fault is, for its event."""
+        return {}
+
+
+class Outage(Fault, frozen=True, kw_only=True):
+    """The service refuses everything, and drops what it was working on."""
+
+    kind: ClassVar[str] = "outage"
+
+
+class SlowDown(Fault, frozen=True, kw_only=True):
+    """The service takes `factor` times as long."""
+
+    kind: ClassVar[str] = "slow_down"
+
+    factor: float
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """How strong the fault is, for its event."""
+        return {"factor": self.factor}
+
+
+class ErrorRate(Fault, frozen=True, kw_only=True):
+    """Each request fails with this chance, beside the errors that the service has anyway."""
+
+    kind: ClassVar[str] = "error_rate"
+
+    rate: float
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """How strong the fault is, for its event."""
+        return {"rate": self.rate}
+
+
+class Impairable(Protocol):
+    """A service that faults can be put on."""
+
+    impairments: Impairments
+
+    def fault_changed(self) -> None:
+        """Take notice that a fault began or ended."""
+
+
+class Impairments:
+    """The faults that are on one service now."""
+
+    def __init__(self) -> None:
+        self._active: dict[str, tuple[Fault, random.Random]] = {}
+
+    def add(self, fault_id: str, fault: Fault, stream: random.Random) -> None:
+        """Put a fault on."""
+        self._active[fault_id] = (fault, stream)
+
+    def remove(self, fault_id: str) -> None:
+        """Take a fault off."""
+        del self._active[fault_id]
+
+    @property
+    def down(self) -> bool:
+        """Whether an outage is on."""
+        return any(isinstance(fault, Outage) for fault, _ in self._active.values())
+
+    @property
+    def slowdown(self) -> float:
+        """By which factor everything takes longer: the product of all slow-downs."""
+        return math.prod(f.factor for f, _ in self._active.values() if isinstance(f, SlowDown))
+
+    def draws_error(self) -> bool:
+        """Return whether one of the active error rates makes this request fail."""
+        failed = False
+        for fault, stream in self._active.values():
+            if isinstance(fault, ErrorRate):
+                failed |= stream.random() < fault.rate
+        return failed
+
+    def __bool__(self) -> bool:
+        """Return whether any fault is on."""
+        return bool(self._active)
+
+
+def inject(sim: Simulation, target: Impairable, faults: Iterable[Fault]) -> list[str]:
+    """Schedule faults on a service.
+
+    Each emits ``fault.injected`` when it begins and ``fault.cleared`` when it ends.
+
+    Args:
+        sim: The simulation.
+        target: The service.
+        faults: What is to happen to it.
+
+    Returns:
+        The ids of the faults, as their events carry them.
+
+    Raises:
+        ValueError: A fault's strength or duration makes no sense.
+    """
+    return [_schedule(sim, target, fault) for fault in faults]
+
+
+def _schedule(sim: Simulation, target: Impairable, fault: Fault) -> str:
+    _check(fault)
+    fault_id = f"{fault.kind}:{fault.service}:{fault.start:g}"
+    stream = sim.stream(f"fault.{fault_id}")
+
+    def begin() -> None:
+        target.impairments.add(fault_id, fault, stream)
+        sequence = sim.telemetry.emit(
+            events.fault.Injected(fault.service, fault_id, fault.kind, fault.parameters)
+        )
+        target.fault_changed()
+        if math.isfinite(fault.duration):
+            sim.call_in(fault.duration, lambda: end(sequence))
+
+    def end(sequence: int) -> None:
+        target.impairments.remove(fault_id)
+        sim.telemetry.emit(
+            events.fault.Cleared(fault.service, fault_id, fault.kind, fault.duration),
+            cause=sequence,
+        )
+        target.fault_changed()
+
+    sim.call_at(fault.start, begin)
+    return fault_id
+
+
+def _check(fault: Fault) -> None:
+    if not fault.duration > 0:
+        message = f"{fault.kind} of {fault.service!r}: duration={fault.duration!r}; give seconds > 0"
+        raise ValueError(message)
+    if isinstance(fault, SlowDown) and not (math.isfinite(fault.factor) and fault.factor > 0):
+        message = f"slow_down of {fault.service!r}: factor={fault.factor!r}; give a number > 0"
+        raise ValueError(message)
+    if isinstance(fault, ErrorRate) and not 0 <= fault.rate <= 1:
+        message = f"error_rate of {fault.service!r}: rate={fault.rate!r}; give a share from 0 to 1"
+        raise ValueError(message)

@@ -1,0 +1,48 @@
+"""Calling what services are given to call, and naming how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from foundation_lab.errors import ServiceError
+from foundation_lab.simulation.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
+    """Call `fn` and wait for what it returns: a generator, a SimPy event, or a plain value.
+
+    A process given as an event is interrupted when the caller is.
+    """
+    result = fn()
+    if hasattr(result, "send") and hasattr(result, "throw"):
+        return (yield from result)
+    if isinstance(result, simpy.Event):
+        try:
+            return (yield result)
+        except BaseException:
+            if isinstance(result, Process) and result.is_alive:
+                result.throw(simpy.Interrupt("the caller gave up"))
+                result.defused = True
+            raise
+    return result
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Return how a call that ended with `error` is classified.
+
+    One of ``ok`` (no error), ``error``, ``timeout``, ``rejected`` and ``cancelled`` (an interrupt,
+    or the end of the calling process).
+    """
+    if error is None:
+        return "ok"
+    return error.outcome if isinstance(error, ServiceError) else "cancelled"
+
+
+def error_name(error: BaseException) -> str:
+    """Return the name under which an exception is recorded: its class."""
+    return type(error).__name__

@@ -1,0 +1,92 @@
+"""An open-loop workload: requests arrive when they arrive, whether or not earlier ones are done.
+
+Each request is a process of its own with a correlation id of its own. It emits ``request.started``
+and ``request.finished``, whose outcome and latency are what the caller saw.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from foundation_lab.errors import ServiceError
+from foundation_lab.simulation.invocation import error_name, invoke, outcome_of
+from foundation_lab.telemetry import events
+from foundation_lab.telemetry.context import NO_CAUSE, Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from foundation_lab.simulation.arrivals import Arrivals
+    from foundation_lab.simulation.engine import Simulation
+
+
+class Workload:
+    """Sends requests as they arrive.
+
+    Args:
+        sim: The simulation.
+        name: Who sends: `client` in the events.
+        arrivals: When requests arrive.
+        call: What each does; returns a generator, a SimPy event, or a plain value.
+        node: The simulated node that the requests run on.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        name: str,
+        arrivals: Arrivals,
+        call: Callable[[], Any],
+        *,
+        node: str | None = None,
+    ) -> None:
+        self.sim = sim
+        self.name = name
+        self.call = call
+        self._node = sim.telemetry.running.context.node if node is None else node
+        self._arrivals = arrivals
+        self._stream = sim.stream(f"workload.{name}.arrivals")
+        self.process = sim.process(self._send(), name=f"{name}.arrivals", daemon=True)
+
+    def _send(self) -> Generator[Any, Any, None]:
+        sim, telemetry = self.sim, self.sim.telemetry
+        for time in self._arrivals.times(self._stream, sim.now):
+            yield sim.at(time)
+            process = sim.process(request(sim, self.name, self.call), name=self.name)
+            process.context = Context(self._node, telemetry.new_id())
+            process.cause = NO_CAUSE
+
+
+def request(
+    sim: Simulation, client: str, call: Callable[[], Any]
+) -> Generator[Any, Any, str]:
+    """Make one request and tell how it ended (``yield from``).
+
+    A failure inside the simulated world is an outcome, no exception; a programmer's mistake comes
+    through.
+
+    Args:
+        sim: The simulation.
+        client: Who asks.
+        call: What is asked; returns a generator, a SimPy event, or a plain value.
+
+    Returns:
+        ``ok``, ``error``, ``timeout``, ``rejected`` or ``cancelled``.
+    """
+    emit = sim.telemetry.emit
+    started = sim.now
+    emit(events.request.Started(client))
+    failure: BaseException | None = None
+    try:
+        yield from invoke(call)
+    except (ServiceError, simpy.Interrupt) as error:
+        failure = error
+    except BaseException as error:
+        emit(events.request.Finished(client, "cancelled", error_name(error), sim.now - started))
+        raise
+    outcome = outcome_of(failure)
+    error = None if failure is None else error_name(failure)
+    emit(events.request.Finished(client, outcome, error, sim.now - started))
+    return outcome
