@@ -19,6 +19,7 @@ FoundationLabError
 ├── InvalidRecording             a folder that is no readable recording (a ValueError)
 ├── MissingExtra                 an optional dependency is not installed (an ImportError)
 ├── DeadlockError                nothing is left to run, but somebody still waits
+├── SimulationFailed             a model raised; carries the recording up to there
 ├── InvariantError               a conservation law does not hold
 └── SchedulingError              a model asked the engine for something impossible in time
 ```
@@ -31,7 +32,7 @@ never passes for a simulated fault.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,6 +151,19 @@ class MissingExtra(FoundationLabError, ImportError):
 
 class DeadlockError(FoundationLabError, RuntimeError):
     """Nothing is left to run, but the run should have gone on; names who waits for what."""
+
+
+class SimulationFailed(FoundationLabError, RuntimeError):
+    """A model raised an exception that nothing in the simulated world handled.
+
+    Args:
+        message: When, and what it raised.
+        recording: What happened up to there, a `foundation_lab.recording.recording.Recording`.
+    """
+
+    def __init__(self, message: str, recording: Any = None) -> None:
+        super().__init__(message)
+        self.recording = recording
 
 
 class InvariantError(FoundationLabError, AssertionError):

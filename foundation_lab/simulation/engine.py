@@ -91,6 +91,7 @@ class Simulation(simpy.Environment):
         self.components: dict[tuple[str, str], Component] = {}
         self.scenario: dict[str, Any] | None = None
         self.stopped = False
+        self.failure: str | None = None
         self._processes: list[Process] = []
         self._crowd = 64
         self._dead = 0
@@ -419,9 +420,15 @@ class Simulation(simpy.Environment):
             seed=self.seed,
             start=None if self.start is None else self.start.isoformat(),
             until=float(self._now),
-            status="interrupted" if self.stopped else "complete",
+            status=self._outcome(),
+            error=self.failure,
             scenario=self.scenario,
         )
+
+    def _outcome(self) -> str:
+        if self.failure is not None:
+            return "failed"
+        return "interrupted" if self.stopped else "complete"
 
     def _adopt(self, process: simpy.Process) -> Emitter:
         """Give a process that was made by SimPy itself the context of the main program."""

@@ -83,6 +83,15 @@ class Impairable(Protocol):
         """Take notice that a fault began or ended."""
 
 
+class Killable(Protocol):
+    """A service that can crash."""
+
+    name: str
+
+    def kill(self, reason: str) -> None:
+        """End the service as a crash would."""
+
+
 class Impairments:
     """The faults that are on one service now."""
 
@@ -175,3 +184,27 @@ def _check(fault: Fault) -> None:
     if isinstance(fault, ErrorRate) and not 0 <= fault.rate <= 1:
         message = f"error_rate of {fault.service!r}: rate={fault.rate!r}; give a share from 0 to 1"
         raise ValueError(message)
+
+
+def crash(sim: Simulation, target: Killable, *, at: float) -> str:
+    """Schedule the crash of a service; if it is to come back, a supervisor must restart it.
+
+    Emits ``fault.injected`` and, once the service is down, ``fault.cleared``.
+
+    Args:
+        sim: The simulation.
+        target: The service.
+        at: When, in virtual seconds.
+
+    Returns:
+        The id of the fault, as its events carry it.
+    """
+    fault_id = f"crash:{target.name}:{at:g}"
+
+    def strike() -> None:
+        sequence = sim.telemetry.emit(events.fault.Injected(target.name, fault_id, "crash", {}))
+        target.kill("crashed")
+        sim.telemetry.emit(events.fault.Cleared(target.name, fault_id, "crash", 0.0), cause=sequence)
+
+    sim.call_at(at, strike)
+    return fault_id

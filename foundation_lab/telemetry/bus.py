@@ -119,10 +119,11 @@ class Telemetry:
     Args:
         clock: Where time and the running process come from.
         sink: What records every event; ``None`` keeps nothing.
-        ids: The seeded stream that span and correlation ids are drawn from.
+        ids: The seeded stream that span and correlation ids are drawn from; a bus that only plays
+            a recording needs none.
     """
 
-    def __init__(self, clock: Clock, sink: Sink | None, ids: random.Random) -> None:
+    def __init__(self, clock: Clock, sink: Sink | None, ids: random.Random | None) -> None:
         self._clock = clock
         self._sink = sink
         self._ids = ids
@@ -225,6 +226,9 @@ class Telemetry:
 
     def new_id(self) -> str:
         """Return a fresh 128-bit id in hex, drawn from the simulation's seed."""
+        if self._ids is None:
+            message = "this bus plays a recording; new ids belong to a simulation"
+            raise RuntimeError(message)
         return f"{self._ids.getrandbits(128):032x}"
 
     # -- listening -----------------------------------------------------------------------------
@@ -329,6 +333,18 @@ class Telemetry:
         full = resolve(name)
         return [attached for attached in ordered if attached.matches(full)]
 
+    def deliver(self, record: Record) -> None:
+        """Call the handlers that match with a record that is stamped already.
+
+        The replay of a recording does this; `emit` does it with what it has stamped.
+        """
+        before, self._handling = self._handling, record.sequence
+        try:
+            for attached in self._route(record.name):
+                self._call(attached, record)
+        finally:
+            self._handling = before
+
     # -- switching -----------------------------------------------------------------------------
 
     @property
@@ -417,27 +433,26 @@ class Telemetry:
         cause: int,
     ) -> None:
         name = event.event_name
+        if not self._route(name):
+            return
+        self.deliver(
+            Record(
+                sequence,
+                time,
+                name,
+                event,
+                emitter.context.node,
+                emitter.name,
+                emitter.context.correlation_id,
+                None if cause == NO_CAUSE else cause,
+            )
+        )
+
+    def _route(self, name: str) -> tuple[Attached, ...]:
         route = self._routes.get(name)
         if route is None:
             route = self._routes[name] = tuple(self.handlers(name))
-        if not route:
-            return
-        record = Record(
-            sequence,
-            time,
-            name,
-            event,
-            emitter.context.node,
-            emitter.name,
-            emitter.context.correlation_id,
-            None if cause == NO_CAUSE else cause,
-        )
-        before, self._handling = self._handling, sequence
-        try:
-            for attached in route:
-                self._call(attached, record)
-        finally:
-            self._handling = before
+        return route
 
     def _call(self, attached: Attached, record: Record) -> None:
         try:

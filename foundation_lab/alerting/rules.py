@@ -1,0 +1,323 @@
+"""Alert rules, as frozen and validated data.
+
+A `ThresholdRule` compares a metric over a trailing window with a limit; a `PatternRule` waits for
+events and for the event that ends the matter. Their arguments are plain values, so that a rule can
+come from a file: `rule_from` makes one of a mapping. How filters (`where`) are written is told in
+`foundation_lab.alerting.filters`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from foundation_lab.alerting.filters import (
+    COMPARISONS,
+    STAMP_FIELDS,
+    is_number,
+    plain,
+    tests_of,
+)
+from foundation_lab.errors import UnknownName
+from foundation_lab.telemetry.event import NAMESPACE, catalogue, fields_of
+from foundation_lab.telemetry.pattern import EventName, dotted, matcher
+
+Metric = Literal["count", "rate", "ratio", "mean", "min", "max", "percentile"]
+Severity = Literal["info", "warning", "critical"]
+
+OF_A_FIELD = ("mean", "min", "max", "percentile")
+"""The metrics that need a `measurement`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What every rule has; use `ThresholdRule` or `PatternRule`.
+
+    Args:
+        name: The rule's unique name.
+        event: The events it looks at: a class, a name, a prefix or a pattern. Events of alerts
+            (``foundation.alert``) are seen only by a rule whose `event` says so, and then only
+            those of rules that do not.
+        where: A filter on the fields of these events.
+        by: Fields whose values split the events into groups; each group has an alert of its own.
+        for_: Seconds that the condition must hold before the alert fires (``for`` in data).
+        keep_firing_for: Seconds that the alert goes on firing after the condition has ended.
+        severity: ``info``, ``warning`` or ``critical``.
+        description: What the alert means, for whoever is told.
+        notifiers: Names of those who are told that it fires, and that it is resolved. Without
+            any, the routes decide.
+        escalate_after: Seconds of firing, unresolved and unacknowledged, after which
+        escalate_to: this notifier is told too, at level 1.
+        repeat_interval: Seconds after which those who were told are reminded, while it fires.
+        repeat_limit: How many reminders there are at most, so that a run with an alert that
+            nobody resolves comes to its end.
+
+    Raises:
+        ValueError: An argument cannot be; the message names it with its value.
+        UnknownName: No such event, or no such field of it; the message lists the nearest.
+    """
+
+    name: str
+    event: EventName
+    where: Mapping[str, Any] = field(default_factory=dict)
+    by: Sequence[str] = ()
+    for_: float = 0.0
+    keep_firing_for: float = 0.0
+    severity: Severity = "warning"
+    description: str = ""
+    notifiers: Sequence[str] = ()
+    escalate_after: float | None = None
+    escalate_to: str | None = None
+    repeat_interval: float | None = None
+    repeat_limit: int = 10
+
+    def __post_init__(self) -> None:
+        """Bring every argument into its one form, and refuse what cannot be."""
+        if not isinstance(self.name, str) or not self.name:
+            message = f"a rule needs a name, not {self.name!r}"
+            raise ValueError(message)
+        self._set(
+            event=_event(self.event),
+            where=self._filter("where", self.where),
+            by=_names(self, "by"),
+            notifiers=_names(self, "notifiers"),
+            for_=self._seconds("for_", self.for_),
+            keep_firing_for=self._seconds("keep_firing_for", self.keep_firing_for),
+        )
+        if self.severity not in get_args(Severity):
+            raise self._refuse("severity", f"use one of {', '.join(get_args(Severity))}")
+        if (self.escalate_after is None) != (self.escalate_to is None):
+            raise self._refuse("escalate_to", "escalate_after and escalate_to go together")
+        if self.escalate_after is not None:
+            self._set(escalate_after=self._seconds("escalate_after", self.escalate_after))
+        if self.repeat_interval is not None:
+            self._set(repeat_interval=self._positive("repeat_interval"))
+        if not _is_whole(self.repeat_limit, 0):
+            raise self._refuse("repeat_limit", "give a whole number from 0")
+        check_fields(self.event, [*self.where, *self.by])
+
+    def _set(self, **values: Any) -> None:
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
+
+    def _refuse(self, argument: str, remedy: str) -> ValueError:
+        value = getattr(self, argument)
+        return ValueError(f"rule {self.name!r}: {argument}={value!r}; {remedy}")
+
+    def _seconds(self, argument: str, value: float) -> float:
+        if not (is_number(value) and value >= 0 and math.isfinite(value)):
+            raise self._refuse(argument, "give a number of seconds, 0 or more")
+        return float(value)
+
+    def _positive(self, argument: str) -> float:
+        value = getattr(self, argument)
+        if not (is_number(value) and value > 0 and math.isfinite(value)):
+            raise self._refuse(argument, "give a number of seconds above 0")
+        return float(value)
+
+    def _filter(self, argument: str, where: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            tests_of(where)
+        except ValueError as error:
+            message = f"rule {self.name!r}: {argument}: {error}"
+            raise ValueError(message) from None
+        return plain(where)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdRule(Rule):
+    """Compares a metric over a trailing window with a threshold.
+
+    The window is closed: an event that is exactly `window` seconds old still counts, and leaves
+    with the next representable instant. So an event every ten seconds keeps a window of ten
+    seconds occupied without a gap.
+
+    A `count` or `rate` is compared by ``<`` or ``<=`` only after a whole window has been seen,
+    since the start or, with `by`, since the group's first event: before, events may be missing
+    because nobody looked.
+
+    Args:
+        window: The width of the window in seconds.
+        threshold: The limit; a metric's unit is the measurement's own, 1/s for `rate`.
+        compare: ``>``, ``>=``, ``<`` or ``<=``: how the metric stands to the threshold when the
+            condition holds.
+        metric: ``count`` and ``rate`` of events, ``ratio`` of the events that pass `matching` to
+            all, or ``mean``, ``min``, ``max`` or ``percentile`` of a measurement.
+        matching: For ``ratio``: the filter that is passed by the events that are counted.
+        measurement: The field that ``mean``, ``min``, ``max`` and ``percentile`` are taken of;
+            events without a finite number in it are left out.
+        quantile: For ``percentile``: 0.99 is the 99th. Interpolated linearly, as
+            `foundation_lab.analytics.percentiles` does.
+        min_events: How many events the window must have for a ratio, mean, min, max or
+            percentile to mean something; with fewer the condition does not hold.
+    """
+
+    window: float
+    threshold: float
+    compare: str = ">"
+    metric: Metric = "count"
+    matching: Mapping[str, Any] = field(default_factory=dict)
+    measurement: str | None = None
+    quantile: float | None = None
+    min_events: int = 1
+
+    def __post_init__(self) -> None:
+        """Bring every argument into its one form, and refuse what cannot be."""
+        super().__post_init__()
+        if self.metric not in get_args(Metric):
+            raise self._refuse("metric", f"use one of {', '.join(get_args(Metric))}")
+        if self.compare not in COMPARISONS:
+            raise self._refuse("compare", f"use one of {' '.join(COMPARISONS)}")
+        if not (is_number(self.threshold) and math.isfinite(self.threshold)):
+            raise self._refuse("threshold", "give a finite number")
+        self._set(
+            window=self._positive("window"),
+            threshold=float(self.threshold),
+            matching=self._filter("matching", self.matching),
+        )
+        self._check_metric()
+        check_fields(self.event, self.matching)
+        if self.measurement is not None:
+            check_fields(self.event, [self.measurement], numeric=True)
+
+    def _check_metric(self) -> None:
+        metric = self.metric
+        if bool(self.matching) != (metric == "ratio"):
+            raise self._refuse("matching", "a ratio needs a filter here, other metrics have none")
+        if (self.measurement is not None) != (metric in OF_A_FIELD):
+            raise self._refuse("measurement", f"name a field for {', '.join(OF_A_FIELD)} only")
+        if (self.quantile is not None) != (metric == "percentile"):
+            raise self._refuse("quantile", "a percentile needs one such as 0.99, no other metric")
+        if self.quantile is not None and not (is_number(self.quantile) and 0 <= self.quantile <= 1):
+            raise self._refuse("quantile", "give a number from 0 to 1; 0.99 is the 99th percentile")
+        if not _is_whole(self.min_events, 1):
+            raise self._refuse("min_events", "give a whole number from 1")
+        if self.min_events > 1 and metric in ("count", "rate"):
+            raise self._refuse("min_events", f"a {metric} needs no minimum; raise the threshold")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatternRule(Rule):
+    """Fires on an event, or on several within a window; is resolved by another one, or by quiet.
+
+    An event that resolves does not count as one that fires. Counting starts anew when the
+    condition has ended.
+
+    Args:
+        count: How many matching events it takes.
+        window: Within how many seconds (inclusive) they must come; needed when `count` is above 1.
+        resolve_on: The events that end the condition, for the same group of `by`. The same as
+            `event` when only `resolve_where` is given.
+        resolve_where: A filter on the fields of these events.
+        quiet_period: The condition also ends when no matching event has come for longer than this
+            many seconds.
+    """
+
+    count: int = 1
+    window: float | None = None
+    resolve_on: EventName | None = None
+    resolve_where: Mapping[str, Any] = field(default_factory=dict)
+    quiet_period: float | None = None
+
+    def __post_init__(self) -> None:
+        """Bring every argument into its one form, and refuse what cannot be."""
+        super().__post_init__()
+        if not _is_whole(self.count, 1):
+            raise self._refuse("count", "give a whole number from 1")
+        if (self.window is None) != (self.count == 1):
+            raise self._refuse("window", "give one when, and only when, count is above 1")
+        if self.window is not None:
+            self._set(window=self._positive("window"))
+        self._set(resolve_where=self._filter("resolve_where", self.resolve_where))
+        if self.resolve_on is None and self.resolve_where:
+            self._set(resolve_on=self.event)
+        if self.resolve_on is not None:
+            self._set(resolve_on=_event(self.resolve_on))
+            check_fields(self.resolve_on, [*self.resolve_where, *self.by])
+        if self.quiet_period is not None:
+            self._set(quiet_period=self._positive("quiet_period"))
+        if self.resolve_on is None and self.quiet_period is None:
+            raise self._refuse(
+                "resolve_on", "nothing would ever resolve the alert; give this or quiet_period"
+            )
+
+
+def rule_from(data: Mapping[str, Any]) -> ThresholdRule | PatternRule:
+    """Return the rule that a mapping describes.
+
+    Args:
+        data: The arguments of a rule by name, and ``kind``: ``threshold`` or ``pattern``. ``for``
+            stands for `for_`.
+
+    Raises:
+        ValueError: The kind or a value is wrong, or an argument is missing.
+        UnknownName: An argument, event or field does not exist; the message lists the nearest.
+    """
+    kinds = {"threshold": ThresholdRule, "pattern": PatternRule}
+    kind = data.get("kind")
+    if kind not in kinds:
+        message = f"rule {data.get('name')!r} has kind={kind!r}; use 'threshold' or 'pattern'"
+        raise ValueError(message)
+    cls = kinds[kind]
+    arguments = {"for_" if key == "for" else key: value for key, value in data.items()}
+    del arguments["kind"]
+    known = {each.name for each in fields(cls)}
+    for argument in arguments:
+        if argument not in known:
+            raise UnknownName.among(f"argument of a {kind} rule", argument, known)
+    needed = {"name", "event", *(("window", "threshold") if cls is ThresholdRule else ())}
+    missing = sorted(needed - set(arguments))
+    if missing:
+        message = f"rule {data.get('name')!r} lacks {', '.join(missing)}"
+        raise ValueError(message)
+    return cls(**arguments)
+
+
+def check_fields(event: EventName, names: Sequence[str] | Mapping[str, Any], *, numeric: bool = False) -> None:
+    """Refuse fields that no event of a pattern has, as far as the catalogue can tell.
+
+    A pattern that may also match a user's own events without a class is not checked.
+
+    Raises:
+        UnknownName: There is no such field; the message lists the nearest.
+        ValueError: A number is wanted, and the field holds none.
+    """
+    text = dotted(event)
+    matches = matcher(event)
+    found = [cls for cls in catalogue.classes() if matches(cls.event_name)]
+    closed = all(cls.event_name.startswith(f"{NAMESPACE}.") for cls in found)
+    if not found or text.startswith("*") or not (closed or text in catalogue):
+        return
+    declared = {each.name: each for cls in found for each in fields_of(cls)}
+    for name in names:
+        if name not in declared and (numeric or name not in STAMP_FIELDS):
+            raise UnknownName.among(f"field of {text}", name, [*declared, *STAMP_FIELDS])
+        if numeric and declared[name].type not in (int, float):
+            message = f"{name!r} of {text} is {declared[name].type_name}, not a number"
+            raise ValueError(message)
+
+
+def is_about_alerts(event: EventName) -> bool:
+    """Return whether a pattern asks for the events of alerts themselves."""
+    words = dotted(event).removeprefix(f"{NAMESPACE}.").split(".")
+    return words[0] == "alert"
+
+
+def _event(event: EventName) -> str:
+    matcher(event)
+    return dotted(event)
+
+
+def _names(rule: Rule, argument: str) -> tuple[str, ...]:
+    value = getattr(rule, argument)
+    names = (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        message = f"rule {rule.name!r}: {argument}={value!r}; give names, each one once"
+        raise ValueError(message)
+    return names
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,172 @@
+"""The whole story: run a scenario, run it again, play its events back.
+
+```python
+from foundation_lab import lab
+
+recording = lab.run("scenarios/first_run.yaml")      # a run is a recording
+lab.reproduce(recording).identical                   # the same scenario again, compared
+lab.replay(recording, rules=[...]).alerts            # its events, to handlers and alert rules
+```
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from foundation_lab.errors import InvalidRecording, SimulationFailed
+from foundation_lab.recording.difference import Difference, first_difference
+from foundation_lab.recording.recording import Recording
+from foundation_lab.recording.replay import Player
+from foundation_lab.scenario.build import build
+from foundation_lab.scenario.load import load_scenario
+from foundation_lab.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.pattern import EventName
+
+
+class Reproduction(msgspec.Struct, frozen=True):
+    """What came of running a recorded scenario again.
+
+    Attributes:
+        recording: The new recording.
+        difference: The first event that differs from the old one; ``None`` when none does.
+    """
+
+    recording: Recording
+    difference: Difference | None
+
+    @property
+    def identical(self) -> bool:
+        """Whether both recordings have the same digest."""
+        return self.difference is None
+
+
+def run(
+    scenario: str | Path | Scenario,
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    until: float | None = None,
+    row_limit: int | None = None,
+    progress: Callable[[float], object] | None = None,
+) -> Recording:
+    """Run a scenario to its horizon and return what happened.
+
+    The first Ctrl-C ends the run between two events; the recording up to there is returned, with
+    the status ``interrupted``.
+
+    Args:
+        scenario: A scenario, or the YAML file of one.
+        overrides: Changes to the file, as ``services.db.concurrency=8``.
+        seed: Another seed than the scenario's.
+        until: Another horizon, in virtual seconds.
+        row_limit: How many events stay in memory; more are spilled to disk while it runs.
+        progress: Called with the virtual time now and then.
+
+    Raises:
+        InvalidFile: The scenario cannot be used; the message lists everything that is wrong.
+        SimulationFailed: A model failed; the exception carries the recording up to there.
+    """
+    if isinstance(scenario, Scenario):
+        changes = {"seed": seed, "horizon": until}
+        given = {key: value for key, value in changes.items() if value is not None}
+        chosen = Scenario.model_validate({**scenario.model_dump(), **given}) if given else scenario
+    else:
+        chosen = load_scenario(scenario, overrides=overrides, seed=seed, until=until)
+    return finish(build(chosen, row_limit=row_limit), chosen.horizon, progress=progress)
+
+
+def finish(
+    sim: Simulation, until: float, *, progress: Callable[[float], object] | None = None
+) -> Recording:
+    """Run a simulation until a time, seal it, and return its recording.
+
+    Args:
+        sim: A simulation with everything in it.
+        until: The virtual time at which to end.
+        progress: Called with the virtual time now and then.
+
+    Raises:
+        SimulationFailed: A model failed; the exception carries the recording up to there.
+    """
+    try:
+        with _stopped_by_interrupt(sim):
+            sim.run(until=until, progress=progress)
+    except Exception as error:  # whatever a model raises ends this run, and must not lose it
+        sim.failure = f"{type(error).__name__}: {error}"
+        sim.telemetry.seal()
+        message = f"the simulation failed at t={sim.now:g} s: {sim.failure}"
+        raise SimulationFailed(message, sim.recording) from error
+    sim.telemetry.seal()
+    return sim.recording
+
+
+def reproduce(recording: Recording) -> Reproduction:
+    """Run the scenario of a recording again, and compare.
+
+    Raises:
+        InvalidRecording: It holds no scenario: its model was written in Python.
+    """
+    data = recording.facts.scenario
+    if data is None:
+        message = (
+            f"recording {recording.facts.name!r} holds no scenario to run again: its model was "
+            "written in Python; run that again and use first_difference"
+        )
+        raise InvalidRecording(message)
+    again = Scenario.model_validate_json(msgspec.json.encode(data))
+    sim = build(again)
+    fresh = finish(sim, recording.facts.until) if recording.facts.until > 0 else sim.recording
+    return Reproduction(fresh, first_difference(recording, fresh))
+
+
+def replay(
+    recording: Recording,
+    handlers: Mapping[str, tuple[EventName, Callable[[Record], object]]],
+) -> int:
+    """Feed the events of a recording to handlers, in order, each with its recorded stamps.
+
+    Args:
+        recording: What is played.
+        handlers: By id: the pattern to listen to, and the function to call with each record.
+
+    Returns:
+        How many records were delivered.
+
+    Raises:
+        UnknownName: A pattern can match no event.
+        Exception: What a handler raised.
+    """
+    player = Player(recording)
+    for handler_id, (pattern, handler) in handlers.items():
+        player.telemetry.attach(handler_id, pattern, handler, on_error="raise")
+    return player.play()
+
+
+@contextmanager
+def _stopped_by_interrupt(sim: Simulation) -> Iterator[None]:
+    """Let the first Ctrl-C stop the simulation between two events, and the second one break it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+
+    def stop(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        sim.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

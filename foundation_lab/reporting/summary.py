@@ -1,0 +1,165 @@
+"""The summary of a recording: what happened, as numbers and short tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import polars as pl
+
+from foundation_lab.analytics import percentiles
+from foundation_lab.reporting.clients import Client, clients, total
+from foundation_lab.reporting.components import (
+    Backend,
+    Breaker,
+    Limiter,
+    Resource,
+    Retry,
+    backends,
+    breakers,
+    limiters,
+    resources,
+    retries,
+)
+from foundation_lab.reporting.failures import Failures, failures
+from foundation_lab.reporting.incidents import Alert, Fault, alerts, faults
+from foundation_lab.reporting.latency import QUANTILES, Latency
+from foundation_lab.reporting.pools import Pool, pools
+from foundation_lab.reporting.services import Service, services
+from foundation_lab.reporting.sessions import Protocol, protocols
+from foundation_lab.reporting.spans import horizon
+from foundation_lab.reporting.tally import Tally
+
+if TYPE_CHECKING:
+    from foundation_lab.recording.recording import Recording
+
+
+class Run(msgspec.Struct, frozen=True):
+    """The run that was recorded.
+
+    Attributes:
+        name: The scenario, or what the simulation was called.
+        seed: The seed of every random stream.
+        status: ``complete``, ``interrupted`` or ``failed``.
+        error: What ended a failed run.
+        start: The wall-clock instant that virtual 0 stands for (ISO 8601), if any.
+        begin: Where the recording begins, in virtual seconds.
+        end: Where it ends.
+        events: How many events it has.
+        digest: Its digest.
+    """
+
+    name: str
+    seed: int
+    status: str
+    error: str | None
+    start: str | None
+    begin: float
+    end: float
+    events: int
+    digest: str
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """The durations that one emitter gave with one event, such as a backend's `served`."""
+
+    service: str
+    event: str
+    duration: Latency
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What happened in a recording.
+
+    Attributes:
+        run: The run.
+        requests: The requests of all clients together.
+        clients: The requests of each client.
+        services: Every service that started, its incarnations and its events.
+        breakers: The circuit breakers.
+        pools: The connection managers.
+        backends: The backends.
+        retries: The retries.
+        limiters: The rate limiters.
+        resources: The limited resources.
+        timings: The durations of each service's events.
+        faults: When faults were on.
+        alerts: When alerts fired.
+        protocols: How agents coordinated.
+        failures: The errors, grouped.
+        events: How often each event happened.
+    """
+
+    run: Run
+    requests: Client
+    clients: tuple[Client, ...]
+    services: tuple[Service, ...]
+    breakers: tuple[Breaker, ...]
+    pools: tuple[Pool, ...]
+    backends: tuple[Backend, ...]
+    retries: tuple[Retry, ...]
+    limiters: tuple[Limiter, ...]
+    resources: tuple[Resource, ...]
+    timings: tuple[Timing, ...]
+    faults: tuple[Fault, ...]
+    alerts: tuple[Alert, ...]
+    protocols: tuple[Protocol, ...]
+    failures: Failures
+    events: dict[str, int]
+
+
+def summarise(recording: Recording) -> Summary:
+    """Return the summary of a recording, be it complete, partial or empty.
+
+    It is a tree of frozen msgspec structs: ``msgspec.json.encode`` writes it as JSON, in which all
+    times and durations are seconds, all shares lie between 0 and 1, and what is not known is null.
+    """
+    tally = Tally(recording)
+    return Summary(
+        run=_run(recording),
+        requests=total(recording),
+        clients=clients(recording),
+        services=services(recording, tally),
+        breakers=breakers(recording, tally),
+        pools=pools(recording, tally),
+        backends=backends(recording, tally),
+        retries=retries(recording, tally),
+        limiters=limiters(tally),
+        resources=resources(recording, tally),
+        timings=_timings(recording),
+        faults=faults(recording),
+        alerts=alerts(recording),
+        protocols=protocols(recording),
+        failures=failures(recording),
+        events=recording.counts,
+    )
+
+
+def _run(recording: Recording) -> Run:
+    facts = recording.facts
+    begin, end = horizon(recording)
+    return Run(
+        name=facts.name,
+        seed=facts.seed,
+        status=facts.status,
+        error=facts.error,
+        start=facts.start,
+        begin=begin,
+        end=end,
+        events=len(recording),
+        digest=recording.digest,
+    )
+
+
+def _timings(recording: Recording) -> tuple[Timing, ...]:
+    timed = recording.lazy().filter(
+        pl.col("duration").is_not_null() & pl.col("service").is_not_null()
+    )
+    table = percentiles(
+        timed.select("service", "event", "duration").collect(), by=["service", "event"], q=QUANTILES
+    )
+    fields = Latency.__struct_fields__
+    return tuple(
+        Timing(row["service"], row["event"], Latency(**{name: row[name] for name in fields}))
+        for row in table.sort("service", "event").iter_rows(named=True)
+    )

@@ -1,0 +1,143 @@
+"""The words of a failed expectation: what came near, who waits, what happened last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from foundation_lab.errors import nearest
+from foundation_lab.testing.history import latest_records, past_records
+from foundation_lab.testing.matchers import ABSENT, describe_wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.testing.clock import Ending
+    from foundation_lab.testing.matchers import Wanted
+
+EXCERPT = 10
+"""How many of the last events a failure message shows."""
+
+NEAREST = 3
+"""How many near misses a failure message shows."""
+
+LOOKED_AT = 1000
+"""How many of the latest events of each name are searched for near misses."""
+
+
+def compose(headline: str, *sections: list[str]) -> str:
+    """Return a failure message: one line, and below it the sections that are not empty."""
+    return "\n".join([headline, *(line for section in sections for line in section)])
+
+
+def why_it_ended(sim: Simulation, ending: Ending) -> list[str]:
+    """Return why there was no more waiting, as one line."""
+    now = seconds(sim.now)
+    if not sim.telemetry.enabled:
+        return [f"telemetry is disabled at t={now}: no event can be seen"]
+    return [
+        {
+            "done": f"it was settled at t={now}",
+            "deadline": f"the time was over at t={now}",
+            "quiet": f"nothing is left to run at t={now}, so it cannot happen any more",
+            "stopped": f"the simulation was stopped at t={now}",
+        }[ending]
+    ]
+
+
+def near_misses(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
+    """Return the events since a mark that came nearest to what was wanted, each with its diff."""
+    candidates = past_records(sim.recording, wanted.matches_name, since=since, most=LOOKED_AT)
+    if not candidates:
+        return _other_names(sim, wanted, since)
+    differences = [(wanted.difference(record), record) for record in candidates]
+    differences.sort(key=lambda pair: (len(pair[0]), -pair[1].sequence))
+    lines = [f"nearest of {len(candidates)} with this name:"]
+    for difference, record in differences[:NEAREST]:
+        lines.append(f"  {place(record)} {record.name}")
+        lines += [f"      {line}" for line in _differing(wanted, difference)]
+    return lines
+
+
+def before_the_block(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
+    """Return when the wanted event happened last before a mark, if it did, as one line.
+
+    A predicate on the whole record is left aside: it may look at a state that is gone.
+    """
+    earlier = past_records(sim.recording, wanted.matches_name, before=since, most=LOOKED_AT)
+    fitting = [record for record in earlier if not wanted.difference(record)]
+    if not fitting:
+        return []
+    times = "once" if len(fitting) == 1 else f"{len(fitting)} times"
+    return [
+        f"it happened before the block, {times}, last at t={seconds(fitting[-1].time)}: "
+        f"{describe_record(fitting[-1])}"
+    ]
+
+
+def circumstances(sim: Simulation) -> list[str]:
+    """Return who waits, the seed, and the last events."""
+    return [*who_waits(sim), f"seed {sim.seed}, {sim.name!r} at t={seconds(sim.now)}", *excerpt(sim)]
+
+
+def who_waits(sim: Simulation, most: int = EXCERPT) -> list[str]:
+    """Return the processes that wait, daemons left out, and what for."""
+    waiting = sim.blocked()
+    if not waiting:
+        return ["no process waits"]
+    lines = ["these wait:", *(f"  {entry}" for entry in waiting[:most])]
+    return [*lines, f"  ... and {len(waiting) - most} more"] if len(waiting) > most else lines
+
+
+def excerpt(sim: Simulation, most: int = EXCERPT) -> list[str]:
+    """Return the last events, one a line."""
+    total = sim.telemetry.sequence
+    if not total:
+        return ["no event happened at all"]
+    return [f"last {min(most, total)} of {total} events:", *_lines(latest_records(sim.recording, most))]
+
+
+def describe_record(record: Record) -> str:
+    """Return a record as one line: place, name, fields, process."""
+    fields = ", ".join(f"{name}={value!r}" for name, value in record.fields.items())
+    return f"{place(record)} {record.name}({fields}) by {record.process}"
+
+
+def place(record: Record) -> str:
+    """Return where a record stands in the run: its sequence number and its time."""
+    return f"#{record.sequence} t={seconds(record.time)}"
+
+
+def seconds(time: float) -> str:
+    """Return a virtual time to nine digits, without needless ones."""
+    return f"{time:.9g}"
+
+
+def _lines(records: Iterable[Record]) -> list[str]:
+    return [f"  {describe_record(record)}" for record in records]
+
+
+def _differing(wanted: Wanted, difference: dict[str, tuple[Any, Any]]) -> list[str]:
+    if not difference:
+        return ["all fields as wanted, but it came at the wrong place or its predicate did not hold"]
+    return [
+        f"{name}: wanted {describe_wanted(want)}, got {'no such field' if got is ABSENT else repr(got)}"
+        for name, (want, got) in difference.items()
+        if name in wanted.fields
+    ]
+
+
+def _other_names(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
+    events = sim.recording.events
+    names = Counter(events["event"].filter(events["sequence"] >= since))
+    if not names:
+        return ["no event happened in this time"]
+    alike = nearest(wanted.pattern, names)
+    common = [name for name, _ in names.most_common() if name not in alike]
+    shown = [*alike, *common][:5]
+    listed = ", ".join(f"{name} ({names[name]} times)" for name in shown)
+    more = f" and {len(names) - len(shown)} other names" if len(names) > len(shown) else ""
+    return [f"no event of this name in this time; there were {listed}{more}"]
