@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from foundation_lab.agents.state import ALIVE, WORKING, AgentState, check_transition
 from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services.arguments import positive
-from foundation_lab.services.service import Health, error_name, invoke
+from foundation_lab.services.service import Health
 from foundation_lab.simulation.distributions import as_distribution
+from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -262,10 +263,10 @@ class Agent:
     def send(
         self,
         to: str,
-        type: str,
+        type: str,  # noqa: A002
         body: Any = None,
         *,
-        session_id: str = "",  # noqa: A002
+        session_id: str = "",
     ) -> Message:
         """Send a message over the network and return it.
 

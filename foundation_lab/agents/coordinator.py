@@ -177,9 +177,11 @@ class Coordinator:
         for session in self.sessions.values():
             if not session.running:
                 broken.append(f"session {session.session_id} is open but {session.status.value}")
-            for agent_id in session.present:
-                if self.registry.get(agent_id).session is not session:
-                    broken.append(f"{agent_id} is not engaged in session {session.session_id}")
+            broken += [
+                f"{agent_id} is not engaged in session {session.session_id}"
+                for agent_id in session.present
+                if self.registry.get(agent_id).session is not session
+            ]
         return broken
 
     def __repr__(self) -> str:
@@ -203,6 +205,6 @@ class Coordinator:
             if number == times:
                 break
             due = max(due + interval, self.sim.now)
-            yield from self.sim.sleep(due - self.sim.now)
+            yield self.sim.at(due)
             session = self.session(first.participants, first.protocol, timeout=first.timeout)
         return completed

@@ -56,10 +56,8 @@ def conservation_violations(sent: int, received: int, dropped: int, in_flight: i
     total = received + dropped + in_flight
     if sent == total:
         return []
-    return [
-        f"{sent} messages sent, but {received} received + {dropped} dropped + "
-        f"{in_flight} in flight = {total}"
-    ]
+    parts = f"{received} received + {dropped} dropped + {in_flight} in flight"
+    return [f"{sent} messages sent, but {parts} = {total}"]
 
 
 def engagement_violations(

@@ -106,10 +106,10 @@ class Network:
         self,
         sender: str,
         to: str,
-        type: str,
+        type: str,  # noqa: A002
         body: Any = None,
         *,
-        session_id: str = "",  # noqa: A002
+        session_id: str = "",
     ) -> Message:
         """Send a message; it arrives, or is dropped, at a later event.
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
-from foundation_lab.agents.message import Message
 from foundation_lab.agents.state import AgentState
 from foundation_lab.errors import CoordinationError, TimedOut
 from foundation_lab.services.arguments import positive
-from foundation_lab.services.service import error_name, outcome_of
+from foundation_lab.simulation.invocation import error_name, outcome_of
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from foundation_lab.agents.agent import Agent
+    from foundation_lab.agents.message import Message
     from foundation_lab.agents.network import Network
     from foundation_lab.agents.registry import AgentRegistry
     from foundation_lab.simulation.engine import Simulation

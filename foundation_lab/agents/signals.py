@@ -9,8 +9,8 @@ import msgspec
 
 from foundation_lab.agents.agent import Agent
 from foundation_lab.errors import ServiceError, UnknownName
-from foundation_lab.services.service import error_name, invoke
 from foundation_lab.simulation.distributions import as_distribution
+from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:

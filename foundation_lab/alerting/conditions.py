@@ -1,8 +1,9 @@
 """Whether a rule's condition holds: the state behind one alert, driven by events and by time.
 
-A condition says when the mere passing of time could change it (`next_change`), so that nobody has
-to poll. Windows are closed: what lies exactly `window` seconds back is still inside, and leaves
-with the next representable instant.
+A rule reduces each event to a number, its *signal*, and the condition lives on signals alone. It
+says when the mere passing of time could change it (`next_change`), so that nobody has to poll.
+Windows are closed: what lies exactly `window` seconds back is still inside, and leaves with the
+next representable instant.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 NEVER = math.inf
 """The time of what will not happen by itself."""
 
+RESOLVES = 0.0
+FIRES = 1.0
+"""The signals of a pattern rule."""
+
 
 class Condition(Protocol):
     """The state behind one alert.
@@ -39,8 +44,8 @@ class Condition(Protocol):
     value: float | None
     next_change: float
 
-    def see(self, observation: Observation) -> bool:
-        """Take an event of the rule's; return whether it is one that the rule counts."""
+    def see(self, time: float, signal: float) -> None:
+        """Take the signal of an event that happened at `time`."""
 
     def advance(self, time: float) -> None:
         """Let everything leave that has left by `time`."""
@@ -50,26 +55,30 @@ class Condition(Protocol):
         """Whether forgetting this condition would lose nothing."""
 
 
-def condition_of(rule: ThresholdRule | PatternRule) -> Callable[[float], Condition]:
-    """Return a function that makes a rule's condition, given the time at which it begins."""
+def signal_of(rule: ThresholdRule | PatternRule) -> Callable[[Observation], float | None]:
+    """Return a function that reduces an event to what the rule's conditions live on.
+
+    Its result is ``None`` for an event that is no concern of the rule's.
+    """
+    return _sample(rule) if isinstance(rule, ThresholdRule) else _step(rule)
+
+
+def condition_of(rule: ThresholdRule | PatternRule, start: float) -> Condition:
+    """Return a new condition of a rule that begins to look at `start`."""
     if isinstance(rule, ThresholdRule):
-        sample, threshold = _sampler(rule), rule
-        return lambda start: WindowCondition(threshold, sample, start)
-    return _Latches(rule)
+        return WindowCondition(rule, start)
+    return LatchCondition(rule)
 
 
 class WindowCondition:
-    """A metric over a trailing window, compared with a threshold."""
+    """A metric over a trailing window, compared with a threshold; a signal is a sample."""
 
-    def __init__(
-        self, rule: ThresholdRule, sample: Callable[[Observation], float | None], start: float
-    ) -> None:
+    def __init__(self, rule: ThresholdRule, start: float) -> None:
         self._rule = rule
-        self._sample = sample
         self._compare = COMPARISONS[rule.compare]
         self._above = rule.compare.startswith(">")
         self._counts = rule.metric in ("count", "rate")
-        self._judged_from = start + rule.window if self._counts and not self._above else start
+        self._judged_from = start if self._above or not self._counts else start + rule.window
         self._samples = _samples(rule)
         self._leaves: deque[float] = deque()
         self.holds = False
@@ -77,14 +86,11 @@ class WindowCondition:
         self.next_change = NEVER
         self.advance(start)
 
-    def see(self, observation: Observation) -> bool:
-        """Take an event; return whether it carries a number that the metric is made of."""
-        number = self._sample(observation)
-        if number is not None:
-            self._samples.add(number)
-            self._leaves.append(past(observation.time + self._rule.window))
-        self.advance(observation.time)
-        return number is not None
+    def see(self, time: float, signal: float) -> None:
+        """Take a sample into the window."""
+        self._samples.add(signal)
+        self._leaves.append(past(time + self._rule.window))
+        self.advance(time)
 
     def advance(self, time: float) -> None:
         """Let everything leave that has left by `time`, and judge what is there."""
@@ -94,20 +100,23 @@ class WindowCondition:
             self._samples.drop()
         enough = self._counts or len(leaves) >= self._rule.min_events
         self.value = self._samples.value if enough else None
-        judged = self.value is not None and time >= self._judged_from
-        self.holds = judged and self._compare(self.value or 0.0, self._rule.threshold)
         if time < self._judged_from:
-            self.next_change = self._judged_from
-        else:
-            self.next_change = leaves[0] if leaves and self._may_change() else NEVER
+            self.holds, self.next_change = False, self._judged_from
+            return
+        self.holds = self.value is not None and self._compare(self.value, self._rule.threshold)
+        self.next_change = leaves[0] if leaves and self._may_change() else NEVER
 
     @property
     def idle(self) -> bool:
-        """Whether the window is empty, and emptiness says nothing."""
-        return not self._leaves and not self._counts | self._above
+        """Whether the window is empty, and its emptiness says nothing."""
+        return not self._leaves and (self._above or not self._counts) and not self.holds
 
     def _may_change(self) -> bool:
-        """Return whether an event that leaves could change the condition."""
+        """Return whether the leaving of samples could change the condition.
+
+        A count falls, so it can only leave ``>`` or enter ``<``. A minimum can only rise and a
+        maximum only fall, until too few are left for either.
+        """
         if self.value is None:
             return False
         if self._counts:
@@ -120,45 +129,42 @@ class WindowCondition:
 class LatchCondition:
     """Begins with an event, or several within a window; ends with another event or with quiet."""
 
-    def __init__(self, latches: _Latches) -> None:
-        self._latches = latches
-        self._times: deque[float] = deque()
+    def __init__(self, rule: PatternRule) -> None:
+        self._rule = rule
+        self._times: deque[float] = deque(maxlen=rule.count)
         self.holds = False
         self.value: float | None = None
         self.next_change = NEVER
 
-    def see(self, observation: Observation) -> bool:
-        """Take an event; return whether it resolves, or counts towards firing."""
-        rule = self._latches.rule
-        if self._latches.resolves(observation):
+    def see(self, time: float, signal: float) -> None:
+        """Count an event that fires, or end with one that resolves."""
+        self.advance(time)
+        if signal == RESOLVES:
             if self.holds:
                 self._end()
-            return True
-        if not self._latches.matches(observation):
-            return False
-        self._times.append(observation.time)
-        self._forget(observation.time)
+            return
+        self._times.append(time)
         self.value = float(len(self._times))
-        self.holds = self.holds or len(self._times) >= rule.count
-        if self.holds and rule.quiet_period is not None:
-            self.next_change = past(observation.time + rule.quiet_period)
-        return True
+        complete = len(self._times) == self._rule.count
+        self.holds = self.holds or (complete and not self._left(self._times[0], time))
+        if self.holds and self._rule.quiet_period is not None:
+            self.next_change = past(time + self._rule.quiet_period)
 
     def advance(self, time: float) -> None:
-        """End the condition when it has been quiet for long enough."""
+        """End the condition when it has been quiet for too long; forget a stale beginning."""
         if self.next_change <= time:
             self._end()
-        self._forget(time)
+        if self._times and not self.holds and self._left(self._times[-1], time):
+            self._times.clear()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is counted."""
         return not self.holds and not self._times
 
-    def _forget(self, time: float) -> None:
-        window = self._latches.rule.window
-        while self._times and (past(self._times[0] + window) <= time if window else len(self._times) > 1):
-            self._times.popleft()
+    def _left(self, then: float, now: float) -> bool:
+        window = self._rule.window
+        return window is not None and past(then + window) <= now
 
     def _end(self) -> None:
         self.holds = False
@@ -166,41 +172,18 @@ class LatchCondition:
         self._times.clear()
 
 
-class _Latches:
-    """What the conditions of one pattern rule share: which events fire, and which resolve."""
-
-    def __init__(self, rule: PatternRule) -> None:
-        self.rule = rule
-        self._fires = matcher(rule.event), predicate(rule.where)
-        ends = rule.resolve_on
-        self._ends = None if ends is None else (matcher(ends), predicate(rule.resolve_where))
-
-    def __call__(self, start: float) -> LatchCondition:  # noqa: ARG002  (a latch has no beginning)
-        return LatchCondition(self)
-
-    def matches(self, observation: Observation) -> bool:
-        named, passes = self._fires
-        return named(observation.name) and passes(observation.fields)
-
-    def resolves(self, observation: Observation) -> bool:
-        if self._ends is None:
-            return False
-        named, passes = self._ends
-        return named(observation.name) and passes(observation.fields)
-
-
 def past(time: float) -> float:
     """Return the first instant after `time` that a float can hold."""
     return math.nextafter(time, math.inf)
 
 
-def _sampler(rule: ThresholdRule) -> Callable[[Observation], float | None]:
-    passes, matching = predicate(rule.where), predicate(rule.matching)
+def _sample(rule: ThresholdRule) -> Callable[[Observation], float | None]:
+    named, passes, matching = matcher(rule.event), predicate(rule.where), predicate(rule.matching)
     measurement = rule.measurement
 
     def sample(observation: Observation) -> float | None:
         fields = observation.fields
-        if not passes(fields):
+        if not (named(observation.name) and passes(fields)):
             return None
         if measurement is None:
             return float(matching(fields))
@@ -208,6 +191,19 @@ def _sampler(rule: ThresholdRule) -> Callable[[Observation], float | None]:
         return float(value) if is_number(value) and math.isfinite(value) else None
 
     return sample
+
+
+def _step(rule: PatternRule) -> Callable[[Observation], float | None]:
+    named, passes = matcher(rule.event), predicate(rule.where)
+    ends, resolves = matcher(rule.resolve_on or rule.event), predicate(rule.resolve_where)
+
+    def step(observation: Observation) -> float | None:
+        name, fields = observation.name, observation.fields
+        if rule.resolve_on is not None and ends(name) and resolves(fields):
+            return RESOLVES
+        return FIRES if named(name) and passes(fields) else None
+
+    return step
 
 
 def _samples(rule: ThresholdRule) -> Samples:

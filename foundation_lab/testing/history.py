@@ -6,6 +6,7 @@ import json
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from foundation_lab.recording.columns import kind_of
 from foundation_lab.telemetry.bus import AdHoc, Record
 from foundation_lab.telemetry.event import catalogue, fields_of
 
@@ -75,7 +76,7 @@ def _typed(cls: type[Event], row: dict[str, Any]) -> Event:
     values = {}
     for field in fields_of(cls):
         value = row[field.name]
-        if field.type is dict and value is not None:
+        if kind_of(field.type) == "json" and value is not None:
             value = json.loads(value)
         values[field.attribute] = tuple(value) if isinstance(value, list) else value
     return cls(**values)

@@ -71,9 +71,10 @@ def decide(
     if remaining < 0:
         message = f"{len(votes)} votes and {absent} absent of an electorate of {electorate}"
         raise ValueError(message)
-    [(leader, most)] = Counter(votes.values()).most_common(1) or [(None, 0)]
+    ranking = Counter(votes.values()).most_common(1)
+    most = ranking[0][1] if ranking else 0
     if most >= quorum:
-        return Decision(leader, most, electorate)
+        return Decision(ranking[0][0], most, electorate)
     if most + remaining < quorum:
         return Decision(None, most, electorate)
     return None
