@@ -1,5 +1,139 @@
-"""foundation_lab: services and agents under virtual time, every operation an event in a dataframe."""
+"""foundation_lab: services and agents under virtual time, every operation an event in a dataframe.
+
+The public names are loaded when they are first used, so that ``import foundation_lab`` costs
+next to nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foundation_lab.recording.recording import Recording
+    from foundation_lab.services import (
+        Backend,
+        CircuitBreaker,
+        ConnectionManager,
+        CountWindow,
+        FixedWindow,
+        RateLimiter,
+        ResourceManager,
+        Retry,
+        SlidingWindow,
+        Supervisor,
+        TimeWindow,
+        TokenBucket,
+        decorrelated_backoff,
+        exponential_backoff,
+        fixed_backoff,
+        linear_backoff,
+    )
+    from foundation_lab.simulation.arrivals import (
+        constant_rate,
+        counts_per_interval,
+        piecewise,
+        poisson,
+        timestamps,
+    )
+    from foundation_lab.simulation.distributions import (
+        constant,
+        erlang,
+        exponential,
+        lognormal,
+        uniform,
+    )
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
+    from foundation_lab.simulation.workload import Workload, request
+    from foundation_lab.telemetry import Event, catalogue
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "recording.recording": ("Recording",),
+    "services": (
+        "Backend",
+        "CircuitBreaker",
+        "ConnectionManager",
+        "CountWindow",
+        "FixedWindow",
+        "RateLimiter",
+        "ResourceManager",
+        "Retry",
+        "SlidingWindow",
+        "Supervisor",
+        "TimeWindow",
+        "TokenBucket",
+        "decorrelated_backoff",
+        "exponential_backoff",
+        "fixed_backoff",
+        "linear_backoff",
+    ),
+    "simulation.arrivals": (
+        "constant_rate",
+        "counts_per_interval",
+        "piecewise",
+        "poisson",
+        "timestamps",
+    ),
+    "simulation.distributions": ("constant", "erlang", "exponential", "lognormal", "uniform"),
+    "simulation.engine": ("Simulation",),
+    "simulation.faults": ("ErrorRate", "Outage", "SlowDown", "crash", "inject"),
+    "simulation.workload": ("Workload", "request"),
+    "telemetry": ("Event", "catalogue"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Backend",
+    "CircuitBreaker",
+    "ConnectionManager",
+    "CountWindow",
+    "ErrorRate",
+    "Event",
+    "FixedWindow",
+    "Outage",
+    "RateLimiter",
+    "Recording",
+    "ResourceManager",
+    "Retry",
+    "Simulation",
+    "SlidingWindow",
+    "SlowDown",
+    "Supervisor",
+    "TimeWindow",
+    "TokenBucket",
+    "Workload",
+    "catalogue",
+    "constant",
+    "constant_rate",
+    "counts_per_interval",
+    "crash",
+    "decorrelated_backoff",
+    "erlang",
+    "exponential",
+    "exponential_backoff",
+    "fixed_backoff",
+    "inject",
+    "linear_backoff",
+    "lognormal",
+    "piecewise",
+    "poisson",
+    "request",
+    "timestamps",
+    "uniform",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

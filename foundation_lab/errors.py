@@ -130,7 +130,19 @@ class UnknownName(FoundationLabError, ValueError):
 
 
 class InvalidFile(FoundationLabError, ValueError):
-    """A scenario, rule or data file that cannot be used."""
+    """A scenario, rule or data file that cannot be used.
+
+    Args:
+        *problems: Everything that is wrong with it, in the order in which it is to be shown: a
+            message each, or an object whose `str` is one.
+    """
+
+    def __init__(self, *problems: object) -> None:
+        super().__init__(*problems)
+        self.problems: tuple[object, ...] = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
 
 
 class InvalidRecording(FoundationLabError, ValueError):

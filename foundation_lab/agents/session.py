@@ -11,11 +11,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
+import simpy
 
 from foundation_lab.agents.state import AgentState
 from foundation_lab.errors import CoordinationError, TimedOut
 from foundation_lab.services.arguments import positive
-from foundation_lab.simulation.invocation import error_name, outcome_of
+from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -170,15 +171,19 @@ class Session:
             SessionTimedOut: The timeout passed.
             CoordinationError: The agents came to no result.
             RuntimeError: It was held before.
+            ValueError: A session of the same id runs.
         """
         if self.status is not SessionStatus.NEW:
             message = f"session {self.session_id!r} is {self.status.value}; make a new one"
             raise RuntimeError(message)
+        self.host.open(self)
+        self.status = SessionStatus.RUNNING
+        self._started = self.sim.now
         limit = SessionTimedOut(f"session {self.session_id!r} took {self.timeout:g} s")
         with self.sim.telemetry.context(correlation_id=self.correlation_id):
             try:
                 with self.sim.deadline(self.timeout, limit):
-                    self._open()
+                    self._begin()
                     result = yield from self.protocol.run(self)
             except BaseException as error:
                 self._fail(error)
@@ -274,10 +279,7 @@ class Session:
 
     # -- private -------------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        self._started = self.sim.now
-        self.status = SessionStatus.RUNNING
-        self.host.open(self)
+    def _begin(self) -> None:
         for agent_id in self.participants:
             agent = self.host.registry.find(agent_id)
             if agent is None:
@@ -333,4 +335,6 @@ def _distinct(participants: Iterable[str]) -> tuple[str, ...]:
 def _reason(error: BaseException) -> str:
     if isinstance(error, SessionFailed):
         return error.reason
-    return "cancelled" if outcome_of(error) == "cancelled" else error_name(error)
+    if isinstance(error, simpy.Interrupt | GeneratorExit):
+        return "cancelled"
+    return error_name(error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from foundation_lab.alerting.filters import COMPARISONS, is_number, predicate
 from foundation_lab.alerting.rules import ThresholdRule
@@ -187,7 +187,7 @@ def _sample(rule: ThresholdRule) -> Callable[[Observation], float | None]:
             return None
         if measurement is None:
             return float(matching(fields))
-        value = fields.get(measurement)
+        value: Any = fields.get(measurement)
         return float(value) if is_number(value) and math.isfinite(value) else None
 
     return sample

@@ -10,9 +10,9 @@ A filter is a mapping from field names to what is wanted of them; every field mu
 {"error": None}                              # the field is missing, or has no value
 ```
 
-A field that holds a list agrees when one of its elements does. ``True`` is not 1. A missing value is
-"not" everything, and neither above nor below a number. Beside an event's own fields, `STAMP_FIELDS`
-may be named: they are what the bus adds to each event.
+A field that holds a list agrees when one of its elements does. ``True`` is not 1. A missing value
+is "not" everything, and neither above nor below a number. Beside an event's own fields,
+`STAMP_FIELDS` may be named: they are what the bus adds to each event.
 """
 
 from __future__ import annotations

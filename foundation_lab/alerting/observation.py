@@ -55,9 +55,9 @@ def known(value: Any) -> Any:
 
 
 def key_of(fields: Mapping[str, Any], by: Sequence[str]) -> str:
-    """Return the label of the group that an event belongs to; empty without `by`.
+    r"""Return the label of the group that an event belongs to; empty without `by`.
 
-    Several values are joined by commas, and a comma inside of one is written ``\\,``. A missing
+    Several values are joined by commas, and a comma inside of one is written ``\,``. A missing
     value counts as an empty text.
 
     >>> key_of({"service_id": "db", "attempt": 2.0}, ["service_id", "attempt"])

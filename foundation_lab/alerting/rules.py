@@ -9,20 +9,21 @@ come from a file: `rule_from` makes one of a mapping. How filters (`where`) are 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from foundation_lab.alerting.filters import (
     COMPARISONS,
-    STAMP_FIELDS,
     is_number,
     plain,
     tests_of,
 )
+from foundation_lab.alerting.scope import check_fields
 from foundation_lab.errors import UnknownName
-from foundation_lab.telemetry.event import NAMESPACE, catalogue, fields_of
 from foundation_lab.telemetry.pattern import EventName, dotted, matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Metric = Literal["count", "rate", "ratio", "mean", "min", "max", "percentile"]
 Severity = Literal["info", "warning", "critical"]
@@ -97,6 +98,11 @@ class Rule:
         if not _is_whole(self.repeat_limit, 0):
             raise self._refuse("repeat_limit", "give a whole number from 0")
         check_fields(self.event, [*self.where, *self.by])
+
+    @property
+    def patterns(self) -> tuple[EventName, ...]:
+        """The patterns of the events that the rule looks at."""
+        return (self.event,)
 
     def _set(self, **values: Any) -> None:
         for attribute, value in values.items():
@@ -194,7 +200,10 @@ class ThresholdRule(Rule):
             raise self._refuse("quantile", "give a number from 0 to 1; 0.99 is the 99th percentile")
         if not _is_whole(self.min_events, 1):
             raise self._refuse("min_events", "give a whole number from 1")
-        if self.min_events > 1 and metric in ("count", "rate"):
+        counts = metric in ("count", "rate")
+        if counts and self.compare[0] == ">" and COMPARISONS[self.compare](0.0, self.threshold):
+            raise self._refuse("threshold", "the alert would fire without any event; raise it")
+        if counts and self.min_events > 1:
             raise self._refuse("min_events", f"a {metric} needs no minimum; raise the threshold")
 
 
@@ -243,6 +252,11 @@ class PatternRule(Rule):
                 "resolve_on", "nothing would ever resolve the alert; give this or quiet_period"
             )
 
+    @property
+    def patterns(self) -> tuple[EventName, ...]:
+        """The patterns of the events that the rule looks at."""
+        return (self.event,) if self.resolve_on is None else (self.event, self.resolve_on)
+
 
 def rule_from(data: Mapping[str, Any]) -> ThresholdRule | PatternRule:
     """Return the rule that a mapping describes.
@@ -255,7 +269,10 @@ def rule_from(data: Mapping[str, Any]) -> ThresholdRule | PatternRule:
         ValueError: The kind or a value is wrong, or an argument is missing.
         UnknownName: An argument, event or field does not exist; the message lists the nearest.
     """
-    kinds = {"threshold": ThresholdRule, "pattern": PatternRule}
+    kinds: dict[Any, type[ThresholdRule | PatternRule]] = {
+        "threshold": ThresholdRule,
+        "pattern": PatternRule,
+    }
     kind = data.get("kind")
     if kind not in kinds:
         message = f"rule {data.get('name')!r} has kind={kind!r}; use 'threshold' or 'pattern'"
@@ -275,34 +292,20 @@ def rule_from(data: Mapping[str, Any]) -> ThresholdRule | PatternRule:
     return cls(**arguments)
 
 
-def check_fields(event: EventName, names: Sequence[str] | Mapping[str, Any], *, numeric: bool = False) -> None:
-    """Refuse fields that no event of a pattern has, as far as the catalogue can tell.
-
-    A pattern that may also match a user's own events without a class is not checked.
+def unique(
+    rules: Sequence[ThresholdRule | PatternRule],
+) -> tuple[ThresholdRule | PatternRule, ...]:
+    """Return the rules as a tuple, after checking that their names differ.
 
     Raises:
-        UnknownName: There is no such field; the message lists the nearest.
-        ValueError: A number is wanted, and the field holds none.
+        ValueError: Two rules have the same name.
     """
-    text = dotted(event)
-    matches = matcher(event)
-    found = [cls for cls in catalogue.classes() if matches(cls.event_name)]
-    closed = all(cls.event_name.startswith(f"{NAMESPACE}.") for cls in found)
-    if not found or text.startswith("*") or not (closed or text in catalogue):
-        return
-    declared = {each.name: each for cls in found for each in fields_of(cls)}
+    names = [rule.name for rule in rules]
     for name in names:
-        if name not in declared and (numeric or name not in STAMP_FIELDS):
-            raise UnknownName.among(f"field of {text}", name, [*declared, *STAMP_FIELDS])
-        if numeric and declared[name].type not in (int, float):
-            message = f"{name!r} of {text} is {declared[name].type_name}, not a number"
+        if names.count(name) > 1:
+            message = f"two rules are called {name!r}; give each one a name of its own"
             raise ValueError(message)
-
-
-def is_about_alerts(event: EventName) -> bool:
-    """Return whether a pattern asks for the events of alerts themselves."""
-    words = dotted(event).removeprefix(f"{NAMESPACE}.").split(".")
-    return words[0] == "alert"
+    return tuple(rules)
 
 
 def _event(event: EventName) -> str:

@@ -35,10 +35,10 @@ class MemoryPart:
     """Rows that were copied out of a recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
+        tables = {name: table for name, table in recorder.tables.items() if table.sequence}
         self._spine = spine_frame(recorder)
         self._frames = {
-            name: table_frame(table, recorder.codebook.texts)
-            for name, table in recorder.tables.items()
+            name: table_frame(table, recorder.codebook.texts) for name, table in tables.items()
         }
         self.tables = {
             name: TableFacts(
@@ -46,7 +46,7 @@ class MemoryPart:
                 units=dict(table.units),
                 deterministic=table.cls is None or table.cls.deterministic,
             )
-            for name, table in recorder.tables.items()
+            for name, table in tables.items()
         }
 
     def spine(self) -> pl.LazyFrame:
@@ -86,11 +86,11 @@ def write_part(recorder: Recorder, folder: Path) -> None:
 
 def parts_of(recorder: Recorder) -> list[Part]:
     """Return the rows of a recorder as parts: those that were spilled, then those in memory."""
+    recorder.flush()  # may spill
     parts: list[Part] = []
     for folder in recorder.spilled:
         tables = msgspec.json.decode((folder / "part.json").read_bytes(), type=dict[str, TableFacts])
         parts.append(FolderPart(folder, tables))
-    recorder.flush()
     return [*parts, MemoryPart(recorder)]
 
 

@@ -1,19 +1,23 @@
 """The recorder: takes every event of the bus and keeps it in typed columns.
 
-`append` only puts the event aside; every few thousand events they are sorted into a *spine* (one
-row an event: time, process, correlation id, ...) and one table for each event name (one row an
-event of that name, one typed column a field). The layout is the same in memory and on disk.
+Events lie in a *spine* (one row an event: time, process, correlation id, ...) and one table for each
+event name (one row an event of that name, one typed column a field). `append` fills the spine and
+puts the event itself aside; every few thousand events their fields are sorted into the columns. The
+layout is the same in memory and on disk.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from array import array
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.recording.columns import (
+    MISFITS,
     NO_CODE,
     Codebook,
     Column,
@@ -24,6 +28,8 @@ from foundation_lab.recording.columns import (
 from foundation_lab.telemetry.event import Event, fields_of, subject_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from foundation_lab.telemetry.bus import AdHoc
     from foundation_lab.telemetry.context import Context, Emitter
 
@@ -36,19 +42,27 @@ class Table:
 
     Attributes:
         name: The event name.
+        code: Its number in the codebook.
         sequence: The sequence number of each row.
         columns: The columns by public field name.
         units: The unit of each measurement by field name.
         subject: The field that fills the spine's ``service`` column, if any.
+        pending: The events whose fields are not in the columns yet.
+
+    Raises:
+        TypeError: A field of the class is not marked, or of a type that no column holds.
+        ValueError: A field of the class has a reserved name.
     """
 
     def __init__(self, name: str, cls: type[Event] | None, codebook: Codebook) -> None:
         self.name = name
         self.cls = cls
+        self.code = codebook[name]
         self.sequence: array[int] = array("q")
         self.columns: dict[str, Column] = {}
         self.units: dict[str, str] = {}
         self.subject: str | None = None
+        self.pending: list[Any] = []
         self._codebook = codebook
         self._attributes: list[tuple[str, attrgetter[Any]]] = []
         if cls is None:
@@ -64,60 +78,70 @@ class Table:
             if field.attribute == subject:
                 self.subject = field.name
 
-    def extend(self, sequence: list[int], batch: list[Any]) -> None:
-        """Add a batch of events of this name.
-
-        Raises:
-            ColumnTypeError: A value does not fit its field's type; nothing of the batch is added.
-        """
+    def emptied(self, codebook: Codebook) -> Table:
+        """Return a table of the same columns without rows."""
+        table = Table(self.name, self.cls, codebook)
+        table.units = self.units
         if self.cls is None:
-            self._extend_loose(sequence, batch)
-            return
-        encoded: list[tuple[Column, array[Any]]] = []
-        for name, get in self._attributes:
-            column = self.columns[name]
-            try:
-                encoded.append((column, column.encode(map(get, batch))))
-            except (TypeError, OverflowError) as error:
-                raise self._misfit(name, column, list(map(get, batch))) from error
-        for column, values in encoded:
-            column.extend(values)
-        self.sequence.extend(sequence)
+            table.columns = {
+                name: Column(column.kind, codebook, optional=True)
+                for name, column in self.columns.items()
+            }
+        return table
 
-    def _extend_loose(self, sequence: list[int], batch: list[AdHoc]) -> None:
-        for number, event in zip(sequence, batch, strict=True):
-            count = len(self.sequence)
+    def flush(self) -> ColumnTypeError | None:
+        """Sort the fields of the pending events into the columns.
+
+        A value that does not fit its column becomes a null there.
+
+        Returns:
+            The error for the first such value.
+        """
+        batch, self.pending = self.pending, []
+        if not batch:
+            return None
+        if self.cls is None:
+            return self._flush_loose(batch)
+        misfits = [self._extend(name, list(map(get, batch))) for name, get in self._attributes]
+        return next((misfit for misfit in misfits if misfit is not None), None)
+
+    def _flush_loose(self, batch: list[AdHoc]) -> ColumnTypeError | None:
+        first = len(self.sequence) - len(batch)
+        misfits = []
+        for row, event in enumerate(batch, first):
             for loose, is_number in ((event.measurements, True), (event.metadata, False)):
                 for name, value in loose.items():
                     if value is not None:
-                        self._put(name, value, count, is_number=is_number)
-            self.sequence.append(number)
-            for column in self.columns.values():
-                if len(column) <= count:
-                    column.pad(count + 1)
+                        self._open(name, value, is_number=is_number).pad(row)
+                        misfits.append(self._extend(name, [value]))
+        for column in self.columns.values():
+            column.pad(len(self.sequence))
+        return next((misfit for misfit in misfits if misfit is not None), None)
 
-    def _put(self, name: str, value: Any, row: int, *, is_number: bool) -> None:
+    def _open(self, name: str, value: Any, *, is_number: bool) -> Column:
         column = self.columns.get(name)
         if column is None:
             kind = "float" if is_number else kind_of_value(value)
             column = self.columns[name] = Column(kind, self._codebook, optional=True)
-            column.pad(row)
             if is_number:
                 self.units[name] = "1"
-        try:
-            column.extend(column.encode([value]))
-        except (TypeError, OverflowError) as error:
-            raise self._misfit(name, column, [value]) from error
+        return column
 
-    def _misfit(self, name: str, column: Column, values: list[Any]) -> ColumnTypeError:
-        for value in values:
-            try:
-                column.encode([value])
-            except (TypeError, OverflowError):
-                return ColumnTypeError(
-                    f"field {name!r} of {self.name} holds {column.kind} values, not {value!r}"
-                )
-        return ColumnTypeError(f"field {name!r} of {self.name} holds {column.kind} values")
+    def _extend(self, name: str, values: Sequence[Any]) -> ColumnTypeError | None:
+        column = self.columns[name]
+        try:
+            column.extend(column.encode(values))
+        except MISFITS as error:
+            if len(values) > 1:
+                misfits = [self._extend(name, [value]) for value in values]
+                return next(misfit for misfit in misfits if misfit is not None)
+            column.pad(len(column) + 1)
+            sequence = self.sequence[len(column) - 1]
+            return ColumnTypeError(
+                f"field {name!r} of {self.name} holds {column.kind} values, not {values[0]!r} "
+                f"(event {sequence}, recorded without it): {error}"
+            )
+        return None
 
 
 class Recorder:
@@ -126,8 +150,8 @@ class Recorder:
     Args:
         row_limit: How many rows stay in memory; the rest is spilled to Parquet files while the
             run goes on. ``None`` keeps everything in memory.
-        spill_folder: Where spilled rows go; by default a temporary folder that lives as long as
-            the recorder.
+        spill_folder: In which folder a new one is made for spilled rows; by default that for
+            temporary files. The new one is removed together with the recorder.
     """
 
     def __init__(self, row_limit: int | None = None, spill_folder: Path | None = None) -> None:
@@ -136,85 +160,77 @@ class Recorder:
             raise ValueError(message)
         self.row_limit = row_limit
         self.spilled: list[Path] = []
-        self._spill_folder = spill_folder
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._pending: list[tuple[Any, float, str, Context, int]] = []
-        self._batch = BATCH if row_limit is None else min(BATCH, row_limit)
         self.first = 0
-        self._empty()
+        self._spill_folder = spill_folder
+        self._own_folder: Path | None = None
+        self._batch = BATCH if row_limit is None else min(BATCH, row_limit)
+        self._due = self._batch
+        self.tables: dict[str, Table] = {}
+        self._begin_part()
 
     def append(
         self, event: Event | AdHoc, time: float, emitter: Emitter, context: Context, cause: int
     ) -> None:
-        """Take one event; its place in the order of calls is its sequence number."""
-        pending = self._pending
-        pending.append((event, time, emitter.name, context, cause))
-        if len(pending) >= self._batch:
+        """Take one event; its place in the order of calls is its sequence number.
+
+        Raises:
+            TypeError: The event's class declares a field that cannot be recorded, or the node,
+                the process or the correlation id is no string.
+            ValueError: The event's class has a field with a reserved name.
+            ColumnTypeError: One of the last events carries a value that does not fit its field's
+                type; everything else of it is recorded.
+        """
+        table = self.tables.get(event.event_name) or self._table(event)
+        codebook = self.codebook
+        process, node = codebook[emitter.name], codebook[context.node]
+        correlation_id = context.correlation_id
+        self.correlation_id.append(NO_CODE if correlation_id is None else codebook[correlation_id])
+        self.process.append(process)
+        self.node.append(node)
+        self.event.append(table.code)
+        self.cause.append(cause)
+        table.sequence.append(self.first + len(self.time))
+        table.pending.append(event)
+        self.time.append(time)
+        if len(self.time) >= self._due:
             self.flush()
 
     def flush(self) -> None:
         """Sort what was put aside into the columns, and spill when there are too many rows.
 
         Raises:
-            ColumnTypeError: An event carries a value that does not fit its field's type.
+            ColumnTypeError: An event carries a value that does not fit its field's type; the value
+                is left out, everything else is recorded.
         """
-        pending, self._pending = self._pending, []
-        if not pending:
-            return
-        code = self.codebook.__getitem__
-        first = self.first + len(self.time)
-        batches: dict[str, tuple[list[int], list[Any]]] = {}
-        names: list[str] = []
-        for sequence, row in enumerate(pending, first):
-            event = row[0]
-            name = event.event_name
-            names.append(name)
-            batch = batches.get(name)
-            if batch is None:
-                batch = batches[name] = ([], [])
-            batch[0].append(sequence)
-            batch[1].append(event)
-        contexts = list(map(itemgetter(3), pending))
-        self.time.extend(map(itemgetter(1), pending))
-        self.event.extend(map(code, names))
-        self.process.extend(map(code, map(itemgetter(2), pending)))
-        self.node.extend(map(code, map(attrgetter("node"), contexts)))
-        self.correlation_id.extend(
-            [NO_CODE if c.correlation_id is None else code(c.correlation_id) for c in contexts]
-        )
-        self.cause.extend(map(itemgetter(4), pending))
-        misfit: ColumnTypeError | None = None
-        for name, (sequences, batch_events) in batches.items():
-            try:
-                self._table(name, batch_events[0]).extend(sequences, batch_events)
-            except ColumnTypeError as error:
-                misfit = misfit or error
-        if misfit is not None:
-            raise misfit
+        misfits = [table.flush() for table in self.tables.values()]
         if self.row_limit is not None and len(self.time) >= self.row_limit:
             self.spill()
+        self._due = len(self.time) + self._batch
+        for misfit in misfits:
+            if misfit is not None:
+                raise misfit
 
     def spill(self) -> None:
         """Write the rows in memory to Parquet files, and forget them here."""
         from foundation_lab.recording.parts import write_part  # noqa: PLC0415  (polars is heavy)
 
-        if self._spill_folder is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="foundation-lab-")
-            self._spill_folder = Path(self._temporary.name)
-        part = self._spill_folder / f"part-{len(self.spilled):06d}"
+        if self._own_folder is None:
+            self._own_folder = Path(tempfile.mkdtemp(prefix="foundation-lab-", dir=self._spill_folder))
+            weakref.finalize(self, shutil.rmtree, self._own_folder, ignore_errors=True)
+        part = self._own_folder / f"part-{len(self.spilled):06d}"
         write_part(self, part)
         self.spilled.append(part)
         self.first += len(self.time)
-        self._empty()
+        self._begin_part()
 
     @property
     def rows(self) -> int:
-        """How many events were taken, in memory, on disk and put aside."""
-        return self.first + len(self.time) + len(self._pending)
+        """How many events were taken, in memory and on disk."""
+        return self.first + len(self.time)
 
     @property
     def bytes(self) -> int:
-        """The memory of the columns, in bytes, without the strings."""
+        """The memory of the columns, in bytes, without the strings and the last few events."""
         spine = (self.time, self.event, self.node, self.process, self.correlation_id, self.cause)
         columns = [column for table in self.tables.values() for column in table.columns.values()]
         return (
@@ -223,20 +239,18 @@ class Recorder:
             + sum(len(t.sequence) * t.sequence.itemsize for t in self.tables.values())
         )
 
-    def _table(self, name: str, example: Event | AdHoc) -> Table:
-        table = self.tables.get(name)
-        if table is None:
-            cls = type(example) if isinstance(example, Event) else None
-            table = self.tables[name] = Table(name, cls, self.codebook)
+    def _table(self, example: Event | AdHoc) -> Table:
+        name = example.event_name
+        cls = type(example) if isinstance(example, Event) else None
+        table = self.tables[name] = Table(name, cls, self.codebook)
         return table
 
-    def _empty(self) -> None:
+    def _begin_part(self) -> None:
         self.codebook = Codebook()
-        self.tables: dict[str, Table] = {}
+        self.tables = {name: t.emptied(self.codebook) for name, t in self.tables.items()}
         self.time: array[float] = array("d")
         self.event: array[int] = array("i")
         self.node: array[int] = array("i")
         self.process: array[int] = array("i")
         self.correlation_id: array[int] = array("i")
         self.cause: array[int] = array("q")
-

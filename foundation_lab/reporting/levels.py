@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from foundation_lab.reporting.spans import session_spans
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -61,6 +62,27 @@ def waiting_owners(recording: Recording) -> pl.DataFrame:
         .agg(pl.col("step").sum())
         .sort("pool_id", "time")
         .select("pool_id", "time", level=pl.col("step").cum_sum().over("pool_id"))
+    )
+
+
+def running_sessions(recording: Recording) -> pl.DataFrame:
+    """Return how many sessions of agents ran after each start and each end.
+
+    Returns:
+        time (s), level; in order of time.
+    """
+    spans = session_spans(recording)
+    ended = spans.filter(~pl.col("open"))
+    steps = [
+        spans.select(time=pl.col("start"), step=pl.lit(1)),
+        ended.select(time=pl.col("end"), step=pl.lit(-1)),
+    ]
+    return (
+        pl.concat(steps)
+        .group_by("time")
+        .agg(pl.col("step").sum())
+        .sort("time")
+        .select("time", level=pl.col("step").cum_sum())
     )
 
 

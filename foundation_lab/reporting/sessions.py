@@ -66,7 +66,7 @@ def protocols(recording: Recording) -> tuple[Protocol, ...]:
 
     def protocol(name: str) -> Protocol:
         def count(event: type[Event]) -> int:
-            return counts[event].get(name, 0)
+            return int(counts[event].get(name, 0))
 
         results = of[_C.Completed].filter(pl.col("protocol") == name)
         return Protocol(

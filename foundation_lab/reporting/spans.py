@@ -63,7 +63,7 @@ def fault_spans(recording: Recording) -> pl.DataFrame:
     """Return when faults were on.
 
     Returns:
-        service, fault_id, kind, parameters (JSON), then start, end, duration and open as in `paired`.
+        service, fault_id, kind, parameters (JSON); start, end, duration, open as in `paired`.
     """
     return paired(
         recording.frame(events.fault.Injected),

@@ -61,7 +61,10 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """The durations that one emitter gave with one event, such as a backend's `served`."""
+    """The durations that one service gave with one event, such as a backend's `served`.
+
+    Requests, faults and alerts are left out: they have tables of their own.
+    """
 
     service: str
     event: str
@@ -152,8 +155,9 @@ def _run(recording: Recording) -> Run:
 
 
 def _timings(recording: Recording) -> tuple[Timing, ...]:
+    elsewhere = pl.col("event").str.contains(r"^foundation\.(request|fault|alert)\.")
     timed = recording.lazy().filter(
-        pl.col("duration").is_not_null() & pl.col("service").is_not_null()
+        pl.col("duration").is_not_null() & pl.col("service").is_not_null() & ~elsewhere
     )
     table = percentiles(
         timed.select("service", "event", "duration").collect(), by=["service", "event"], q=QUANTILES

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab import services as made
-from foundation_lab.scenario import model
+from foundation_lab.scenario import duration_specs, fault_specs, service_specs, workload_specs
 from foundation_lab.simulation import arrivals, distributions, faults
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.workload import Workload
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from foundation_lab.scenario.model import Scenario
     from foundation_lab.services.backoff import Backoff
     from foundation_lab.services.limits import Limit
     from foundation_lab.services.service import Service
 
 
 def build(
-    scenario: model.Scenario, *, row_limit: int | None = None, spill_folder: Path | None = None
+    scenario: Scenario, *, row_limit: int | None = None, spill_folder: Path | None = None
 ) -> Simulation:
     """Return a simulation with everything that a scenario names; nothing has happened in it yet.
 
@@ -48,12 +49,12 @@ def build(
     return sim
 
 
-def build_services(sim: Simulation, scenario: model.Scenario) -> dict[str, Service]:
+def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
     """Return the scenario's services by name; supervisors are made last, over their children."""
     services: dict[str, Service] = {}
-    supervisors: dict[str, model.SupervisorSpec] = {}
+    supervisors: dict[str, service_specs.SupervisorSpec] = {}
     for name, spec in scenario.services.items():
-        if isinstance(spec, model.SupervisorSpec):
+        if isinstance(spec, service_specs.SupervisorSpec):
             supervisors[name] = spec
         else:
             services[name] = _service(sim, name, spec)
@@ -81,15 +82,15 @@ def call_through(path: list[Any]) -> Callable[[], Any]:
 def build_arrivals(spec: Any) -> arrivals.Arrivals:
     """Return the arrivals that a part of a scenario describes."""
     match spec:
-        case model.PoissonArrivals():
+        case workload_specs.PoissonArrivals():
             return arrivals.poisson(spec.rate)
-        case model.ConstantArrivals():
+        case workload_specs.ConstantArrivals():
             return arrivals.constant_rate(spec.rate)
-        case model.PiecewiseArrivals():
+        case workload_specs.PiecewiseArrivals():
             return arrivals.piecewise(spec.table, between=spec.between)
-        case model.TimestampArrivals():
+        case workload_specs.TimestampArrivals():
             return arrivals.timestamps(spec.seconds)
-        case model.CountArrivals():
+        case workload_specs.CountArrivals():
             return arrivals.counts_per_interval(spec.counts, spec.interval, starts=spec.starts)
     message = f"arrivals of kind {spec.kind!r} must be read before a scenario can be built"
     raise TypeError(message)
@@ -98,22 +99,22 @@ def build_arrivals(spec: Any) -> arrivals.Arrivals:
 def build_duration(spec: Any) -> distributions.Distribution:
     """Return the distribution that a part of a scenario describes; a number is a constant."""
     match spec:
-        case model.ExponentialDuration():
+        case duration_specs.ExponentialDuration():
             return distributions.exponential(spec.mean)
-        case model.UniformDuration():
+        case duration_specs.UniformDuration():
             return distributions.uniform(spec.low, spec.high)
-        case model.LogNormalDuration():
+        case duration_specs.LogNormalDuration():
             return distributions.lognormal(spec.median, spec.sigma)
-        case model.ErlangDuration():
+        case duration_specs.ErlangDuration():
             return distributions.erlang(spec.mean, spec.stages)
-        case model.ConstantDuration():
+        case duration_specs.ConstantDuration():
             return distributions.constant(spec.value)
     return distributions.constant(spec)
 
 
 def _service(sim: Simulation, name: str, spec: Any) -> Service:
     match spec:
-        case model.BackendSpec():
+        case service_specs.BackendSpec():
             return made.Backend(
                 sim,
                 name,
@@ -123,7 +124,7 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 error_rate=spec.error_rate,
                 health_interval=spec.health_interval,
             )
-        case model.CircuitBreakerSpec():
+        case service_specs.CircuitBreakerSpec():
             return made.CircuitBreaker(
                 sim,
                 name,
@@ -134,7 +135,7 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 call_timeout=spec.call_timeout,
                 health_interval=spec.health_interval,
             )
-        case model.RetrySpec():
+        case service_specs.RetrySpec():
             return made.Retry(
                 sim,
                 name,
@@ -143,7 +144,7 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 jitter=spec.jitter,
                 attempt_timeout=spec.attempt_timeout,
             )
-        case model.ConnectionManagerSpec():
+        case service_specs.ConnectionManagerSpec():
             return made.ConnectionManager(
                 sim,
                 name,
@@ -152,7 +153,7 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 checkout_timeout=spec.checkout_timeout,
                 health_interval=spec.health_interval,
             )
-        case model.RateLimiterSpec():
+        case service_specs.RateLimiterSpec():
             return made.RateLimiter(sim, name, partial(_limit, spec.limit))
     message = f"service {name!r}: nothing builds a {spec.kind}"
     raise TypeError(message)
@@ -160,11 +161,11 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
 
 def _counting(spec: Any) -> made.CountWindow | made.TimeWindow | None:
     match spec:
-        case model.CountWindowSpec():
+        case service_specs.CountWindowSpec():
             return made.CountWindow(
                 spec.size, failure_rate=spec.failure_rate, minimum_calls=spec.minimum_calls
             )
-        case model.TimeWindowSpec():
+        case service_specs.TimeWindowSpec():
             return made.TimeWindow(
                 spec.seconds, failure_rate=spec.failure_rate, minimum_calls=spec.minimum_calls
             )
@@ -174,20 +175,20 @@ def _counting(spec: Any) -> made.CountWindow | made.TimeWindow | None:
 def _backoff(spec: Any) -> Backoff:
     cap = float("inf") if getattr(spec, "cap", None) is None else spec.cap
     match spec:
-        case model.FixedBackoff():
+        case service_specs.FixedBackoff():
             return made.fixed_backoff(spec.seconds)
-        case model.LinearBackoff():
+        case service_specs.LinearBackoff():
             return made.linear_backoff(spec.base, cap=cap)
-        case model.DecorrelatedBackoff():
+        case service_specs.DecorrelatedBackoff():
             return made.decorrelated_backoff(spec.base, cap=cap)
     return made.exponential_backoff(spec.base, factor=spec.factor, cap=cap)
 
 
 def _limit(spec: Any) -> Limit:
     match spec:
-        case model.TokenBucketSpec():
+        case service_specs.TokenBucketSpec():
             return made.TokenBucket(spec.rate, spec.capacity)
-        case model.FixedWindowSpec():
+        case service_specs.FixedWindowSpec():
             return made.FixedWindow(spec.limit, spec.window)
     return made.SlidingWindow(spec.limit, spec.window)
 
@@ -196,13 +197,13 @@ def _schedule(sim: Simulation, spec: Any, services: dict[str, Service]) -> None:
     target: Any = services[spec.service]
     lasting = {} if getattr(spec, "duration", None) is None else {"duration": spec.duration}
     match spec:
-        case model.OutageSpec():
+        case fault_specs.OutageSpec():
             fault: faults.Fault = faults.Outage(service=spec.service, start=spec.start, **lasting)
-        case model.SlowDownSpec():
+        case fault_specs.SlowDownSpec():
             fault = faults.SlowDown(
                 service=spec.service, start=spec.start, factor=spec.factor, **lasting
             )
-        case model.ErrorRateSpec():
+        case fault_specs.ErrorRateSpec():
             fault = faults.ErrorRate(
                 service=spec.service, start=spec.start, rate=spec.rate, **lasting
             )

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from foundation_lab.errors import InvalidFile
 from foundation_lab.scenario.files import load
-from foundation_lab.scenario.model import FileArrivals, Scenario
+from foundation_lab.scenario.model import Scenario
+from foundation_lab.scenario.workload_specs import FileArrivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from foundation_lab.scenario.model import WorkloadSpec
+    from foundation_lab.scenario.workload_specs import WorkloadSpec
 
 
 def load_scenario(

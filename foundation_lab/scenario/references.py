@@ -24,6 +24,7 @@ def references(scenario: Scenario) -> list[Problem]:
         *_of_supervisors(scenario.services),
         *_of_calls(scenario),
         *_of_faults(scenario),
+        *_of_objectives(scenario),
     ]
 
 
@@ -74,3 +75,10 @@ def _of_faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{fault.kind} hits a backend, and {fault.service!r} is a "
                 f"{services[fault.service].kind}; use a crash, or name a backend",
             )
+
+
+def _of_objectives(scenario: Scenario) -> Iterator[Problem]:
+    for number, objective in enumerate(scenario.objectives):
+        if objective.client not in scenario.workloads:
+            path = ("objectives", number, "client")
+            yield path, unknown("workload", objective.client, scenario.workloads)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from foundation_lab.errors import InvalidFile, nearest
-from foundation_lab.scenario.model import CountArrivals, FileArrivals, TimestampArrivals
+from foundation_lab.scenario.workload_specs import CountArrivals, FileArrivals, TimestampArrivals
 
 if TYPE_CHECKING:
     from pathlib import Path

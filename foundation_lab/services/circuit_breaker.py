@@ -9,7 +9,8 @@ closed ───────────────────────► 
 ```
 
 The state changes before its event is emitted. The transition to half-open is a timer: it happens at
-exactly ``opened + reset_timeout``, whether or not anybody calls. A call that was admitted before
+exactly ``opened + reset_timeout``, whether or not anybody calls; a call at that very instant is a
+probe, even when it comes before the timer. A call that was admitted before
 the last change of state does not move the state when it ends.
 """
 
@@ -23,7 +24,7 @@ from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.counting import Consecutive, Counting
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.simulation.invocation import error_name, invoke, invoke_within
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class CircuitBreaker(Service):
         self._probes = 0
         self._probe_successes = 0
         self._opened_at = 0.0
+        self._opening: int | None = None
         self._timer: Timer | None = None
         super().__init__(sim, name, health_interval=health_interval)
 
@@ -121,12 +123,9 @@ class CircuitBreaker(Service):
         self._admit()
         generation, started = self._generation, self.sim.now
         self.in_flight += 1
-        self._emit(events.circuit_breaker.CallStart(self.name, limit))
         try:
-            if limit is None:
-                result = yield from invoke(fn)
-            else:
-                result = yield from self._limited(fn, limit)
+            self._emit(events.circuit_breaker.CallStart(self.name, limit))
+            result = yield from self._invoke(fn, limit)
         except BaseException as error:
             self._ended_badly(error, generation, self.sim.now - started)
             raise
@@ -146,11 +145,21 @@ class CircuitBreaker(Service):
         return self._opened_at + self.reset_timeout - self.sim.now
 
     def trip(self, reason: str = "tripped by hand") -> None:
-        """Open the breaker now; its reset timeout starts anew."""
+        """Open the breaker now; its reset timeout starts anew.
+
+        Raises:
+            ServiceDown: The breaker itself was stopped.
+        """
+        self.require_up()
         self._open(reason)
 
     def reset(self) -> None:
-        """Close the breaker now, and forget all counts."""
+        """Close the breaker now, and forget all counts.
+
+        Raises:
+            ServiceDown: The breaker itself was stopped.
+        """
+        self.require_up()
         before = self.state
         self._close("reset by hand")
         self._emit(events.circuit_breaker.Reset(self.name, before.value))
@@ -198,6 +207,8 @@ class CircuitBreaker(Service):
             self._emit(events.circuit_breaker.CallRejected(self.name, "down", None))
             message = f"circuit breaker {self.name!r} is down"
             raise ServiceDown(message)
+        if self.retry_after == 0:
+            self._half_open()
         probing = self.state is State.HALF_OPEN
         if self.state is State.OPEN or (probing and self._probes >= self.half_open_calls):
             state = self.state.value
@@ -206,15 +217,18 @@ class CircuitBreaker(Service):
             raise CircuitOpen(message)
         self._probes += probing
 
-    def _limited(self, fn: Callable[[], Any], limit: float) -> Generator[Any, Any, Any]:
-        error = TimedOut(f"call through circuit breaker {self.name!r} took longer than {limit:g} s")
-        with self.sim.deadline(limit, error) as deadline:
-            try:
-                return (yield from invoke(fn))
-            except TimedOut:
-                if deadline.expired:
-                    self._emit(events.circuit_breaker.CallTimeout(self.name, limit))
-                raise
+    def _invoke(self, fn: Callable[[], Any], limit: float | None) -> Generator[Any, Any, Any]:
+        if limit is None:
+            return (yield from invoke(fn))
+        overdue = TimedOut(
+            f"call through circuit breaker {self.name!r} took longer than {limit:g} s"
+        )
+        try:
+            return (yield from invoke_within(self.sim, fn, limit, overdue))
+        except TimedOut as error:
+            if error is overdue:
+                self._emit(events.circuit_breaker.CallTimeout(self.name, limit))
+            raise
 
     def _ended_well(self, generation: int, duration: float) -> None:
         self.in_flight -= 1
@@ -248,14 +262,13 @@ class CircuitBreaker(Service):
     def _open(self, reason: str) -> None:
         self._stop_timer()
         self._opened_at = self.sim.now
-        sequence = self._move(State.OPEN, reason)
-        self._timer = self.sim.call_in(
-            self.reset_timeout, lambda: self._half_open("reset timeout is over", sequence)
-        )
+        self._timer = self.sim.call_in(self.reset_timeout, self._half_open)
+        opening = self._move(State.OPEN, reason)
+        self._opening = self._opening if opening is None else opening
 
-    def _half_open(self, reason: str, cause: int | None) -> None:
-        self._timer = None
-        self._move(State.HALF_OPEN, reason, cause)
+    def _half_open(self) -> None:
+        self._stop_timer()
+        self._move(State.HALF_OPEN, "reset timeout is over", self._opening)
 
     def _close(self, reason: str) -> None:
         self._stop_timer()

@@ -1,8 +1,14 @@
-"""Which errors a policy is about."""
+"""Which errors a policy is about.
+
+An interrupt cancels whoever is interrupted, and the closing of a generator ends it: neither is an
+error that a policy may count or try again, however wide its classifier is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+import simpy
 
 Classifier = (
     type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
@@ -15,7 +21,7 @@ def classifier(
     wanted: Classifier,
     ignore: tuple[type[BaseException], ...] = (),
 ) -> Callable[[BaseException], bool]:
-    """Return a predicate on exceptions.
+    """Return a predicate on exceptions; it is false for interrupts and for what is no error.
 
     Args:
         argument: The name of the argument that `wanted` was given as, for the error message.
@@ -25,10 +31,15 @@ def classifier(
     Raises:
         TypeError: `wanted` is neither.
     """
+    left_out = (simpy.Interrupt, *ignore)
     types = wanted if isinstance(wanted, tuple) else (wanted,)
     if all(isinstance(t, type) and issubclass(t, BaseException) for t in types):
-        return lambda error: isinstance(error, types) and not isinstance(error, ignore)
+        return lambda error: _is_error(error, left_out) and isinstance(error, types)
     if callable(wanted):
-        return lambda error: wanted(error) and not isinstance(error, ignore)
+        return lambda error: _is_error(error, left_out) and wanted(error)
     message = f"{argument}={wanted!r}; give exception types, or a predicate on the exception"
     raise TypeError(message)
+
+
+def _is_error(error: BaseException, left_out: tuple[type[BaseException], ...]) -> bool:
+    return isinstance(error, Exception) and not isinstance(error, left_out)

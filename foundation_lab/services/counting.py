@@ -67,7 +67,7 @@ class _FailureRate:
 
     def _trips(self) -> bool:
         calls = len(self._calls)
-        return calls >= self.minimum_calls and self._failures >= self.failure_rate * calls
+        return calls >= self.minimum_calls and self._failures / calls >= self.failure_rate
 
     def reset(self) -> None:
         """Forget everything."""

@@ -1,7 +1,8 @@
 """Retry: calls again what failed, a limited number of times, with pauses in between.
 
 When no attempt is left, the last error itself is raised: whoever stands outside classifies what
-really happened, and `retry.exhausted` tells how often it was tried.
+really happened, and `retry.exhausted` tells how often it was tried. An interrupt, and the timeout
+of a call further outside, end the retry at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.backoff import Backoff, as_jitter, exponential_backoff, jittered
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.simulation.invocation import (
+    DeadlinePassed,
+    error_name,
+    invoke,
+    invoke_within,
+)
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ class Retry(Service):
             None if attempt_timeout is None else positive("attempt_timeout", attempt_timeout)
         )
         self.in_flight = 0
-        self._is_retryable = classifier("retry_on", retry_on, never_on)
+        self._is_retryable = classifier("retry_on", retry_on, (*never_on, DeadlinePassed))
         self._stream = sim.stream(f"retry.{name}")
         super().__init__(sim, name)
 
@@ -121,9 +127,8 @@ class Retry(Service):
                 result = yield from invoke(fn)
             else:
                 limit = self.attempt_timeout
-                error = TimedOut(f"attempt {attempt} took longer than {limit:g} s")
-                with self.sim.deadline(limit, error):
-                    result = yield from invoke(fn)
+                overdue = TimedOut(f"attempt {attempt} took longer than {limit:g} s")
+                result = yield from invoke_within(self.sim, fn, limit, overdue)
         except BaseException as error:
             if self._is_retryable(error):
                 duration = self.sim.now - started

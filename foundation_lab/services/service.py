@@ -6,12 +6,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import ServiceDown
+from foundation_lab.services.arguments import positive
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
+
 
 class Health(StrEnum):
     """How a service is."""
@@ -47,6 +49,8 @@ class Service:
         if not name:
             message = f"a {self.kind} needs a name"
             raise ValueError(message)
+        if health_interval is not None:
+            positive("health_interval", health_interval)
         self.sim = sim
         self.name = name
         self.up = True
@@ -56,9 +60,6 @@ class Service:
         self._emit = sim.telemetry.emit
         self._emit(events.service.Started(name, self.kind, self.pid))
         if health_interval is not None:
-            if not health_interval > 0:
-                message = f"health_interval={health_interval!r}; give seconds, more than 0"
-                raise ValueError(message)
             sim.process(self._watch_health(health_interval), name=f"{name}.health", daemon=True)
 
     # -- life ----------------------------------------------------------------------------------

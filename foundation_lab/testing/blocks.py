@@ -42,9 +42,7 @@ class Expectation(Listener):
         within: For how many virtual seconds the simulation goes on after the block.
     """
 
-    def __init__(
-        self, sim: Simulation, call: str, wanted: Sequence[Wanted], within: float
-    ) -> None:
+    def __init__(self, sim: Simulation, call: str, wanted: Sequence[Wanted], within: float) -> None:
         self.within = require_seconds(within)
         super().__init__(sim, wanted)
         self._call = call
@@ -192,7 +190,7 @@ class Refutation(Expectation):
             self.records.append(record)
             self._settle(record)
 
-    def _verdict(self, ending: Ending) -> str | None:
+    def _verdict(self, ending: Ending) -> str | None:  # noqa: ARG002  (all endings are well)
         if self._decisive is None:
             return None
         return compose(
@@ -205,7 +203,9 @@ class Refutation(Expectation):
 class SequenceExpectation(Expectation):
     """Several events must come in order; made by `assert_sequence`."""
 
-    def __init__(self, sim: Simulation, steps: Sequence[Wanted], within: float, order: Order) -> None:
+    def __init__(
+        self, sim: Simulation, steps: Sequence[Wanted], within: float, order: Order
+    ) -> None:
         super().__init__(sim, "assert_sequence", steps, within)
         self.order = order
         self._intruder: Record | None = None
@@ -246,7 +246,9 @@ class SequenceExpectation(Expectation):
 
     def _progress(self) -> list[str]:
         lines = [f"  {n}. {describe_record(r)}" for n, r in enumerate(self.records, 1)]
-        lines += [f"  {n}. missing: {wanted}" for n, wanted in enumerate(self._wanted, 1)][len(lines) :]
+        lines += [f"  {n}. missing: {wanted}" for n, wanted in enumerate(self._wanted, 1)][
+            len(lines) :
+        ]
         return ["so far:", *lines]
 
 

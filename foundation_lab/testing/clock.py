@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from simpy.core import StopSimulation
 from simpy.events import Event
@@ -83,4 +83,4 @@ def require_outside(sim: Simulation, remedy: str) -> None:
         raise RuntimeError(message)
 
 
-_LAST = sys.maxsize  # type: ignore[assignment]
+_LAST: Any = sys.maxsize

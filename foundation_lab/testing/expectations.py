@@ -117,7 +117,9 @@ def assert_sequence(
     return SequenceExpectation(sim, _each(steps, "assert_sequence"), within, order)
 
 
-def assert_any(sim: Simulation, choices: Iterable[Step], /, *, within: float = 5.0) -> EventExpectation:
+def assert_any(
+    sim: Simulation, choices: Iterable[Step], /, *, within: float = 5.0
+) -> EventExpectation:
     """Expect one of several events.
 
     Args:

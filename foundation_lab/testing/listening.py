@@ -91,7 +91,7 @@ class Listener:
             return
         try:
             self._see(record)
-        except Exception as error:  # the emitter is not to blame for a predicate of the test
+        except Exception as error:  # noqa: BLE001  (the emitter is not to blame for a predicate)
             self._broken = error
             self._wake()
 

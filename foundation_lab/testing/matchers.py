@@ -167,13 +167,15 @@ def _fits(name: str, wanted: Any, got: Any) -> bool:
         return _is_instance(got, wanted)
     if isinstance(wanted, re.Pattern):
         return isinstance(got, str) and wanted.fullmatch(got) is not None
-    if callable(wanted):
-        try:
-            return bool(wanted(got))
-        except Exception as error:
-            error.add_note(f"raised by the predicate for the field {name!r}, called with {got!r}")
-            raise
-    return False
+    return callable(wanted) and _holds(name, wanted, got)
+
+
+def _holds(name: str, predicate: Callable[[Any], object], got: Any) -> bool:
+    try:
+        return bool(predicate(got))
+    except Exception as error:
+        error.add_note(f"raised by the predicate for the field {name!r}, called with {got!r}")
+        raise
 
 
 def _is_instance(value: object, kind: type) -> bool:
@@ -191,9 +193,7 @@ def _public_names(classes: list[type[Event]]) -> dict[str, str]:
 
 
 def _all_of_namespace(classes: list[type[Event]]) -> bool:
-    return bool(classes) and all(
-        cls.event_name.startswith(f"{NAMESPACE}.") for cls in classes
-    )
+    return bool(classes) and all(cls.event_name.startswith(f"{NAMESPACE}.") for cls in classes)
 
 
 def _without_underscore(name: str) -> str:

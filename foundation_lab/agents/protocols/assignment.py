@@ -53,7 +53,9 @@ class Assignment:
 
     def answer(self, session: Session, agent: Agent, message: Message) -> Generator[Any, Any, None]:
         """Do an agent's part: work, then report. A task that is done is only reported again."""
-        if not agent.memory.get("done", False):
+        if "done" not in agent.memory:
             yield from agent.think()
-            agent.memory["done"] = agent.session is session
+            if agent.session is not session:
+                return
+            agent.memory["done"] = True
         session.reply(agent, "done", message.body)

@@ -1,0 +1,16 @@
+"use strict";
+(function () {
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  for (const { id, figure } of figures) {
+    Plotly.newPlot(id, figure.data, figure.layout, config);
+  }
+  // A page is narrower than most windows: charts are drawn anew to fit it.
+  const drawn = (width) => {
+    for (const { id } of figures) {
+      Plotly.relayout(id, width ? { width: width, autosize: false } : { width: null, autosize: true });
+    }
+  };
+  window.addEventListener("beforeprint", () => drawn(680));
+  window.addEventListener("afterprint", () => drawn(0));
+})();

@@ -1,0 +1,71 @@
+"""Durations in a scenario file: a number of seconds, or a distribution."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from foundation_lab.scenario.section import Positive, NotNegative, Whole, Section
+
+
+class ConstantDuration(Section):
+    """Always the same duration."""
+
+    kind: Literal["constant"]
+    value: NotNegative
+    """Seconds."""
+
+
+class ExponentialDuration(Section):
+    """Memoryless durations."""
+
+    kind: Literal["exponential"]
+    mean: Positive
+    """Mean in seconds."""
+
+
+class UniformDuration(Section):
+    """Any duration between two limits, with equal chance."""
+
+    kind: Literal["uniform"]
+    low: NotNegative
+    """Seconds."""
+    high: NotNegative
+    """Seconds."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> UniformDuration:
+        if self.low > self.high:
+            message = f"low ({self.low:g}) is above high ({self.high:g}); exchange them"
+            raise ValueError(message)
+        return self
+
+
+class LogNormalDuration(Section):
+    """Durations with a long right tail."""
+
+    kind: Literal["lognormal"]
+    median: Positive
+    """Median in seconds."""
+    sigma: NotNegative
+    """Standard deviation of the logarithm; 0.5 is mild, 1.5 is heavy."""
+
+
+class ErlangDuration(Section):
+    """The sum of several exponential stages."""
+
+    kind: Literal["erlang"]
+    mean: Positive
+    """Mean in seconds."""
+    stages: Whole
+    """How many stages; more make it less variable."""
+
+
+Duration = (
+    NotNegative
+    | Annotated[
+        ConstantDuration | ExponentialDuration | UniformDuration | LogNormalDuration | ErlangDuration,
+        Field(discriminator="kind"),
+    ]
+)

@@ -1,0 +1,66 @@
+"""What the JSON Schema of a model says about the value at a path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from foundation_lab.scenario.location import value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from foundation_lab.scenario.diagnostics import Data, DataPath
+
+
+def known_keys(schema: dict[str, Any], path: DataPath, data: Data) -> dict[str, Any]:
+    """Return the keys, with their schemas, that are known in the mapping at a path."""
+    return {
+        name: inner
+        for node in _schemas_at(schema, path, data)
+        for name, inner in node.get("properties", {}).items()
+    }
+
+
+def known_tags(schema: dict[str, Any], path: DataPath, data: Data) -> tuple[str, ...]:
+    """Return the values that tell the members of the union at a path apart."""
+    unions = (node.get("discriminator", {}) for node in _schemas_at(schema, path, data))
+    return tuple(tag for union in unions for tag in union.get("mapping", {}))
+
+
+def _schemas_at(schema: dict[str, Any], path: DataPath, data: Data) -> list[dict[str, Any]]:
+    """Return every schema that may describe the value at a path, unions and their members."""
+    nodes = list(_members(schema, schema, data))
+    for depth, step in enumerate(path, start=1):
+        here = value_at(data, path[:depth])
+        nodes = [
+            member
+            for node in nodes
+            for inner in _inner(node, step)
+            for member in _members(inner, schema, here)
+        ]
+    return nodes
+
+
+def _members(node: dict[str, Any], schema: dict[str, Any], value: Data) -> Iterator[dict[str, Any]]:
+    yield node
+    union = node.get("discriminator", {})
+    tag = value.get(union.get("propertyName", "")) if isinstance(value, dict) else None
+    if isinstance(tag, str) and tag in union.get("mapping", {}):
+        members = [{"$ref": union["mapping"][tag]}]
+    else:
+        members = [*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())]
+    if "$ref" in node:
+        members.append(schema["$defs"][node["$ref"].rpartition("/")[2]])
+    for member in members:
+        yield from _members(member, schema, value)
+
+
+def _inner(node: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
+    if isinstance(step, str):
+        named = node.get("properties", {})
+        inner = named[step] if step in named else node.get("additionalProperties")
+    else:
+        entries = node.get("prefixItems", [])
+        inner = entries[step] if step < len(entries) else node.get("items")
+    if isinstance(inner, dict):
+        yield inner

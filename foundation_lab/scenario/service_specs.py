@@ -1,0 +1,204 @@
+"""Services in a scenario file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from foundation_lab.scenario.duration_specs import Duration
+from foundation_lab.scenario.section import Name, Positive, NotNegative, Share, PositiveShare, Whole, Section
+
+
+class BackendSpec(Section):
+    """Something that does work; requests line up for one of `concurrency` places."""
+
+    kind: Literal["backend"]
+    service_time: Duration
+    """Seconds of service: a number, or a distribution."""
+    concurrency: Whole = 1
+    """How many requests are served at the same time."""
+    queue_limit: Annotated[int, Field(ge=0)] | None = None
+    """How many may wait in line; no limit without it."""
+    error_rate: Share = 0.0
+    """The chance that a request fails."""
+    health_interval: Positive | None = None
+    """Seconds between two health checks; none without it."""
+
+
+class CountWindowSpec(Section):
+    """Judges the last calls."""
+
+    kind: Literal["count"]
+    size: Whole
+    """How many calls."""
+    failure_rate: PositiveShare = 0.5
+    """The share of failures that opens the breaker."""
+    minimum_calls: Whole | None = None
+    """How many calls must be in the window before it is judged; all of them by default."""
+
+
+class TimeWindowSpec(Section):
+    """Judges the calls of the last seconds."""
+
+    kind: Literal["time"]
+    seconds: Positive
+    """The length of the window."""
+    failure_rate: PositiveShare = 0.5
+    """The share of failures that opens the breaker."""
+    minimum_calls: Whole = 10
+    """How many calls must be in the window before it is judged."""
+
+
+class CircuitBreakerSpec(Section):
+    """Stops calling what keeps failing."""
+
+    kind: Literal["circuit_breaker"]
+    failure_threshold: Whole = 5
+    """How many failures in a row open it, unless there is a `window`."""
+    window: Annotated[CountWindowSpec | TimeWindowSpec, Field(discriminator="kind")] | None = None
+    """Another way of counting."""
+    reset_timeout: Positive = 30.0
+    """Seconds from opening to half-open."""
+    half_open_calls: Whole = 1
+    """How many probes half-open admits."""
+    call_timeout: Positive | None = None
+    """Seconds that a call may take."""
+    health_interval: Positive | None = None
+    """Seconds between two health checks; none without it."""
+
+
+class FixedBackoff(Section):
+    """Always the same delay."""
+
+    kind: Literal["fixed"]
+    seconds: NotNegative
+    """The delay."""
+
+
+class LinearBackoff(Section):
+    """base, 2 base, 3 base, ... seconds."""
+
+    kind: Literal["linear"]
+    base: Positive
+    """Seconds."""
+    cap: Positive | None = None
+    """The longest delay in seconds."""
+
+
+class ExponentialBackoff(Section):
+    """base, base factor, base factor squared, ... seconds."""
+
+    kind: Literal["exponential"]
+    base: Positive
+    """Seconds."""
+    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    """By how much each delay is longer than the last."""
+    cap: Positive | None = None
+    """The longest delay in seconds."""
+
+
+class DecorrelatedBackoff(Section):
+    """Random between base and three times the last delay."""
+
+    kind: Literal["decorrelated"]
+    base: Positive
+    """Seconds."""
+    cap: Positive | None = None
+    """The longest delay in seconds."""
+
+
+class RetrySpec(Section):
+    """Calls again what failed."""
+
+    kind: Literal["retry"]
+    max_attempts: Whole = 3
+    """How often to call at most; the first call counts."""
+    backoff: Annotated[
+        FixedBackoff | LinearBackoff | ExponentialBackoff | DecorrelatedBackoff,
+        Field(discriminator="kind"),
+    ] = ExponentialBackoff(kind="exponential", base=0.1, cap=10.0)
+    """How long to wait in between."""
+    jitter: Literal["none", "full", "equal"] = "none"
+    """How the delay is spread."""
+    attempt_timeout: Positive | None = None
+    """Seconds that each attempt may take."""
+
+
+class ConnectionManagerSpec(Section):
+    """A pool of connections."""
+
+    kind: Literal["connection_manager"]
+    size: Whole
+    """How many connections are kept."""
+    max_overflow: Annotated[int, Field(ge=0)] = 0
+    """How many more may be opened for a time."""
+    checkout_timeout: NotNegative | None = 30.0
+    """Seconds to wait for a connection; for ever when it is null."""
+    health_interval: Positive | None = None
+    """Seconds between two health checks; none without it."""
+
+
+class TokenBucketSpec(Section):
+    """Tokens that are refilled continuously."""
+
+    kind: Literal["token_bucket"]
+    rate: Positive
+    """Tokens a second."""
+    capacity: Positive
+    """How many tokens fit."""
+
+
+class FixedWindowSpec(Section):
+    """So many permits in each window of the clock."""
+
+    kind: Literal["fixed_window"]
+    limit: Whole
+    """Permits a window."""
+    window: Positive
+    """Seconds."""
+
+
+class SlidingWindowSpec(Section):
+    """So many permits in any span of time."""
+
+    kind: Literal["sliding_window"]
+    limit: Whole
+    """Permits in any such span."""
+    window: Positive
+    """Seconds."""
+
+
+class RateLimiterSpec(Section):
+    """Limits how often something happens."""
+
+    kind: Literal["rate_limiter"]
+    limit: Annotated[
+        TokenBucketSpec | FixedWindowSpec | SlidingWindowSpec, Field(discriminator="kind")
+    ]
+    """How it counts."""
+
+
+class SupervisorSpec(Section):
+    """Restarts services that crash."""
+
+    kind: Literal["supervisor"]
+    children: Annotated[list[Name], Field(min_length=1)]
+    """The names of the services."""
+    restart_delay: NotNegative = 0.0
+    """Seconds from a crash to the restart."""
+    intensity: Annotated[int, Field(ge=0)] = 3
+    """How many restarts are allowed within the period."""
+    period: Positive = 5.0
+    """Seconds."""
+
+
+ServiceSpec = Annotated[
+    BackendSpec
+    | CircuitBreakerSpec
+    | RetrySpec
+    | ConnectionManagerSpec
+    | RateLimiterSpec
+    | SupervisorSpec,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,113 @@
+"""Workloads and their arrivals in a scenario file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from foundation_lab.scenario.section import Name, Positive, NotNegative, Section
+
+
+class PoissonArrivals(Section):
+    """Arrivals at random, at a constant rate."""
+
+    kind: Literal["poisson"]
+    rate: Positive
+    """Requests a second."""
+
+
+class ConstantArrivals(Section):
+    """Arrivals at equal distances."""
+
+    kind: Literal["constant"]
+    rate: Positive
+    """Requests a second."""
+
+
+class PiecewiseArrivals(Section):
+    """Arrivals at random, at a rate that follows a table."""
+
+    kind: Literal["piecewise"]
+    table: Annotated[list[tuple[NotNegative, NotNegative]], Field(min_length=1)]
+    """Rows of [seconds, requests a second], in order of time."""
+    between: Literal["step", "linear"] = "step"
+    """Between two rows: the earlier rate holds, or the rate changes steadily."""
+
+    @field_validator("table")
+    @classmethod
+    def _rising(cls, table: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        times = [time for time, _ in table]
+        if times != sorted(set(times)):
+            message = "the rows must be in order of time, each time once"
+            raise ValueError(message)
+        if not any(rate for _, rate in table):
+            message = "all rates are 0; give at least one above 0"
+            raise ValueError(message)
+        return table
+
+
+class TimestampArrivals(Section):
+    """Arrivals at given times."""
+
+    kind: Literal["timestamps"]
+    seconds: list[NotNegative]
+    """Seconds after the start."""
+
+
+class CountArrivals(Section):
+    """As many arrivals in each interval as were counted there."""
+
+    kind: Literal["counts"]
+    counts: list[NotNegative]
+    """Requests in each interval."""
+    interval: Positive
+    """The length of an interval in seconds."""
+    starts: list[NotNegative] | None = None
+    """Where each interval begins, in seconds; one after the other without it."""
+
+    @model_validator(mode="after")
+    def _one_start_each(self) -> CountArrivals:
+        if self.starts is not None and len(self.starts) != len(self.counts):
+            message = f"{len(self.starts)} starts for {len(self.counts)} counts; give one each"
+            raise ValueError(message)
+        return self
+
+
+class FileArrivals(Section):
+    """Arrivals from a CSV or Parquet file of timestamps, or of counts per interval."""
+
+    kind: Literal["file"]
+    file: Annotated[str, Field(min_length=1)]
+    """The file, relative to the scenario file (relative to where you are when given by --set)."""
+    holds: Literal["counts", "timestamps"]
+    """Whether each row is an interval with a count, or one arrival."""
+    time_column: str = "timestamp"
+    """The column of times: date-times, or seconds."""
+    count_column: str = "value"
+    """The column of counts."""
+    interval: Positive | None = None
+    """The length of an interval in seconds; the usual distance of two rows without it."""
+    count_scale: Positive = 1.0
+    """Every count is multiplied by this."""
+    time_scale: Positive = 1.0
+    """Every time is multiplied by this: 0.1 makes ten hours of traffic pass in one."""
+
+
+class WorkloadSpec(Section):
+    """Requests that arrive whether or not earlier ones are done."""
+
+    arrivals: Annotated[
+        PoissonArrivals
+        | ConstantArrivals
+        | PiecewiseArrivals
+        | TimestampArrivals
+        | CountArrivals
+        | FileArrivals,
+        Field(discriminator="kind"),
+    ]
+    """When they arrive."""
+    call: Annotated[list[Name], Field(min_length=1)]
+    """The services that each request goes through, from the outside in; the last is a backend."""
+    node: Name = "lab"
+    """The simulated node that the requests run on."""

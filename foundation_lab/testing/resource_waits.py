@@ -1,0 +1,112 @@
+"""Waits for tokens, connections and numbers; they work as those in `foundation_lab.testing.waits`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from foundation_lab.errors import nearest
+from foundation_lab.services.connection_manager import ConnectionManager
+from foundation_lab.services.resource_manager import ResourceManager
+from foundation_lab.testing.components import metrics_of, of_class, what_is_there
+from foundation_lab.testing.matchers import describe_wanted
+from foundation_lab.testing.waiting import present, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundation_lab.simulation.engine import Simulation
+
+
+def wait_for_resource_cleanup(sim: Simulation, resource: str, within: float = 5.0) -> None:
+    """Run until every token of a resource has come back to every resource manager that lends it.
+
+    Raises:
+        AssertionError: Tokens are still out, or no resource manager has such a resource.
+    """
+
+    def out() -> dict[str, float]:
+        return {
+            manager.name: manager.metrics()[f"{resource}.used"]
+            for manager in of_class(sim, ResourceManager)
+            if f"{resource}.used" in manager.metrics()
+        }
+
+    def cleaned_up() -> bool:
+        used = out()
+        return bool(used) and not any(used.values())
+
+    def seen() -> list[str]:
+        lines = [f"{name} still has {used:g} tokens out" for name, used in out().items()]
+        return lines or [f"no resource manager lends {resource!r}"]
+
+    until(sim, cleaned_up, within, f"all tokens of {resource!r} to come back", seen)
+
+
+def wait_for_connection_pool_ready(
+    sim: Simulation, pool_id: str, within: float = 5.0
+) -> ConnectionManager:
+    """Run until a pool could lend a connection at once: it is up, one is left, and nobody waits.
+
+    Returns:
+        The pool.
+
+    Raises:
+        AssertionError: It was not ready in time, or there is no such pool.
+    """
+
+    def ready() -> ConnectionManager | None:
+        pool = sim.components.get((ConnectionManager.kind, pool_id))
+        if not isinstance(pool, ConnectionManager) or not pool.up or pool.waiting:
+            return None
+        return pool if pool.active < pool.size + pool.max_overflow else None
+
+    seen = what_is_there(sim, pool_id, ConnectionManager.kind)
+    return present(until(sim, ready, within, f"pool {pool_id!r} to be ready", seen))
+
+
+def wait_for_metric_threshold(
+    sim: Simulation,
+    metric: str | Callable[[], float],
+    threshold: float,
+    within: float = 5.0,
+    *,
+    comparison: Literal[">=", "<="] = ">=",
+) -> float:
+    """Run until a metric reaches a threshold.
+
+    Args:
+        sim: The simulation.
+        metric: A metric of a service's health check as ``<service>.<metric>``, for instance
+            ``db.waiting``; or a function that returns a number.
+        threshold: The number that is waited for, itself included.
+        within: For how many virtual seconds the simulation may go on.
+        comparison: On which side of the threshold.
+
+    Returns:
+        The metric's value.
+
+    Raises:
+        AssertionError: It was not reached in time, or no service has such a metric.
+    """
+    if comparison not in (">=", "<="):
+        message = f"comparison={comparison!r}; use '>=' or '<='"
+        raise ValueError(message)
+
+    def value() -> float | None:
+        return metrics_of(sim).get(metric) if isinstance(metric, str) else metric()
+
+    def reached() -> bool:
+        now = value()
+        return now is not None and (now >= threshold if comparison == ">=" else now <= threshold)
+
+    def seen() -> list[str]:
+        now = value()
+        if now is not None:
+            return [f"it is {now:g}"]
+        known = metrics_of(sim)
+        hint = ", ".join(nearest(str(metric), known) or sorted(known)[:5]) or "none at all"
+        return [f"no service has this metric; there are {hint}"]
+
+    name = metric if isinstance(metric, str) else describe_wanted(metric)
+    until(sim, reached, within, f"{name} {comparison} {threshold:g}", seen)
+    return present(value())
