@@ -347,6 +347,45 @@ def replay(
             print(f"{record.time:14.6f}  {record.name}  {fields}")
 
 
+@app.command(
+    epilog="Example: [bold]foundation-lab alerts runs/failing_database-11-1a2b3c4d "
+    "rules.yaml[/bold]"
+)
+def alerts(
+    folder: Folder,
+    rules: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RULES",
+            help="A file of rules; those of the recorded scenario without it.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold alert rules against a recording: when would they have fired, and for how long?"""
+    from foundation_lab import lab  # noqa: PLC0415
+
+    recording = _load(folder)
+    history = lab.replay(recording, rules=_rules(recording, folder, rules)).alerts
+    if as_json:
+        _print_json({"episodes": history.episodes.to_dicts(), "counts": history.counts.to_dicts()})
+        return
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from foundation_lab.reporting.units import duration_text  # noqa: PLC0415
+
+    table = Table(title=f"{history.episodes.height} episodes", title_justify="left")
+    for column in ("rule", "key", "severity", "pending at", "fired at", "resolved at"):
+        table.add_column(column, overflow="fold")
+    for row in history.episodes.iter_rows(named=True):
+        names = map(Text, (row["rule"], row["key"], row["severity"]))
+        times = (duration_text(row[name]) for name in ("pending_at", "firing_at", "resolved_at"))
+        table.add_row(*names, *times)
+    _print(table)
+
+
 def run_name(scenario: Scenario) -> str:
     """Return the folder name of a run: the scenario's name, seed, and a hash of all it says."""
     import hashlib  # noqa: PLC0415
@@ -382,6 +421,21 @@ def _load(folder: Path) -> Recording:
     from foundation_lab.recording.recording import Recording  # noqa: PLC0415
 
     return Recording.load(folder)
+
+
+def _rules(recording: Recording, folder: Path, file: Path | None) -> list[Any]:
+    """Return the rules in a file, or those of the scenario that was recorded."""
+    from foundation_lab.errors import InvalidFile  # noqa: PLC0415
+    from foundation_lab.scenario.alert_specs import RuleFile  # noqa: PLC0415
+    from foundation_lab.scenario.files import load  # noqa: PLC0415
+
+    if file is not None:
+        return [spec.rule() for spec in load(file, RuleFile).rules]
+    recorded = (recording.facts.scenario or {}).get("alerts")
+    if not recorded:
+        message = f"{folder}: the recorded scenario has no alert rules; give a file of rules"
+        raise InvalidFile(message)
+    return [spec.rule() for spec in RuleFile.model_validate({"rules": recorded}).rules]
 
 
 def _scenario_path(given: Path) -> Path:

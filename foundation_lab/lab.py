@@ -18,6 +18,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from foundation_lab.alerting import (
+    AlertHistory,
+    InMemoryNotifier,
+    Notifier,
+    PatternRule,
+    ThresholdRule,
+    backtest,
+    watch,
+)
 from foundation_lab.errors import InvalidRecording, SimulationFailed
 from foundation_lab.recording.difference import Difference, first_difference
 from foundation_lab.recording.recording import Recording
@@ -33,6 +42,18 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.bus import Record
     from foundation_lab.telemetry.pattern import EventName
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What came of playing a recording.
+
+    Attributes:
+        delivered: How many records the handlers were given.
+        alerts: What the rules made of it.
+    """
+
+    delivered: int
+    alerts: AlertHistory
 
 
 class Reproduction(msgspec.Struct, frozen=True):
@@ -59,6 +80,7 @@ def run(
     seed: int | None = None,
     until: float | None = None,
     row_limit: int | None = None,
+    notifiers: Sequence[Notifier] = (),
     progress: Callable[[float], object] | None = None,
 ) -> Recording:
     """Run a scenario to its horizon and return what happened.
@@ -72,6 +94,7 @@ def run(
         seed: Another seed than the scenario's.
         until: Another horizon, in virtual seconds.
         row_limit: How many events stay in memory; more are spilled to disk while it runs.
+        notifiers: Who is told of the scenario's alerts; kept in memory without any.
         progress: Called with the virtual time now and then.
 
     Raises:
@@ -84,11 +107,15 @@ def run(
         chosen = Scenario.model_validate({**scenario.model_dump(), **given}) if given else scenario
     else:
         chosen = load_scenario(scenario, overrides=overrides, seed=seed, until=until)
-    return finish(build(chosen, row_limit=row_limit), chosen.horizon, progress=progress)
+    return _run(chosen, chosen.horizon, row_limit, notifiers, progress)
 
 
 def finish(
-    sim: Simulation, until: float, *, progress: Callable[[float], object] | None = None
+    sim: Simulation,
+    until: float,
+    *,
+    progress: Callable[[float], object] | None = None,
+    before_seal: Callable[[], object] | None = None,
 ) -> Recording:
     """Run a simulation until a time, seal it, and return its recording.
 
@@ -96,6 +123,7 @@ def finish(
         sim: A simulation with everything in it.
         until: The virtual time at which to end.
         progress: Called with the virtual time now and then.
+        before_seal: Called when the run is over, while events can still be emitted.
 
     Raises:
         SimulationFailed: A model failed; the exception carries the recording up to there.
@@ -103,6 +131,8 @@ def finish(
     try:
         with _stopped_by_interrupt(sim):
             sim.run(until=until, progress=progress)
+        if before_seal is not None:
+            before_seal()
     except Exception as error:  # whatever a model raises ends this run, and must not lose it
         sim.failure = f"{type(error).__name__}: {error}"
         sim.telemetry.seal()
@@ -126,32 +156,47 @@ def reproduce(recording: Recording) -> Reproduction:
         )
         raise InvalidRecording(message)
     again = Scenario.model_validate_json(msgspec.json.encode(data))
-    sim = build(again)
-    fresh = finish(sim, recording.facts.until) if recording.facts.until > 0 else sim.recording
+    fresh = _run(again, recording.facts.until)
     return Reproduction(fresh, first_difference(recording, fresh))
 
 
 def replay(
     recording: Recording,
-    handlers: Mapping[str, tuple[EventName, Callable[[Record], object]]],
-) -> int:
-    """Feed the events of a recording to handlers, in order, each with its recorded stamps.
+    *,
+    handlers: Mapping[str, tuple[EventName, Callable[[Record], object]]] | None = None,
+    rules: Sequence[ThresholdRule | PatternRule] = (),
+) -> Replayed:
+    """Feed the events of a recording, at their virtual times, to handlers and alert rules.
 
     Args:
         recording: What is played.
         handlers: By id: the pattern to listen to, and the function to call with each record.
-
-    Returns:
-        How many records were delivered.
+        rules: Alert rules, judged as they would have been while it ran.
 
     Raises:
         UnknownName: A pattern can match no event.
+        ValueError: Two rules have the same name.
         Exception: What a handler raised.
     """
     player = Player(recording)
-    for handler_id, (pattern, handler) in handlers.items():
+    for handler_id, (pattern, handler) in (handlers or {}).items():
         player.telemetry.attach(handler_id, pattern, handler, on_error="raise")
-    return player.play()
+    return Replayed(player.play(), backtest(recording, rules))
+
+
+def _run(
+    scenario: Scenario,
+    until: float,
+    row_limit: int | None = None,
+    notifiers: Sequence[Notifier] = (),
+    progress: Callable[[float], object] | None = None,
+) -> Recording:
+    sim = build(scenario, row_limit=row_limit)
+    if not scenario.alerts:
+        return finish(sim, until, progress=progress)
+    rules = [spec.rule() for spec in scenario.alerts]
+    with watch(sim, rules, notifiers=notifiers or [InMemoryNotifier()]) as alerts:
+        return finish(sim, until, progress=progress, before_seal=alerts.finish)
 
 
 @contextmanager

@@ -80,12 +80,13 @@ def test_ci_runs_the_test_command_of_the_readme_word_for_word() -> None:
 @pytest.mark.parametrize("name", ["first run", "tests"])
 def test_a_command_of_the_readme_is_one_line_that_starts_from_a_bare_python(name: str) -> None:
     command = readme_command(name)
-    assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -c constraints.txt")
+    assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert " -c constraints.txt " in command
     assert "\n" not in command
 
 
 def test_the_first_run_of_the_readme_names_a_scenario_that_exists() -> None:
-    scenario = readme_command("first run").split()[-1]
+    (scenario,) = re.findall(r"foundation-lab run (\S+)", readme_command("first run"))
     assert (ROOT / scenario).is_file(), scenario
 
 

@@ -1,11 +1,13 @@
 """Agents that talk over a network and come to results together."""
 
-from foundation_lab.agents.agent import Agent, Engagement
+from foundation_lab.agents.agent import Agent
 from foundation_lab.agents.coordinator import Coordinator
+from foundation_lab.agents.failure import AgentLost, SessionFailed, SessionTimedOut
 from foundation_lab.agents.message import Endpoint, Message
 from foundation_lab.agents.network import Network
 from foundation_lab.agents.protocols import (
     Assignment,
+    CoordinationProtocol,
     Decision,
     MajorityVote,
     NoMajority,
@@ -14,15 +16,7 @@ from foundation_lab.agents.protocols import (
     majority,
 )
 from foundation_lab.agents.registry import AgentRegistry
-from foundation_lab.agents.session import (
-    AgentLost,
-    CoordinationProtocol,
-    Departure,
-    Session,
-    SessionFailed,
-    SessionStatus,
-    SessionTimedOut,
-)
+from foundation_lab.agents.session import Departure, Session, SessionStatus
 from foundation_lab.agents.signals import Signal, SignalBus, Subscription
 from foundation_lab.agents.state import TRANSITIONS, AgentState, check_transition
 
@@ -38,7 +32,6 @@ __all__ = [
     "Decision",
     "Departure",
     "Endpoint",
-    "Engagement",
     "MajorityVote",
     "Message",
     "Network",

@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from foundation_lab.agents.state import ALIVE, WORKING, AgentState, check_transition
+from foundation_lab.agents.life import Life
+from foundation_lab.agents.mailbox import Mailbox, trigger
+from foundation_lab.agents.state import WORKING, AgentState
 from foundation_lab.errors import ServiceDown, ServiceError
-from foundation_lab.services.arguments import positive
 from foundation_lab.services.service import Health
 from foundation_lab.simulation.distributions import as_distribution
 from foundation_lab.simulation.invocation import error_name, invoke
-from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from foundation_lab.agents.message import Message
     from foundation_lab.agents.network import Network
+    from foundation_lab.agents.session import Session
     from foundation_lab.simulation.distributions import Distribution
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.timer import Timer
     from foundation_lab.simulation.waiting import Wait
-    from foundation_lab.telemetry.event import Event
-
-HISTORY = 64
-"""How many changes of state an agent remembers."""
 
 
-class Engagement(Protocol):
-    """What keeps an agent busy: a coordination session."""
-
-    @property
-    def session_id(self) -> str:
-        """The session's id."""
-
-    @property
-    def running(self) -> bool:
-        """Whether the session has begun and not ended."""
-
-    def handle(self, agent: Agent, message: Message) -> Any:
-        """Do what the agent has to do about a message of the session (as `behaviour`)."""
-
-    def lose(self, agent: Agent, reason: str, cause: int) -> None:
-        """Take note that the agent takes no part any more; `cause` is the event that says so."""
-
-
-class Agent:
+class Agent(Life):
     """One agent; made by `AgentRegistry.register`.
 
     Messages of a session it is engaged in are handled as the session's protocol says, messages
@@ -69,17 +46,10 @@ class Agent:
         node: The simulated node that it runs on.
 
     Attributes:
-        state: Where it is in its life.
-        health: How it is, apart from its state.
         session: The session it takes part in, if any.
         memory: What it remembers for as long as its session lasts.
-        history: ``(from, to)`` of its last changes of state, the oldest first.
+        state, health, history: See `Life`.
     """
-
-    Registered = events.agent.Registered
-    Unregistered = events.agent.Unregistered
-    HealthCheck = events.agent.HealthCheck
-    StateChange = events.agent.StateChange
 
     def __init__(
         self,
@@ -95,36 +65,22 @@ class Agent:
         probe: Callable[[Agent], Health] | None = None,
         node: str | None = None,
     ) -> None:
-        self.sim = sim
-        self.agent_id = agent_id
+        super().__init__(sim, agent_id, node=node, health_interval=health_interval)
         self.capabilities = capabilities
         self.network = network
         self.behaviour = behaviour
         self.think_time = as_distribution(think_time)
         self.startup_time = as_distribution(startup_time)
-        self.health_interval = (
-            None if health_interval is None else positive("health_interval", health_interval)
-        )
         self.probe = probe
-        self.node = node
-        self.state = AgentState.REGISTERED
-        self.health = Health.UNKNOWN
-        self.session: Engagement | None = None
+        self.session: Session | None = None
         self.memory: dict[str, Any] = {}
-        self.history: deque[tuple[AgentState, AgentState]] = deque(maxlen=HISTORY)
-        self._mailbox: deque[Message] = deque()
+        self._mailbox = Mailbox(sim, f"a message for agent {agent_id}")
         self._handling: Message | None = None
-        self._wake: Wait | None = None
         self._thought: Wait | None = None
         self._startup: Timer | None = None
         self._process: Process | None = None
 
     # -- life ----------------------------------------------------------------------------------
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs, even if it does nothing at the moment."""
-        return self.state in ALIVE
 
     def start(self) -> None:
         """Start it, for the first time or after it stopped or failed; it is idle after a while.
@@ -162,7 +118,7 @@ class Agent:
             )
             raise ValueError(message)
         self._go(AgentState.IDLE if self.session is None else AgentState.BUSY, reason)
-        self._nudge()
+        self._mailbox.nudge()
 
     def stop(self, reason: str = "stopped") -> None:
         """End it in good order: it finishes its session and the message at hand, then it stops.
@@ -172,7 +128,7 @@ class Agent:
         if self.alive and self.state is not AgentState.STOPPING:
             self._cancel_startup()
             self._go(AgentState.STOPPING, reason)
-            self._nudge()
+            self._mailbox.nudge()
             self._settle()
 
     def kill(self, reason: str = "killed") -> None:
@@ -190,35 +146,17 @@ class Agent:
             self._end(AgentState.STOPPED, reason, Health.UNKNOWN)
         self._go(AgentState.UNREGISTERED, reason)
 
-    # -- health --------------------------------------------------------------------------------
+    def examine(self) -> Health:
+        """Return how it is, asking its probe if it has one and the agent runs."""
+        return self.health if self.probe is None or not self.alive else self.probe(self)
 
-    def check_health(self) -> Health:
-        """Ask its probe, emit ``agent.health_check``, and return how it is."""
-        if self.probe is not None and self.alive:
-            self.health = self.probe(self)
-        self._emit(
-            events.agent.HealthCheck(
-                self.agent_id,
-                self.health is Health.HEALTHY,
-                self.health.value,
-                {"mailbox": self.mailbox_size, "state": self.state.value},
-            )
-        )
-        return self.health
-
-    def watch_health(self) -> Generator[Any, Any, None]:
-        """Check its health every `health_interval` until it is unregistered (a process)."""
-        if self.health_interval is None:
-            return
-        while True:
-            yield self.sim.timeout(self.health_interval)
-            if self.state is AgentState.UNREGISTERED:
-                return
-            self.check_health()
+    def metrics(self) -> dict[str, Any]:
+        """Return what a health check reports."""
+        return {**super().metrics(), "mailbox": self.mailbox_size}
 
     # -- sessions ------------------------------------------------------------------------------
 
-    def engage(self, session: Engagement) -> None:
+    def engage(self, session: Session) -> None:
         """Make it busy with a session.
 
         Raises:
@@ -230,14 +168,14 @@ class Agent:
         self.session = session
         self._go(AgentState.BUSY, session.session_id)
 
-    def release(self, session: Engagement) -> None:
+    def release(self, session: Session) -> None:
         """Free it from a session; what it thinks about for the session is given up."""
         if self.session is not session:
             return
         self.session = None
         self.memory.clear()
         if self._handling is not None and self._handling.session_id == session.session_id:
-            _trigger(self._thought)
+            trigger(self._thought)
         if self.state is AgentState.BUSY:
             self._go(AgentState.IDLE, session.session_id)
         self._settle()
@@ -257,8 +195,7 @@ class Agent:
 
     def deliver(self, message: Message) -> None:
         """Put a message into the mailbox."""
-        self._mailbox.append(message)
-        self._nudge()
+        self._mailbox.put(message)
 
     def send(
         self,
@@ -290,14 +227,13 @@ class Agent:
         seconds = self.think_time.sample(self._stream("think_time"))
         if seconds > 0:
             thought = self._thought = self.sim.wait(f"agent {self.agent_id} to think")
-            timer = self.sim.call_in(seconds, lambda: _trigger(thought))
+            timer = self.sim.call_in(seconds, lambda: trigger(thought))
             try:
                 yield thought
             finally:
                 self._thought = None
                 timer.cancel()
-        while self.state not in WORKING:
-            yield from self._rest()
+        yield from self._mailbox.until(self._at_work)
 
     def __repr__(self) -> str:
         """Return one line: id, state, health."""
@@ -305,31 +241,12 @@ class Agent:
 
     # -- private -------------------------------------------------------------------------------
 
-    def _stream(self, purpose: str) -> Any:
-        return self.sim.stream(f"agent.{self.agent_id}.{purpose}")
-
-    @contextmanager
-    def _at_home(self, cause: int | None = None) -> Iterator[None]:
-        with self.sim.telemetry.context(node=self.node, cause=cause):
-            yield
-
-    def _emit(self, event: Event) -> int:
-        with self._at_home():
-            return self.sim.telemetry.emit(event)
-
-    def _go(self, to: AgentState, reason: str) -> int:
-        before = self.state
-        check_transition(self.agent_id, before, to)
-        self.state = to
-        self.history.append((before, to))
-        return self._emit(events.agent.StateChange(self.agent_id, before.value, to.value, reason))
-
     def _ready(self, cause: int | None = None) -> None:
         if self.state is not AgentState.STARTING:
             return
         self._startup = None
         self.health = Health.HEALTHY
-        with self._at_home(cause):
+        with self.sim.telemetry.context(node=self.node, cause=cause):
             self._process = self.sim.process(self._work(), name=self.agent_id, daemon=True)
             self._go(AgentState.IDLE, "ready")
 
@@ -363,9 +280,7 @@ class Agent:
         me = self.sim.active_process
         try:
             while self._process is me:
-                while not self._mailbox or self.state not in WORKING:
-                    yield from self._rest()
-                message = self._handling = self._mailbox.popleft()
+                message = self._handling = yield from self._mailbox.take(self._at_work)
                 with self.sim.telemetry.context(
                     correlation_id=message.correlation_id, cause=message.cause
                 ):
@@ -375,6 +290,9 @@ class Agent:
                         self._settle()
         except _Ended:
             return
+
+    def _at_work(self) -> bool:
+        return self.state in WORKING
 
     def _handle(self, message: Message) -> Generator[Any, Any, None]:
         try:
@@ -388,18 +306,6 @@ class Agent:
         except ServiceError as error:
             self._end(AgentState.FAILED, error_name(error), Health.UNHEALTHY)
 
-    def _rest(self) -> Generator[Any, Any, None]:
-        wake = self._wake = self.sim.wait(f"a message for agent {self.agent_id}")
-        yield wake
-
-    def _nudge(self) -> None:
-        _trigger(self._wake)
-
 
 class _Ended(BaseException):
     """Ends an agent's process; no handler may take it for a failure of its own."""
-
-
-def _trigger(wait: Wait | None) -> None:
-    if wait is not None and not wait.triggered:
-        wait.succeed()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from foundation_lab.agents.message import Message
+    from foundation_lab.agents.protocols.protocol import CoordinationProtocol
     from foundation_lab.agents.registry import AgentRegistry
-    from foundation_lab.agents.session import CoordinationProtocol
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
 
@@ -178,9 +178,9 @@ class Coordinator:
             if not session.running:
                 broken.append(f"session {session.session_id} is open but {session.status.value}")
             broken += [
-                f"{agent_id} is not engaged in session {session.session_id}"
-                for agent_id in session.present
-                if self.registry.get(agent_id).session is not session
+                f"{agent.agent_id} does not know of its session {session.session_id}"
+                for agent in session.engaged
+                if agent.session is not session
             ]
         return broken
 

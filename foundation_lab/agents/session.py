@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import simpy
 
+from foundation_lab.agents.failure import SessionFailed, SessionTimedOut
+from foundation_lab.agents.mailbox import trigger
 from foundation_lab.agents.state import AgentState
-from foundation_lab.errors import CoordinationError, TimedOut
 from foundation_lab.services.arguments import positive
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
@@ -23,30 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from foundation_lab.agents.agent import Agent
+    from foundation_lab.agents.coordinator import Coordinator
     from foundation_lab.agents.message import Message
-    from foundation_lab.agents.network import Network
-    from foundation_lab.agents.registry import AgentRegistry
-    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.agents.protocols.protocol import CoordinationProtocol
     from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.waiting import Wait
-
-
-class SessionFailed(CoordinationError):
-    """A session ended without a result; `reason` is the ``error`` of its `failed` event."""
-
-    reason: ClassVar[str] = "failed"
-
-
-class SessionTimedOut(SessionFailed, TimedOut):
-    """The time of a session ran out."""
-
-    reason: ClassVar[str] = "timeout"
-
-
-class AgentLost(SessionFailed):
-    """An agent that the protocol cannot do without takes no part any more."""
-
-    reason: ClassVar[str] = "agent_lost"
 
 
 class Departure(msgspec.Struct, frozen=True):
@@ -72,35 +54,6 @@ class SessionStatus(StrEnum):
     FAILED = "failed"
 
 
-class CoordinationProtocol(Protocol):
-    """The rules of a session. One object can serve many sessions: what it learns lies elsewhere."""
-
-    @property
-    def name(self) -> str:
-        """The protocol's name."""
-
-    def run(self, session: Session) -> Generator[Any, Any, str]:
-        """Do the coordinator's part (``yield from``) and return the result."""
-
-    def answer(self, session: Session, agent: Agent, message: Message) -> Any:
-        """Do an agent's part: what it does about a message of the session."""
-
-
-class Host(Protocol):
-    """Who holds sessions: a `Coordinator`."""
-
-    sim: Simulation
-    name: str
-    registry: AgentRegistry
-    network: Network
-
-    def open(self, session: Session) -> None:
-        """Receive messages for a session from now on."""
-
-    def close(self, session: Session) -> None:
-        """Receive messages for a session no more."""
-
-
 class Session:
     """One session; made by `Coordinator.session`.
 
@@ -108,7 +61,7 @@ class Session:
     So does, from then on, an agent that fails or stops while the session runs.
 
     Args:
-        host: Who holds it.
+        coordinator: Who holds it.
         session_id: Its id.
         participants: The ids of its agents.
         protocol: Its rules.
@@ -132,22 +85,22 @@ class Session:
 
     def __init__(
         self,
-        host: Host,
+        coordinator: Coordinator,
         session_id: str,
         participants: Iterable[str],
         protocol: CoordinationProtocol,
         *,
         timeout: float,
     ) -> None:
-        self.host = host
-        self.sim = host.sim
+        self.coordinator = coordinator
+        self.sim = coordinator.sim
         self.session_id = session_id
         self.participants = _distinct(participants)
         for agent_id in self.participants:
-            host.registry.find(agent_id)
+            coordinator.registry.find(agent_id)
         self.protocol = protocol
         self.timeout = positive("timeout", timeout)
-        self.correlation_id = host.sim.telemetry.new_id()
+        self.correlation_id = coordinator.sim.telemetry.new_id()
         self.lost: dict[str, str] = {}
         self.status = SessionStatus.NEW
         self.result: str | None = None
@@ -176,7 +129,7 @@ class Session:
         if self.status is not SessionStatus.NEW:
             message = f"session {self.session_id!r} is {self.status.value}; make a new one"
             raise RuntimeError(message)
-        self.host.open(self)
+        self.coordinator.open(self)
         self.status = SessionStatus.RUNNING
         self._started = self.sim.now
         limit = SessionTimedOut(f"session {self.session_id!r} took {self.timeout:g} s")
@@ -213,10 +166,15 @@ class Session:
         """The ids of the agents that still take part, in order."""
         return [agent_id for agent_id in self.participants if agent_id not in self.lost]
 
+    @property
+    def engaged(self) -> list[Agent]:
+        """The agents that it keeps busy now, in order."""
+        return list(self._engaged.values())
+
     def ask(self, agent_id: str, type: str, body: Any = None) -> Message:  # noqa: A002
         """Send a message from the coordinator to an agent."""
-        return self.host.network.send(
-            self.host.name, agent_id, type, body, session_id=self.session_id
+        return self.coordinator.network.send(
+            self.coordinator.name, agent_id, type, body, session_id=self.session_id
         )
 
     def reply(self, agent: Agent, type: str, body: Any = None) -> Message | None:  # noqa: A002
@@ -227,7 +185,7 @@ class Session:
         """
         if agent.session is not self:
             return None
-        return agent.send(self.host.name, type, body, session_id=self.session_id)
+        return agent.send(self.coordinator.name, type, body, session_id=self.session_id)
 
     def next(self, until: float | None = None) -> Generator[Any, Any, Message | Departure | None]:
         """Wait for what comes next to the coordinator (``yield from``).
@@ -240,7 +198,7 @@ class Session:
         """
         if not self._inbox:
             arrival = self._arrival = self.sim.wait(f"an answer in session {self.session_id}")
-            timer = None if until is None else self.sim.call_at(until, self._nudge)
+            timer = None if until is None else self.sim.call_at(until, lambda: trigger(arrival))
             try:
                 yield arrival
             finally:
@@ -261,14 +219,14 @@ class Session:
     def receive(self, message: Message) -> None:
         """Take a message to the coordinator."""
         self._inbox.append(message)
-        self._nudge()
+        trigger(self._arrival)
 
     def lose(self, agent: Agent, reason: str, cause: int) -> None:
         """Take note that an agent takes no part any more."""
         self._engaged.pop(agent.agent_id, None)
         self.lost[agent.agent_id] = reason
         self._inbox.append(Departure(agent.agent_id, reason, cause))
-        self._nudge()
+        trigger(self._arrival)
 
     def __repr__(self) -> str:
         """Return one line: id, protocol, number of agents, status."""
@@ -281,7 +239,7 @@ class Session:
 
     def _begin(self) -> None:
         for agent_id in self.participants:
-            agent = self.host.registry.find(agent_id)
+            agent = self.coordinator.registry.find(agent_id)
             if agent is None:
                 self.lost[agent_id] = AgentState.UNREGISTERED.value
             elif agent.state is not AgentState.IDLE:
@@ -306,18 +264,14 @@ class Session:
         self.sim.telemetry.emit(events.coordination.Failed(self.session_id, self.error, duration))
 
     def _close(self, status: SessionStatus) -> float:
-        self.host.close(self)
-        for agent in list(self._engaged.values()):
+        self.coordinator.close(self)
+        for agent in self.engaged:
+            self._engaged.pop(agent.agent_id, None)
             agent.release(self)
-        self._engaged.clear()
         self._inbox.clear()
         self.status = status
         self.duration = self.sim.now - self._started
         return self.duration
-
-    def _nudge(self) -> None:
-        if self._arrival is not None and not self._arrival.triggered:
-            self._arrival.succeed()
 
 
 def _distinct(participants: Iterable[str]) -> tuple[str, ...]:

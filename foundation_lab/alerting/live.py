@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from foundation_lab.alerting.alert import State
     from foundation_lab.alerting.notifiers import Notifier
     from foundation_lab.alerting.pager import Step
     from foundation_lab.alerting.routing import Delivery, Route
@@ -122,9 +123,9 @@ class Watch:
         self._arm()
 
     @property
-    def active(self) -> dict[str, str]:
-        """The alerts that are pending or firing now: the state of each by its id."""
-        return dict(self._pager.evaluator.active)
+    def active(self) -> dict[str, State]:
+        """The state of each alert that is pending or firing now, by its id."""
+        return self._pager.evaluator.active
 
     @property
     def history(self) -> AlertHistory:

@@ -152,9 +152,8 @@ class Router:
 
     def _plan(self) -> None:
         waits = ((alert.escalate_at, alert.remind_at) for alert in self._open.values())
-        self.next_deadline = min(
-            (at for pair in waits for at in pair if at is not None), default=None
-        )
+        known = [at for pair in waits for at in pair if at is not None]
+        self.next_deadline = min(known, default=None)
 
     def _escalate(self, alert: _Open, time: float) -> Delivery:
         name = self._rules[alert.firing.rule].escalate_to or ""

@@ -24,17 +24,16 @@ def hearing(rule: Rule) -> Callable[[str], bool]:
 
     Events of alerts are heard only by a pattern that asks for them.
     """
-    asked = [(matcher(pattern), is_about_alerts(pattern)) for pattern in rule.patterns]
+    asked = [(matcher(pattern), _asks_for_alerts(pattern)) for pattern in rule.patterns]
     return lambda name: any(
         matches(name) and (about_alerts or not name.startswith(ALERT_EVENTS))
         for matches, about_alerts in asked
     )
 
 
-def is_about_alerts(event: EventName) -> bool:
-    """Return whether a pattern asks for the events of alerts themselves."""
-    words = dotted(event).removeprefix(f"{NAMESPACE}.").split(".")
-    return words[0] == "alert"
+def is_about_alerts(rule: Rule) -> bool:
+    """Return whether a rule asks for the events of alerts."""
+    return any(map(_asks_for_alerts, rule.patterns))
 
 
 def check_fields(event: EventName, names: Iterable[str], *, numeric: bool = False) -> None:
@@ -59,3 +58,8 @@ def check_fields(event: EventName, names: Iterable[str], *, numeric: bool = Fals
         if numeric and declared[name].type not in (int, float):
             message = f"{name!r} of {text} is {declared[name].type_name}, not a number"
             raise ValueError(message)
+
+
+def _asks_for_alerts(pattern: EventName) -> bool:
+    words = dotted(pattern).removeprefix(f"{NAMESPACE}.").split(".")
+    return words[0] == "alert"

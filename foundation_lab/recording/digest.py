@@ -8,8 +8,9 @@ laid them out. Tables of events that are marked as not deterministic (wall-clock
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ def _frame_digest(name: str, parts: Iterable[pl.DataFrame], leave_out: tuple[str
     for part in parts:
         for column in part.columns:
             if column not in leave_out:
-                hashed = columns.setdefault(column, _ColumnHash(part[column].dtype))
-                hashed.update(part[column], rows)
+                columns.setdefault(column, _ColumnHash()).update(part[column], rows)
         rows += part.height
     total = hashlib.sha256(f"{name}\0{rows}".encode())
     for column in sorted(columns):
@@ -54,9 +54,9 @@ def _frame_digest(name: str, parts: Iterable[pl.DataFrame], leave_out: tuple[str
 class _ColumnHash:
     """A column's hash, fed part by part: validity, lengths and content each in a stream."""
 
-    def __init__(self, dtype: pl.DataType) -> None:
-        self._dtype = dtype
+    def __init__(self) -> None:
         self._valid = hashlib.sha256()
+        self._items = hashlib.sha256()
         self._lengths = hashlib.sha256()
         self._content = hashlib.sha256()
 
@@ -66,16 +66,21 @@ class _ColumnHash:
         self._valid.update(rows.to_numpy().astype("<i8").tobytes())
         series = series.drop_nulls()
         if isinstance(series.dtype, pl.List):
-            self._lengths.update(series.list.len().to_numpy().astype("<i8").tobytes())
+            self._items.update(series.list.len().to_numpy().astype("<i8").tobytes())
             series = series.explode(empty_as_null=False)
         if series.dtype == pl.String:
             self._lengths.update(series.str.len_bytes().to_numpy().astype("<i8").tobytes())
             self._content.update("".join(series.to_list()).encode())
         elif series.dtype == pl.Float64:
-            self._content.update((series.to_numpy() + 0.0).astype("<f8").tobytes())
+            self._content.update(_canonical(series.to_numpy()).astype("<f8").tobytes())
         else:
             self._content.update(series.cast(pl.Int64).to_numpy().astype("<i8").tobytes())
 
     def digest(self) -> bytes:
-        parts = (self._valid, self._lengths, self._content)
+        parts = (self._valid, self._items, self._lengths, self._content)
         return b"".join(part.digest() for part in parts)
+
+
+def _canonical(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return numbers with one zero, and one NaN: its sign differs between processors."""
+    return np.where(np.isnan(numbers), np.nan, numbers + 0.0)

@@ -64,7 +64,7 @@ class Table:
         self.subject: str | None = None
         self.pending: list[Any] = []
         self._codebook = codebook
-        self._attributes: list[tuple[str, attrgetter[Any]]] = []
+        self._attributes: list[tuple[str, str]] = []
         if cls is None:
             return
         subject = subject_of(cls)
@@ -72,7 +72,7 @@ class Table:
             self.columns[field.name] = Column(
                 kind_of(field.type), codebook, optional=field.optional
             )
-            self._attributes.append((field.name, attrgetter(field.attribute)))
+            self._attributes.append((field.name, field.attribute))
             if field.unit is not None:
                 self.units[field.name] = field.unit
             if field.attribute == subject:
@@ -102,7 +102,9 @@ class Table:
             return None
         if self.cls is None:
             return self._flush_loose(batch)
-        misfits = [self._extend(name, list(map(get, batch))) for name, get in self._attributes]
+        misfits = [
+            self._extend(name, _values(batch, attribute)) for name, attribute in self._attributes
+        ]
         return next((misfit for misfit in misfits if misfit is not None), None)
 
     def _flush_loose(self, batch: list[AdHoc]) -> ColumnTypeError | None:
@@ -189,10 +191,11 @@ class Recorder:
         self.node.append(node)
         self.event.append(table.code)
         self.cause.append(cause)
-        table.sequence.append(self.first + len(self.time))
+        row = len(self.time)
+        table.sequence.append(self.first + row)
         table.pending.append(event)
         self.time.append(time)
-        if len(self.time) >= self._due:
+        if row + 1 >= self._due:
             self.flush()
 
     def flush(self) -> None:
@@ -254,3 +257,10 @@ class Recorder:
         self.process: array[int] = array("i")
         self.correlation_id: array[int] = array("i")
         self.cause: array[int] = array("q")
+
+
+def _values(batch: list[Event], attribute: str) -> list[Any]:
+    try:
+        return list(map(attrgetter(attribute), batch))
+    except AttributeError:  # the class was defined anew, with other fields, while this run goes on
+        return [getattr(event, attribute, None) for event in batch]

@@ -190,7 +190,7 @@ class Canvas:
         shown = spans.sort("duration", descending=True, maintain_order=True).head(MOST_BANDS)
         if shown.height < spans.height:
             self.notes.append(f"the longest {shown.height} of {spans.height:,} faults")
-        few = shown.height <= _FEW
+        few = shown.height <= _FEW and self._height >= _TALL
         for number, fault in enumerate(shown.sort("start").iter_rows(named=True)):
             first, last = self.timeline.at([fault["start"], fault["end"]])
             text = f"{fault['kind']} {fault['service']}" if few else ""
@@ -300,6 +300,7 @@ def span_text(what: str, start: float, duration: float) -> str:
 
 _MARGINS = 170
 _FEW = 6
+_TALL = 320
 
 
 def _layout(title: str, notes: Sequence[str], height: int) -> dict[str, Any]:

@@ -34,10 +34,10 @@ from foundation_lab.reporting.levels import (
 )
 from foundation_lab.reporting.palette import (
     ALERT_COLOUR,
+    BLACK,
     BLUE,
     FAULT_COLOUR,
     GREEN,
-    GREY,
     ORANGE,
     OUTCOME_COLOURS,
     PERCENTILE_COLOURS,
@@ -58,11 +58,11 @@ if TYPE_CHECKING:
 MOST_ROWS = 30
 """How many rows a chart of bars has."""
 
-MOST_POOLS = 6
-"""How many pools have a panel."""
+MOST_POOLS = 4
+"""How many pools have panels."""
 
-MOST_FAMILIES = 9
-"""How many families of events have a line of their own."""
+MOST_FAMILIES = 10
+"""How many lines a chart of families of events has."""
 
 
 def latency(
@@ -210,8 +210,8 @@ def incidents(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
 def pools(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
     """Return how many connections of each pool were out over time, against its capacity.
 
-    Beside them stands how many owners waited. Of more than 6 pools, those with the most checkouts
-    are shown.
+    Where owners had to wait, how many did stands below. Of more than 4 pools, those with the most
+    checkouts are shown.
     """
     title = "Connections in use"
     active, waiting = active_connections(recording), waiting_owners(recording)
@@ -220,23 +220,23 @@ def pools(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
     by_use = active.group_by("pool_id", maintain_order=True).len()
     names = by_use.sort("len", descending=True, maintain_order=True)["pool_id"].to_list()
     shown = sorted(names[:MOST_POOLS])
+    queued = set(waiting["pool_id"].to_list())
+    headings = {name: [name, f"{name}: waiting"] if name in queued else [name] for name in shown}
     canvas = Canvas(
         recording,
         title,
         wall_clock=wall_clock,
-        panels=shown,
+        panels=[heading for name in shown for heading in headings[name]],
         series=2 * len(shown),
-        panel_height=260 if len(shown) == 1 else 150,
+        panel_height=150,
     )
     if len(shown) < len(names):
         canvas.notes.append(f"the {len(shown)} busiest of {len(names)} pools")
     capacity = capacities(recording)
-    for panel, name in enumerate(shown):
+    panel = 0
+    for name in shown:
         own = active.filter(pl.col("pool_id") == name)
-        line = waiting.filter(pl.col("pool_id") == name)
-        canvas.steps("in use", own, panel=panel, fill="tozeroy", color=BLUE, width=1.5)
-        if line.height:
-            canvas.steps("waiting", line, panel=panel, color=RED, width=1.5, dash="dot")
+        canvas.steps("in use", own, panel=panel, fill="tozeroy", color=BLUE, width=1)
         if name in capacity:
             ends = own["time"][0], canvas.timeline.end
             canvas.add(
@@ -245,11 +245,15 @@ def pools(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
                     y=np.array([capacity[name]] * 2),
                     name="capacity",
                     mode="lines",
-                    line={"color": GREY, "width": 2, "dash": "dash"},
+                    line={"color": BLACK, "width": 2, "dash": "dash"},
                 ),
                 panel,
             )
-    canvas.figure.update_yaxes(rangemode="tozero", title_text="connections")
+        if name in queued:
+            line = waiting.filter(pl.col("pool_id") == name)
+            canvas.steps("waiting", line, panel=panel + 1, fill="tozeroy", color=ORANGE, width=1)
+        panel += len(headings[name])
+    canvas.figure.update_yaxes(rangemode="tozero")
     return canvas.finish(hovermode="x unified")
 
 
@@ -258,8 +262,8 @@ def event_rates(
 ) -> go.Figure:
     """Return events per second over time, a line for each family of events.
 
-    A family is what a name has between ``foundation.`` and its last word. The 9 largest families
-    have a line of their own; the others share one.
+    A family is what a name has between ``foundation.`` and its last word. Of more than
+    10 families, the 9 largest have a line of their own, and the others share one.
     """
     title = "Events by family"
     family = (
@@ -269,7 +273,8 @@ def event_rates(
     if stamped.is_empty():
         return nothing(title, "There is no event in this recording.")
     sizes = stamped.group_by("family").len().sort(["len", "family"], descending=[True, False])
-    largest = sizes["family"].head(MOST_FAMILIES).to_list()
+    alone = MOST_FAMILIES if sizes.height <= MOST_FAMILIES else MOST_FAMILIES - 1
+    largest = sizes["family"].head(alone).to_list()
     canvas = Canvas(recording, title, wall_clock=wall_clock)
     width = canvas.timeline.window(width)
     groups = [(name, pl.col("family") == name) for name in largest]

@@ -6,8 +6,15 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from foundation_lab import agents
 from foundation_lab import services as made
-from foundation_lab.scenario import duration_specs, fault_specs, service_specs, workload_specs
+from foundation_lab.scenario import (
+    agent_specs,
+    duration_specs,
+    fault_specs,
+    service_specs,
+    workload_specs,
+)
 from foundation_lab.simulation import arrivals, distributions, faults
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.workload import Workload
@@ -39,13 +46,15 @@ def build(
         row_limit=row_limit,
         spill_folder=spill_folder,
     )
-    sim.scenario = scenario.model_dump(mode="json", exclude_none=True)
+    sim.scenario = scenario.model_dump(mode="json", exclude_none=True, by_alias=True)
     services = build_services(sim, scenario)
     for fault in scenario.faults:
         _schedule(sim, fault, services)
     for client, workload in scenario.workloads.items():
         call = call_through([services[name] for name in workload.call])
         Workload(sim, client, build_arrivals(workload.arrivals), call, node=workload.node)
+    if scenario.agents is not None:
+        build_agents(sim, scenario.agents)
     return sim
 
 
@@ -68,6 +77,35 @@ def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
             period=spec.period,
         )
     return services
+
+
+def build_agents(sim: Simulation, spec: agent_specs.AgentsSpec) -> agents.Coordinator:
+    """Return the coordinator of a scenario's agents; its sessions are about to begin."""
+    network = agents.Network(
+        sim,
+        latency=build_duration(spec.network.latency),
+        loss=spec.network.loss,
+        fifo=spec.network.fifo,
+    )
+    registry = agents.AgentRegistry(sim, network=network)
+    for member in spec.members:
+        registry.register(
+            member,
+            spec.capabilities,
+            think_time=build_duration(spec.think_time),
+            health_interval=spec.health_interval,
+            node=member,
+        )
+    coordinator = agents.Coordinator(sim, registry)
+    sessions = spec.sessions
+    coordinator.repeat(
+        spec.members,
+        _protocol(sessions.protocol),
+        interval=sessions.interval,
+        timeout=sessions.timeout,
+        times=sessions.times,
+    )
+    return coordinator
 
 
 def call_through(path: list[Any]) -> Callable[[], Any]:
@@ -157,6 +195,18 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
             return made.RateLimiter(sim, name, partial(_limit, spec.limit))
     message = f"service {name!r}: nothing builds a {spec.kind}"
     raise TypeError(message)
+
+
+def _protocol(spec: Any) -> agents.MajorityVote | agents.Assignment:
+    if isinstance(spec, agent_specs.AssignmentSpec):
+        return agents.Assignment(spec.task, resend_interval=spec.resend_interval)
+    return agents.MajorityVote(
+        spec.question,
+        spec.choices,
+        weights=spec.weights,
+        quorum=spec.quorum,
+        resend_interval=spec.resend_interval,
+    )
 
 
 def _counting(spec: Any) -> made.CountWindow | made.TimeWindow | None:

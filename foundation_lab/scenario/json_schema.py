@@ -58,7 +58,8 @@ def _members(node: dict[str, Any], schema: dict[str, Any], value: Data) -> Itera
 def _inner(node: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:
     if isinstance(step, str):
         named = node.get("properties", {})
-        inner = named[step] if step in named else node.get("additionalProperties")
+        others = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
+        inner = named[step] if step in named else others[0]
     else:
         entries = node.get("prefixItems", [])
         inner = entries[step] if step < len(entries) else node.get("items")

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from foundation_lab.scenario.agent_specs import AgentsSpec
+from foundation_lab.scenario.alert_specs import AnyRule, refuse_same_names
 from foundation_lab.scenario.fault_specs import AnyFault
 from foundation_lab.scenario.references import references
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section
@@ -54,6 +56,10 @@ class Scenario(Section):
     """The workloads by the name of their client."""
     faults: list[AnyFault] = Field(default_factory=list)
     """What goes wrong, and when."""
+    agents: AgentsSpec | None = None
+    """Agents that coordinate."""
+    alerts: list[AnyRule] = Field(default_factory=list)
+    """Alert rules that are judged while the scenario runs."""
     objectives: list[ObjectiveSpec] = Field(default_factory=list)
     """What the run must come to."""
 
@@ -67,6 +73,12 @@ class Scenario(Section):
                 message = f"{start!r} is no instant; write it as 2026-01-31T12:00:00Z"
                 raise ValueError(message) from None
         return start
+
+    @field_validator("alerts")
+    @classmethod
+    def _rules_differ(cls, alerts: list[AnyRule]) -> list[AnyRule]:
+        refuse_same_names(alerts)
+        return alerts
 
     @model_validator(mode="after")
     def _names_exist(self) -> Scenario:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Jitter = Literal["none", "full", "equal"]
 
+_LONGEST = 1e9
+
 
 class Backoff(Protocol):
     """A backoff strategy."""
@@ -65,10 +67,8 @@ class Exponential(msgspec.Struct, frozen=True):
 
     def delay(self, attempt: int, previous: float, stream: random.Random) -> float:  # noqa: ARG002
         """Return the delay in seconds."""
-        # factor ** n overflows long after any cap is reached
-        doublings = math.log(self.base) + (attempt - 1) * math.log(self.factor)
-        if doublings > math.log(_LONGEST):
-            return min(self.cap, _LONGEST)
+        if math.log(self.base) + (attempt - 1) * math.log(self.factor) > math.log(_LONGEST):
+            return min(self.cap, _LONGEST)  # factor ** n would overflow
         return min(self.cap, self.base * self.factor ** (attempt - 1))
 
 
@@ -82,11 +82,9 @@ class Decorrelated(msgspec.Struct, frozen=True):
 
     def delay(self, attempt: int, previous: float, stream: random.Random) -> float:
         """Return the delay in seconds."""
-        last = self.base if attempt == 1 else previous
-        return min(self.cap, self.base + (3 * last - self.base) * stream.random())
-
-
-_LONGEST = 1e9
+        longest = 3 * (self.base if attempt == 1 else previous)
+        spread = max(0.0, longest - self.base)  # another jitter may have cut the last delay
+        return min(self.cap, self.base + spread * stream.random())
 
 
 def fixed_backoff(seconds: float) -> Fixed:
@@ -103,8 +101,8 @@ def exponential_backoff(
     base: float, *, factor: float = 2.0, cap: float = math.inf
 ) -> Exponential:
     """Return a backoff of ``base, base factor, base factor ** 2, ...`` seconds, at most `cap`."""
-    if not factor >= 1:
-        message = f"factor={factor!r}; a backoff does not shrink, give 1 or more"
+    if not (math.isfinite(factor) and factor >= 1):
+        message = f"factor={factor!r}; a backoff does not shrink, give a finite number from 1"
         raise ValueError(message)
     return Exponential(positive("base", base), factor, _cap(cap))
 

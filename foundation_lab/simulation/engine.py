@@ -95,7 +95,7 @@ class Simulation(simpy.Environment):
         self._processes: list[Process] = []
         self._crowd = 64
         self._dead = 0
-        self._snapshot: tuple[int, float, Recording] | None = None
+        self._snapshot: Recording | None = None
 
     # -- SimPy ---------------------------------------------------------------------------------
 
@@ -148,8 +148,10 @@ class Simulation(simpy.Environment):
             for callback in callbacks:
                 callback(event)
         except StopSimulation:
-            event.callbacks = callbacks[callbacks.index(callback) + 1 :]
-            self.schedule(event, _BEFORE_ALL)
+            rest = callbacks[callbacks.index(callback) + 1 :]
+            if rest:
+                event.callbacks = rest
+                self.schedule(event, _BEFORE_ALL)
             raise
         if not event._ok and not hasattr(event, "_defused"):
             raise event._value
@@ -182,24 +184,24 @@ class Simulation(simpy.Environment):
                 return goal.value
             goal.callbacks.append(StopSimulation.callback)
         try:
-            if progress is None:
-                while True:
-                    self.step()
-            while True:
-                for _ in range(PROGRESS_EVERY):
-                    self.step()
-                progress(self._now)
+            self._run(progress)
         except StopSimulation as stop:
             return stop.args[0]
         except EmptySchedule:
             if goal is None:
                 return None
-            raise self._deadlock('the "until" event was not triggered') from None
+            raise self._deadlock(f'"until" event was not triggered: {goal}') from None
         finally:
             self._active_proc = None
+            if goal is not None and goal.callbacks is not None:
+                self._forget(goal, timed=goal is not until)
+        return None
 
     def run_to_completion(self, *, progress: Callable[[float], object] | None = None) -> None:
         """Run until nothing is left to do, and make sure that every process has come to its end.
+
+        A process that never stops to set timers, such as a health check, keeps the run going for
+        ever, daemon or not; give `run` a time then.
 
         Raises:
             DeadlockError: Processes that are no daemons wait for what can no longer happen.
@@ -239,14 +241,20 @@ class Simulation(simpy.Environment):
             delay: The limit in seconds.
             error: What is raised in the process when the time is over.
         """
-        return Deadline(self, delay, error or TimedOut(f"not done within {delay:g} s"))
+        return Deadline(self, delay, TimedOut(f"not done within {delay:g} s") if error is None else error)
 
     def cancel(self, event: Event) -> None:
         """Withdraw a scheduled event, such as a timeout that nobody waits for any more.
 
         It leaves no trace: it does not move the clock and keeps no run alive. Yielding it later
         goes on at once. An event that has happened already stays as it is.
+
+        Raises:
+            ValueError: Nothing has scheduled the event.
         """
+        if not event.triggered:
+            message = f"{event} is not scheduled, so it cannot be cancelled"
+            raise ValueError(message)
         if event.callbacks is not None:
             event.callbacks = None  # type: ignore[assignment]  # the mark of a dead event
             self.buried()
@@ -275,13 +283,11 @@ class Simulation(simpy.Environment):
         return Wait(self, description)
 
     def stop(self) -> None:
-        """End the run before the next event; safe to call from a signal handler."""
+        """End the run before the next event; safe to call from a signal handler.
+
+        The next `run` goes on where this one ended.
+        """
         self.stopped = True
-        halt = Event(self)
-        halt._ok = True
-        halt._value = None
-        halt.callbacks.append(StopSimulation.callback)
-        heappush(self._queue, (self._now, _BEFORE_ALL, -1, halt))
 
     # -- telemetry and recording ---------------------------------------------------------------
 
@@ -303,11 +309,11 @@ class Simulation(simpy.Environment):
         """What happened so far; later events do not change it."""
         from foundation_lab.recording.recording import Recording  # noqa: PLC0415  (polars is heavy)
 
+        rows, facts = self.recorder.rows, self._facts()
         taken = self._snapshot
-        if taken is None or taken[:2] != (self.recorder.rows, self._now):
-            recording = Recording.of(self.recorder, self._facts())
-            taken = self._snapshot = (self.recorder.rows, self._now, recording)
-        return taken[2]
+        if taken is None or (len(taken), taken.facts) != (rows, facts):
+            taken = self._snapshot = Recording.of(self.recorder, facts)
+        return taken
 
     # -- components ----------------------------------------------------------------------------
 
@@ -392,9 +398,28 @@ class Simulation(simpy.Environment):
 
     # -- private -------------------------------------------------------------------------------
 
+    def _run(self, progress: Callable[[float], object] | None) -> None:
+        while not self.stopped:
+            if progress is None:
+                self.step()
+                continue
+            for _ in range(PROGRESS_EVERY):
+                if self.stopped:
+                    break
+                self.step()
+            progress(self._now)
+
+    def _forget(self, goal: Event, *, timed: bool) -> None:
+        """Leave no trace of a goal that was not reached; a later run must not stop there."""
+        if timed:
+            self.cancel(goal)
+        elif StopSimulation.callback in goal.callbacks:
+            goal.callbacks.remove(StopSimulation.callback)
+
     def _goal(self, until: float | Event | None) -> Event | None:
         if until is None or isinstance(until, Event):
             return until
+        until = until if isinstance(until, int) else float(until)
         if not until > self._now:
             message = f"until={until!r} must be greater than the current simulation time {self._now!r}"
             raise SchedulingError(message)

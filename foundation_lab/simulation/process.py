@@ -34,18 +34,20 @@ class Process(simpy.Process):
         name: str | None = None,
         daemon: bool = False,
     ) -> None:
+        if name is not None and not isinstance(name, str):
+            message = f"name={name!r}; the name of a process is a string"
+            raise TypeError(message)
         starter = env.telemetry.running
         self.context: Context = starter.context
         self.cause: int = starter.cause
         self.daemon = daemon
-        self._name = name
         super().__init__(env, generator)
+        own_name: str = getattr(generator, "__name__", type(generator).__name__)
+        self._name = own_name if name is None else name
 
     @property
     def name(self) -> str:
         """What the process is called: the given name, or its function's."""
-        if self._name is None:
-            return getattr(self._generator, "__name__", type(self._generator).__name__)
         return self._name
 
     @property
@@ -57,7 +59,8 @@ class Process(simpy.Process):
         """Raise `error` in the process where it waits, at this instant.
 
         Like `interrupt`, but with an exception of one's own. From a timer or a callback it arrives
-        at once; from another process, once that process waits.
+        at once; from another process, once that process waits, and while the event is processed
+        that the process waited for, once it waits again.
 
         Raises:
             RuntimeError: The process has ended already, or is the one that runs.
@@ -68,7 +71,7 @@ class Process(simpy.Process):
         if self is self.env.active_process:
             message = f"{self.name} cannot throw into itself; raise the exception instead"
             raise RuntimeError(message)
-        if self.env.active_process is None:
+        if self.env.active_process is None and not self._is_being_resumed:
             self.deliver(error)
             return
         carrier = _Thrown(self.env, error)
@@ -83,6 +86,11 @@ class Process(simpy.Process):
         if waiting_for is not None and waiting_for.callbacks is not None:
             waiting_for.callbacks.remove(self._resume)
         self._resume(_Thrown(self.env, error))
+
+    @property
+    def _is_being_resumed(self) -> bool:
+        """Whether the event that the process waits for is happening right now."""
+        return self.target is not None and self.target.callbacks is None
 
     def _resume(self, event: Event) -> None:
         # As in SimPy, but an exception reaches the generator with its attributes, whatever
@@ -113,10 +121,10 @@ class Process(simpy.Process):
             if callbacks is _NO_EVENT:
                 env._active_proc = None
                 message = (
-                    f"process {self.name!r} yielded {event!r}, which is no event; yield events of "
-                    "the simulation, and call services with 'yield from'"
+                    f'Invalid yield value "{event}": process {self.name!r} may yield events of the '
+                    "simulation only; call services with 'yield from'"
                 )
-                raise RuntimeError(f"Invalid yield value: {message}")
+                raise RuntimeError(message)
             if callbacks is not None:
                 callbacks.append(self._resume)
                 self._target = event
@@ -137,13 +145,20 @@ class _Thrown(Event):
 _NO_EVENT = object()
 
 
+_PLAIN_SIZE = type("Plain", (Exception,), {}).__basicsize__
+
+
 def _fresh(event: Event) -> BaseException:
-    """Return the exception of a failed event, as a copy of its own for each process that waits."""
+    """Return the exception of a failed event, as a copy of its own for each process that waits.
+
+    The copy is made without the class's constructor, whatever that takes. An exception that holds
+    more than its arguments and attributes (`OSError`, a class with slots) is not copied.
+    """
     error: BaseException = event._value
-    if isinstance(event, _Thrown):
+    is_plain = isinstance(error, Exception) and type(error).__basicsize__ <= _PLAIN_SIZE
+    if isinstance(event, _Thrown) or not is_plain:
         return error
-    copy = type(error).__new__(type(error), *error.args)
-    copy.args = error.args
+    copy = BaseException.__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)
     copy.__cause__ = error
     return copy

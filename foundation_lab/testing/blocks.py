@@ -12,10 +12,10 @@ from foundation_lab.testing.clock import (
     require_seconds,
 )
 from foundation_lab.testing.failure import (
-    before_the_block,
     circumstances,
     compose,
     describe_record,
+    earlier,
     near_misses,
     seconds,
     why_it_ended,
@@ -177,9 +177,15 @@ class EventExpectation(Expectation):
         return compose(
             f"{none_of} {', '.join(map(str, self._wanted))} {self._span}",
             why_it_ended(self._sim, ending),
-            *(_search(self._sim, wanted, self.since) for wanted in self._wanted),
+            *(self._search(wanted) for wanted in self._wanted),
             circumstances(self._sim),
         )
+
+    def _search(self, wanted: Wanted) -> list[str]:
+        return [
+            *near_misses(self._sim, wanted, self.since),
+            *earlier(self._sim, wanted, self.since, "the block"),
+        ]
 
 
 class Refutation(Expectation):
@@ -240,7 +246,8 @@ class SequenceExpectation(Expectation):
             f"step {done + 1} of {total}, {missing}, did not come {self._span}",
             why_it_ended(self._sim, ending),
             self._progress(),
-            _search(self._sim, missing, after),
+            near_misses(self._sim, missing, after),
+            earlier(self._sim, missing, after, "this step" if self.records else "the block"),
             circumstances(self._sim),
         )
 
@@ -250,7 +257,3 @@ class SequenceExpectation(Expectation):
             len(lines) :
         ]
         return ["so far:", *lines]
-
-
-def _search(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
-    return [*near_misses(sim, wanted, since), *before_the_block(sim, wanted, since)]

@@ -62,18 +62,17 @@ def near_misses(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
     return lines
 
 
-def before_the_block(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
+def earlier(sim: Simulation, wanted: Wanted, since: int, mark: str) -> list[str]:
     """Return when the wanted event happened last before a mark, if it did, as one line.
 
     A predicate on the whole record is left aside: it may look at a state that is gone.
     """
-    earlier = past_records(sim.recording, wanted.matches_name, before=since, most=LOOKED_AT)
-    fitting = [record for record in earlier if not wanted.difference(record)]
+    before = past_records(sim.recording, wanted.matches_name, before=since, most=LOOKED_AT)
+    fitting = [record for record in before if not wanted.difference(record)]
     if not fitting:
         return []
     times = "once" if len(fitting) == 1 else f"{len(fitting)} times"
-    last = fitting[-1]
-    return [f"it happened before the block, {times}, last: {describe_record(last)}"]
+    return [f"it happened before {mark}, {times}, last: {describe_record(fitting[-1])}"]
 
 
 def circumstances(sim: Simulation) -> list[str]:

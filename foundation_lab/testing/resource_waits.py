@@ -1,4 +1,4 @@
-"""Waits for tokens, connections and numbers; they work as those in `foundation_lab.testing.waits`."""
+"""Waits for tokens, connections and numbers; they work as `foundation_lab.testing.waits` does."""
 
 from __future__ import annotations
 

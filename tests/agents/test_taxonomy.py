@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 from foundation_lab.agents import AgentRegistry, Coordinator, MajorityVote, Network, SignalBus
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import catalogue
@@ -20,7 +22,8 @@ def test_every_event_of_agents_and_signals_is_really_emitted() -> None:
     vote = MajorityVote("q", ["yes"])
     coordinator.repeat(["a", "b", "c"], vote, interval=10.0, timeout=5.0, times=2)
     sim.call_at(9.0, lambda: network.partition([["coordinator"], ["a", "b", "c"]]))
-    sim.call_at(30.0, lambda: [registry.unregister(agent.agent_id) for agent in registry])
+    for agent in registry:
+        sim.call_at(30.0, partial(registry.unregister, agent.agent_id))
     sim.run()
     sim.check_invariants()
     wanted = {name for name in catalogue if name.startswith(FAMILIES)}

@@ -9,9 +9,11 @@ from foundation_lab.agents.protocols.majority_vote import (
     majority,
 )
 from foundation_lab.agents.protocols.poll import Poll
+from foundation_lab.agents.protocols.protocol import CoordinationProtocol
 
 __all__ = [
     "Assignment",
+    "CoordinationProtocol",
     "Decision",
     "MajorityVote",
     "NoMajority",

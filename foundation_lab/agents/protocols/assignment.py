@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from foundation_lab.agents.failure import AgentLost
 from foundation_lab.agents.protocols.poll import Poll, as_resend_interval
-from foundation_lab.agents.session import AgentLost
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from foundation_lab.agents.failure import SessionFailed
 from foundation_lab.agents.protocols.poll import Poll, as_resend_interval
-from foundation_lab.agents.session import SessionFailed
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from foundation_lab.simulation.engine import Simulation
+from foundation_lab.testing import assert_any, assert_event, assert_sequence, refute_event
+from foundation_lab.testing.history import past_records
+from tests.testing.world import Ping, change, says
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from contextlib import AbstractContextManager
+
+
+@pytest.fixture
+def sim() -> Simulation:
+    return Simulation(seed=42, name="messages")
+
+
+def failure_of(expectation: AbstractContextManager[object]) -> str:
+    with pytest.raises(AssertionError) as caught, expectation:
+        pass
+    return str(caught.value)
+
+
+def test_a_message_tells_the_whole_story(sim: Simulation) -> None:
+    def stuck(sim: Simulation) -> Generator[Any, Any, None]:
+        yield sim.wait("a reply that nobody sends")
+
+    sim.telemetry.emit(Ping("wanted"))
+    sim.process(says(sim, (1.0, "other"), (1.0, "another")))
+    sim.process(stuck(sim))
+    lines = failure_of(assert_event(sim, Ping, text="wanted", process=str)).splitlines()
+    waiting = lines.pop(8)
+    assert lines == [
+        "no kit.ping(text='wanted', process=str) in the block and 5 s after it",
+        "nothing is left to run at t=2, so it cannot happen any more",
+        "nearest of 2 with this name:",
+        "  #2 t=2 kit.ping",
+        "      text: wanted 'wanted', got 'another'",
+        "  #1 t=1 kit.ping",
+        "      text: wanted 'wanted', got 'other'",
+        "it happened before the block, once, last: "
+        "#0 t=0 kit.ping(text='wanted', tags=()) by main",
+        "  stuck waits for a reply that nobody sends "
+        f"({__file__}:{stuck.__code__.co_firstlineno + 1})",
+        "seed 42, 'messages' at t=2",
+        "last 3 of 3 events:",
+        "  #0 t=0 kit.ping(text='wanted', tags=()) by main",
+        "  #1 t=1 kit.ping(text='other', tags=()) by says",
+        "  #2 t=2 kit.ping(text='another', tags=()) by says",
+    ]
+    assert waiting == "these wait:"
+
+
+def test_near_misses_are_ranked_by_the_number_of_fields_that_differ(sim: Simulation) -> None:
+    sim.call_in(1.0, lambda: sim.telemetry.emit(change("half_open", "open")))
+    sim.call_in(2.0, lambda: sim.telemetry.emit(change("closed", "half_open")))
+    message = failure_of(assert_event(sim, change("x").event_name, to="half_open", from_="closed"))
+    first, second = message.index("#0 t=1"), message.index("#1 t=2")
+    assert first < second
+    assert "      from: wanted 'closed', got 'open'\n" in message
+    assert "      to: wanted 'half_open', got 'closed'\n" in message
+
+
+def test_only_the_nearest_misses_are_shown(sim: Simulation) -> None:
+    sim.process(says(sim, *((0.1, str(n)) for n in range(30))))
+    message = failure_of(assert_event(sim, Ping, text="x"))
+    assert "nearest of 30 with this name:\n  #29" in message
+    assert message.count("wanted 'x'") == 3
+    assert "last 10 of 30 events:\n  #20" in message
+
+
+def test_a_failed_predicate_is_told_from_a_field_that_differs(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a")))
+    message = failure_of(assert_event(sim, Ping, text="a", where=lambda record: record.time > 9))
+    assert "no kit.ping(text='a', where=<lambda>) in the block" in message
+    assert "      all fields as wanted, but it came at the wrong place or its predicate" in message
+
+
+def test_without_an_event_of_the_name_the_others_are_counted(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a"), (1.0, "b")))
+    message = failure_of(assert_event(sim, "circuit_breaker.state_change", to="open"))
+    assert "no event of this name in this time; there were kit.ping (2 times)" in message
+
+
+def test_the_deadline_is_told_from_nothing_left_to_run(sim: Simulation) -> None:
+    sim.process(says(sim, (9.0, "late")))
+    message = failure_of(assert_event(sim, Ping, within=2.5))
+    assert "in the block and 2.5 s after it\nthe time was over at t=2.5\n" in message
+    assert "no event happened in this time" in message
+    assert "  says waits for a timeout of 9 s" in message
+    assert message.endswith("no event happened at all")
+
+
+def test_a_quiet_world_without_processes_is_described_too(sim: Simulation) -> None:
+    message = failure_of(assert_event(sim, Ping))
+    assert "nothing is left to run at t=0" in message
+    assert "no process waits" in message
+
+
+def test_a_crowd_that_waits_is_cut_short(sim: Simulation) -> None:
+    for _ in range(13):
+        sim.process(says(sim, (9.0, "late")))
+    message = failure_of(assert_event(sim, Ping, within=1.0))
+    assert message.count("says waits for") == 10
+    assert "  ... and 3 more" in message
+
+
+def test_a_refuted_event_is_shown_whole(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a"), (1.0, "b")))
+    message = failure_of(refute_event(sim, Ping, text="b"))
+    assert message.startswith(
+        "kit.ping(text='b') happened, although it must not, in the block and 5 s after it\n"
+        "it was #1 t=2 kit.ping(text='b', tags=()) by says\n"
+    )
+    assert "seed 42, 'messages' at t=2" in message
+
+
+def test_a_sequence_says_how_far_it_got(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "b"), (1.0, "a"), (1.0, "x")))
+    steps = [(Ping, {"text": "a"}), (Ping, {"text": "b"}), Ping]
+    message = failure_of(assert_sequence(sim, steps))
+    assert message.startswith(
+        "step 2 of 3, kit.ping(text='b'), did not come in the block and 5 s after it\n"
+        "nothing is left to run at t=3, so it cannot happen any more\n"
+        "so far:\n"
+        "  1. #1 t=2 kit.ping(text='a', tags=()) by says\n"
+        "  2. missing: kit.ping(text='b')\n"
+        "  3. missing: kit.ping()\n"
+        "nearest of 1 with this name:\n"
+        "  #2 t=3 kit.ping\n"
+        "      text: wanted 'b', got 'x'\n"
+        "it happened before this step, once, last: #0 t=1 kit.ping(text='b', tags=()) by says\n"
+    )
+
+
+def test_a_broken_strict_sequence_names_the_intruder(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a"), (1.0, "x")))
+    steps = [(Ping, {"text": "a"}), (Ping, {"text": "b"})]
+    message = failure_of(assert_sequence(sim, steps, order="strict"))
+    assert message.startswith(
+        "the order was broken at step 2 of 2, kit.ping(text='b')\n"
+        "instead came #1 t=2 kit.ping(text='x', tags=()) by says\n"
+        "so far:\n"
+        "  1. #0 t=1 kit.ping(text='a', tags=()) by says\n"
+        "  2. missing: kit.ping(text='b')\n"
+    )
+
+
+def test_any_lists_what_came_near_to_each_choice(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a")))
+    choices = [(Ping, {"text": "b"}), ("circuit_breaker.state_change", {"to": "open"})]
+    message = failure_of(assert_any(sim, choices))
+    assert message.startswith(
+        "none of kit.ping(text='b'), foundation.circuit_breaker.state_change(to='open') in"
+    )
+    assert "text: wanted 'b', got 'a'" in message
+    assert "no event of this name in this time" in message
+
+
+def test_records_of_the_past_are_those_that_handlers_were_given(sim: Simulation) -> None:
+    given = []
+    sim.telemetry.attach("all", "**", given.append)
+    sim.telemetry.emit(Ping("a", ("x", "y")))
+    sim.telemetry.emit("foundation.service.health_check", metadata={
+        "service": "db", "kind": "backend", "status": "healthy", "metrics": {"waiting": 3.0},
+    })  # fmt: skip
+    sim.process(says(sim, (1.5, "b")))
+    sim.run()
+    sim.telemetry.emit("shop.order.placed", {"amount": 3.0}, {"customer": "ann"})
+    past = past_records(sim.recording, lambda _name: True)
+    assert past[:-1] == given[:-1]
+    assert past[-1].fields == given[-1].fields
+    assert [record.sequence for record in past_records(sim.recording, lambda _n: True, since=1, before=3)] == [1, 2]
+    assert [r.event for r in past_records(sim.recording, "kit.ping".__eq__, most=1)] == [Ping("b")]
