@@ -126,7 +126,6 @@ class Agent(Life):
         Nothing happens when it does not run, or stops already.
         """
         if self.alive and self.state is not AgentState.STOPPING:
-            self._cancel_startup()
             self._go(AgentState.STOPPING, reason)
             self._mailbox.nudge()
             self._settle()
@@ -189,9 +188,8 @@ class Agent(Life):
 
     def refusal(self, message: Message) -> str | None:  # noqa: ARG002  (the same for all)
         """Return why a message cannot be received now, ``None`` when it can."""
-        if self.alive and self.state is not AgentState.SUSPENDED:
-            return None
-        return f"receiver_{self.state.value}"
+        reachable = self.alive and self.state is not AgentState.SUSPENDED
+        return None if reachable else f"receiver_{self.state.value}"
 
     def deliver(self, message: Message) -> None:
         """Put a message into the mailbox."""
@@ -242,18 +240,10 @@ class Agent(Life):
     # -- private -------------------------------------------------------------------------------
 
     def _ready(self, cause: int | None = None) -> None:
-        if self.state is not AgentState.STARTING:
-            return
-        self._startup = None
         self.health = Health.HEALTHY
         with self.sim.telemetry.context(node=self.node, cause=cause):
             self._process = self.sim.process(self._work(), name=self.agent_id, daemon=True)
             self._go(AgentState.IDLE, "ready")
-
-    def _cancel_startup(self) -> None:
-        if self._startup is not None:
-            self._startup.cancel()
-            self._startup = None
 
     def _settle(self) -> None:
         if self.state is AgentState.STOPPING and self.session is None and self._handling is None:
@@ -262,7 +252,8 @@ class Agent(Life):
     def _end(self, state: AgentState, reason: str, health: Health) -> None:
         if not self.alive:
             return
-        self._cancel_startup()
+        if self._startup is not None:
+            self._startup.cancel()
         session, self.session = self.session, None
         self.health = health
         self._mailbox.clear()

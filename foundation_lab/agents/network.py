@@ -276,8 +276,7 @@ class Network:
                     message.to,
                     message.type,
                     self.sim.now - message.sent_at,
-                ),
-                cause=message.cause,
+                )
             )
 
     def _emit_drop(self, message: Message, reason: str) -> None:

@@ -15,7 +15,8 @@ from foundation_lab.alerting.notifiers import (
 from foundation_lab.alerting.observation import Observation
 from foundation_lab.alerting.pager import Pager
 from foundation_lab.alerting.routing import Delivery, Route, Router
-from foundation_lab.alerting.rules import PatternRule, Rule, ThresholdRule, rule_from
+from foundation_lab.alerting.rule import Rule
+from foundation_lab.alerting.rules import PatternRule, ThresholdRule, rule_from
 
 __all__ = [
     "AlertHistory",

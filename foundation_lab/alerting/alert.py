@@ -19,7 +19,7 @@ from foundation_lab.alerting.conditions import NEVER
 
 if TYPE_CHECKING:
     from foundation_lab.alerting.conditions import Condition
-    from foundation_lab.alerting.rules import Rule
+    from foundation_lab.alerting.rule import Rule
 
 State = Literal["inactive", "pending", "firing", "resolved"]
 

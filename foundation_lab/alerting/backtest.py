@@ -10,9 +10,8 @@ from foundation_lab.alerting.history import AlertHistory
 from foundation_lab.alerting.observation import Observation, known
 from foundation_lab.alerting.pager import Pager
 from foundation_lab.alerting.rules import PatternRule, ThresholdRule, unique
-from foundation_lab.alerting.scope import hearing
+from foundation_lab.alerting.scope import hearing, reaches
 from foundation_lab.telemetry.event import catalogue, fields_of, subject_of
-from foundation_lab.telemetry.pattern import matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -133,4 +132,4 @@ def _filters(rule: ThresholdRule | PatternRule, name: str) -> list[Mapping[str, 
     named: list[tuple[EventName, Mapping[str, Any]]] = [(rule.event, rule.where)]
     if isinstance(rule, PatternRule) and rule.resolve_on is not None:
         named.append((rule.resolve_on, rule.resolve_where))
-    return [where for pattern, where in named if matcher(pattern)(name)]
+    return [where for pattern, where in named if reaches(pattern)(name)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from foundation_lab.alerting.filters import COMPARISONS, is_number, predicate
 from foundation_lab.alerting.rules import ThresholdRule
 from foundation_lab.alerting.samples import Count, Mean, Ordered, Samples
-from foundation_lab.telemetry.pattern import matcher
+from foundation_lab.alerting.scope import reaches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,7 +178,7 @@ def past(time: float) -> float:
 
 
 def _sample(rule: ThresholdRule) -> Callable[[Observation], float | None]:
-    named, passes, matching = matcher(rule.event), predicate(rule.where), predicate(rule.matching)
+    named, passes, matching = reaches(rule.event), predicate(rule.where), predicate(rule.matching)
     measurement = rule.measurement
 
     def sample(observation: Observation) -> float | None:
@@ -194,8 +194,8 @@ def _sample(rule: ThresholdRule) -> Callable[[Observation], float | None]:
 
 
 def _step(rule: PatternRule) -> Callable[[Observation], float | None]:
-    named, passes = matcher(rule.event), predicate(rule.where)
-    ends, resolves = matcher(rule.resolve_on or rule.event), predicate(rule.resolve_where)
+    named, passes = reaches(rule.event), predicate(rule.where)
+    ends, resolves = reaches(rule.resolve_on or rule.event), predicate(rule.resolve_where)
 
     def step(observation: Observation) -> float | None:
         name, fields = observation.name, observation.fields

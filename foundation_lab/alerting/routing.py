@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from foundation_lab.alerting.alert import Transition
-    from foundation_lab.alerting.rules import PatternRule, Rule, ThresholdRule
+    from foundation_lab.alerting.rule import Rule
+    from foundation_lab.alerting.rules import PatternRule, ThresholdRule
 
 
 @dataclass(frozen=True, kw_only=True)

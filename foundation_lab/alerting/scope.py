@@ -12,7 +12,7 @@ from foundation_lab.telemetry.pattern import dotted, matcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from foundation_lab.alerting.rules import Rule
+    from foundation_lab.alerting.rule import Rule
     from foundation_lab.telemetry.pattern import EventName
 
 ALERT_EVENTS = f"{NAMESPACE}.alert."
@@ -20,15 +20,20 @@ ALERT_EVENTS = f"{NAMESPACE}.alert."
 
 
 def hearing(rule: Rule) -> Callable[[str], bool]:
-    """Return a function that says whether a rule looks at events of a name at all.
+    """Return a function that says whether a rule looks at events of a name at all."""
+    reached = [reaches(pattern) for pattern in rule.patterns]
+    return lambda name: any(reach(name) for reach in reached)
 
-    Events of alerts are heard only by a pattern that asks for them.
+
+def reaches(pattern: EventName) -> Callable[[str], bool]:
+    """Return a function that says whether a rule's pattern reaches events of a name.
+
+    Events of alerts are reached only by a pattern that asks for them.
     """
-    asked = [(matcher(pattern), _asks_for_alerts(pattern)) for pattern in rule.patterns]
-    return lambda name: any(
-        matches(name) and (about_alerts or not name.startswith(ALERT_EVENTS))
-        for matches, about_alerts in asked
-    )
+    matches = matcher(pattern)
+    if _asks_for_alerts(pattern):
+        return matches
+    return lambda name: matches(name) and not name.startswith(ALERT_EVENTS)
 
 
 def is_about_alerts(rule: Rule) -> bool:

@@ -69,9 +69,14 @@ def _first_in_table(left: Recording, right: Recording, name: str) -> int | None:
     if name not in left.counts or name not in right.counts:
         return None  # the spine tells
     one, two = left.frame(name), right.frame(name)
-    if set(one.columns) != set(two.columns):
-        return int(min(one["sequence"][0], two["sequence"][0]))
-    return _first(one, two.select(one.columns))
+    return _first(_with_columns_of(one, two), _with_columns_of(two, one))
+
+
+def _with_columns_of(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with nulls for what only `other` has, in an order that both can share."""
+    foreign = [pl.lit(None, other.schema[c]).alias(c) for c in other.columns if c not in frame.columns]
+    frame = frame.with_columns(foreign)
+    return frame.select(sorted(frame.columns))
 
 
 def _first(one: pl.DataFrame, two: pl.DataFrame) -> int | None:
@@ -79,7 +84,10 @@ def _first(one: pl.DataFrame, two: pl.DataFrame) -> int | None:
     a, b = one.head(rows), two.head(rows)
     unequal = pl.Series([False]).new_from_index(0, rows) if rows else pl.Series([], dtype=pl.Boolean)
     for column in one.columns:
-        unequal |= a[column].ne_missing(b[column])
+        if a.schema[column] == b.schema[column]:
+            unequal |= a[column].ne_missing(b[column])
+        else:
+            unequal |= a[column].is_not_null() | b[column].is_not_null()
     places = unequal.arg_true()
     if places.len():
         place = int(places[0])

@@ -16,6 +16,13 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_KINDS = {
+    pl.Float64: b"float",
+    pl.Int64: b"int",
+    pl.Boolean: b"bool",
+    pl.String: b"text",
+    pl.List: b"list",
+}
 DERIVED = ("service", "duration")
 """Spine columns that repeat what the tables hold."""
 
@@ -42,7 +49,8 @@ def _frame_digest(name: str, parts: Iterable[pl.DataFrame], leave_out: tuple[str
     for part in parts:
         for column in part.columns:
             if column not in leave_out:
-                columns.setdefault(column, _ColumnHash()).update(part[column], rows)
+                kind = _KINDS[part.schema[column].base_type()]
+                columns.setdefault(column, _ColumnHash(kind)).update(part[column], rows)
         rows += part.height
     total = hashlib.sha256(f"{name}\0{rows}".encode())
     for column in sorted(columns):
@@ -54,7 +62,8 @@ def _frame_digest(name: str, parts: Iterable[pl.DataFrame], leave_out: tuple[str
 class _ColumnHash:
     """A column's hash, fed part by part: validity, lengths and content each in a stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: bytes) -> None:
+        self._kind = kind
         self._valid = hashlib.sha256()
         self._items = hashlib.sha256()
         self._lengths = hashlib.sha256()
@@ -78,7 +87,7 @@ class _ColumnHash:
 
     def digest(self) -> bytes:
         parts = (self._valid, self._items, self._lengths, self._content)
-        return b"".join(part.digest() for part in parts)
+        return self._kind + b"".join(part.digest() for part in parts)
 
 
 def _canonical(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

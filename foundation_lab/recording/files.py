@@ -10,7 +10,6 @@ events/<event name>.parquet   one row each time it happened, a column for each f
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import uuid
@@ -36,6 +35,9 @@ def write_folder(recording: Recording, target: Path, *, force: bool) -> Path:
     if target.exists() and not force:
         message = f"{target} exists already; give another folder, or force to replace it"
         raise FileExistsError(message)
+    if target.exists() and not (target / MANIFEST).is_file():
+        message = f"{target} is no recording, so it will not be replaced; give another folder"
+        raise FileExistsError(message)
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         (aside / "events").mkdir(parents=True)
@@ -56,6 +58,10 @@ def open_folder(source: Path) -> tuple[FolderPart, Manifest]:
     manifest = read_manifest(source)
     part = FolderPart(source, manifest.tables)
     _check_rows(source / "spine.parquet", manifest.events, SPINE)
+    listed = sum(facts.rows for facts in manifest.tables.values())
+    if listed != manifest.events:
+        message = f"{source}: the tables have {listed} rows, but there are {manifest.events} events"
+        raise InvalidRecording(message)
     for name, facts in manifest.tables.items():
         _check_rows(table_path(source, name), facts.rows, {"sequence": pl.Int64()})
     return part, manifest
@@ -142,7 +148,11 @@ def _replace(aside: Path, target: Path) -> None:
     if target.exists():
         old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
         target.rename(old)
-        aside.rename(target)
+        try:
+            aside.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
         shutil.rmtree(old)
     else:
-        os.rename(aside, target)
+        aside.rename(target)

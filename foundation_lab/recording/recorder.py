@@ -179,9 +179,13 @@ class Recorder:
             TypeError: The event's class declares a field that cannot be recorded, or the node,
                 the process or the correlation id is no string.
             ValueError: The event's class has a field with a reserved name.
-            ColumnTypeError: One of the last events carries a value that does not fit its field's
-                type; everything else of it is recorded.
+            ColumnTypeError: An earlier event carries a value that does not fit its field's type;
+                everything else of it is recorded. This event is not taken.
         """
+        row = len(self.time)
+        if row >= self._due:
+            self.flush()
+            row = len(self.time)
         table = self.tables.get(event.event_name) or self._table(event)
         codebook = self.codebook
         process, node = codebook[emitter.name], codebook[context.node]
@@ -191,12 +195,9 @@ class Recorder:
         self.node.append(node)
         self.event.append(table.code)
         self.cause.append(cause)
-        row = len(self.time)
         table.sequence.append(self.first + row)
         table.pending.append(event)
         self.time.append(time)
-        if row + 1 >= self._due:
-            self.flush()
 
     def flush(self) -> None:
         """Sort what was put aside into the columns, and spill when there are too many rows.

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from foundation_lab.errors import UnknownName
+from foundation_lab.errors import InvalidRecording, UnknownName
 from foundation_lab.recording.columns import kind_of
 from foundation_lab.recording.digest import digest_of
 from foundation_lab.recording.files import open_folder, write_folder
 from foundation_lab.recording.parts import parts_of
 from foundation_lab.recording.schema import KINDS, SPINE, STAMPS, Facts, TableFacts
 from foundation_lab.telemetry.event import catalogue, fields_of
-from foundation_lab.telemetry.pattern import matcher, resolve
+from foundation_lab.telemetry.pattern import dotted, matcher, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,14 +91,14 @@ class Recording:
         Raises:
             UnknownName: There is no such event; the message lists the nearest names.
         """
-        name = resolve(event)
+        name = self._name_of(event)
         if name not in self._frames:
             self._frames[name] = self.lazy_frame(name).collect()
         return self._frames[name]
 
     def lazy_frame(self, event: EventName) -> pl.LazyFrame:
         """Return what `frame` returns, as a lazy frame."""
-        name = resolve(event)
+        name = self._name_of(event)
         parts = [part for part in self._parts if name in part.tables]
         if not parts:
             return self._empty_frame(name)
@@ -161,9 +161,26 @@ class Recording:
     def digest(self) -> str:
         """A SHA-256 digest of everything that happened: equal runs have equal digests."""
         if self._digest is None:
-            tables = {n: self._table_parts(n) for n, f in self.tables.items() if f.deterministic}
-            self._digest = digest_of((part.spine().collect() for part in self._parts), tables)
+            self._digest = self._compute_digest()
         return self._digest
+
+    def verify(self) -> None:
+        """Compute the digest from the rows again, and compare.
+
+        A loaded recording has the digest of its manifest; this is how to know that no row of it was
+        changed. Events that carry wall-clock data are not part of the digest.
+
+        Raises:
+            InvalidRecording: The rows are not those that were saved, or cannot be read.
+        """
+        try:
+            found = self._compute_digest()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            message = f"{self!r}: its rows cannot be read; was a file cut short? ({error})"
+            raise InvalidRecording(message) from error
+        if found != self.digest:
+            message = f"{self!r}: its rows have digest {found}, but its manifest says {self.digest}"
+            raise InvalidRecording(message)
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -180,7 +197,8 @@ class Recording:
             The folder.
 
         Raises:
-            FileExistsError: The folder exists and `force` is not given.
+            FileExistsError: The folder exists and `force` is not given, or it holds something else
+                than a recording.
         """
         return write_folder(self, Path(folder), force=force)
 
@@ -219,6 +237,15 @@ class Recording:
         )
 
     # -- private -------------------------------------------------------------------------------
+
+    def _name_of(self, event: EventName) -> str:
+        """Return the full name of an event: one that happened, or one of the catalogue."""
+        text = dotted(event)
+        return text if any(text in part.tables for part in self._parts) else resolve(text)
+
+    def _compute_digest(self) -> str:
+        tables = {n: self._table_parts(n) for n, f in self.tables.items() if f.deterministic}
+        return digest_of((part.spine().collect() for part in self._parts), tables)
 
     def _table_parts(self, name: str) -> Iterator[pl.DataFrame]:
         parts = [part for part in self._parts if name in part.tables]

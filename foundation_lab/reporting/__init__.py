@@ -1,11 +1,21 @@
-"""Reporting: what a recording says, as a summary, as charts, as a page and as files.
+"""Reporting: what a recording says, as a summary, as tables, as a page and as files.
 
-The charts are in `foundation_lab.reporting.charts`, which imports plotly.
+The charts are in `foundation_lab.reporting.charts`, which imports plotly; import it where it is
+used.
 """
 
+from foundation_lab.reporting.export import FORMATS, export
+from foundation_lab.reporting.report import write_report
 from foundation_lab.reporting.summary import Summary, summarise
+from foundation_lab.reporting.tables import Table, cell_text, tables
 
 __all__ = [
+    "FORMATS",
     "Summary",
+    "Table",
+    "cell_text",
+    "export",
     "summarise",
+    "tables",
+    "write_report",
 ]

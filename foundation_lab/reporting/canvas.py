@@ -166,6 +166,8 @@ class Canvas:
         if incidents:
             self._draw_faults()
             self._draw_alerts()
+        if self._panels > 1:
+            self.figure.update_annotations(font_size=13)
         first, last = timeline.at([timeline.begin, timeline.begin + timeline.span])
         self.figure.update_xaxes(range=[_plain(first), _plain(last)], hoverformat=".6~g")
         if timeline.title.startswith("wall"):
@@ -190,10 +192,9 @@ class Canvas:
         shown = spans.sort("duration", descending=True, maintain_order=True).head(MOST_BANDS)
         if shown.height < spans.height:
             self.notes.append(f"the longest {shown.height} of {spans.height:,} faults")
-        few = shown.height <= _FEW and self._height >= _TALL
+        few = shown.height <= _FEW and self._panels == 1 and self._height >= _TALL
         for number, fault in enumerate(shown.sort("start").iter_rows(named=True)):
             first, last = self.timeline.at([fault["start"], fault["end"]])
-            text = f"{fault['kind']} {fault['service']}" if few else ""
             self.figure.add_shape(
                 type="rect",
                 xref="x",
@@ -204,19 +205,26 @@ class Canvas:
                 y1=1,
                 layer="below",
                 fillcolor=FAULT_COLOUR,
-                opacity=0.22,
+                opacity=0.16,
                 line={"width": 1, "color": FAULT_COLOUR},
-                name="fault",
-                legendgroup="fault",
+                name="fault on",
+                legendgroup="fault on",
                 showlegend=number == 0,
                 legendrank=2000,
-                label={
-                    "text": label(text, 28),
-                    "textposition": "top left",
-                    "font": {"size": 10, "color": BLACK},
-                    "textangle": 90 if shown.height > 1 else 0,
-                },
             )
+            if few:
+                self.figure.add_annotation(
+                    text=label(f"{fault['kind']} {fault['service']}", 28),
+                    xref="x",
+                    yref="paper",
+                    x=_plain(first),
+                    y=1,
+                    xanchor="left",
+                    yanchor="top",
+                    textangle=-90,
+                    showarrow=False,
+                    font={"size": 11, "color": BLACK},
+                )
 
     def _draw_alerts(self) -> None:
         spans = alert_spans(self._recording)
@@ -232,7 +240,9 @@ class Canvas:
             }
         )
         shown = spans.head(MOST_MARKS).with_columns(
-            text=pl.format("{}: {} [{}], value {}", "severity", "rule", "key", pl.col("value").round(4))
+            text=pl.format(
+                "{}: {} [{}], value {}", "severity", "rule", "key", pl.col("value").round(4)
+            )
         )
         if shown.height < spans.height:
             self.notes.append(f"the first {shown.height:,} of {spans.height:,} alerts")
@@ -334,4 +344,3 @@ def _layout(title: str, notes: Sequence[str], height: int) -> dict[str, Any]:
 
 def _plain(place: Any) -> Any:
     return str(place) if isinstance(place, np.datetime64) else float(place)
-

@@ -106,7 +106,7 @@ def latency(
                 hovertemplate=f"{name} %{{y:.4~g}} {unit.symbol}<extra></extra>",
             )
         )
-    canvas.notes.append(f"percentiles in windows of {duration_text(width)}")
+    canvas.notes.append(f"percentiles of all outcomes, in windows of {duration_text(width)}")
     canvas.figure.update_yaxes(title_text=f"latency ({unit.symbol})", rangemode="tozero")
     return canvas.finish(hovermode="x unified")
 
@@ -221,7 +221,7 @@ def pools(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
     names = by_use.sort("len", descending=True, maintain_order=True)["pool_id"].to_list()
     shown = sorted(names[:MOST_POOLS])
     queued = set(waiting["pool_id"].to_list())
-    headings = {name: [name, f"{name}: waiting"] if name in queued else [name] for name in shown}
+    headings = {name: [name, f"waiting for {name}"] if name in queued else [name] for name in shown}
     canvas = Canvas(
         recording,
         title,

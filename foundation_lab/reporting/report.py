@@ -25,7 +25,7 @@ from foundation_lab.reporting.units import duration_text, number_text, share_tex
 
 if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
-    from foundation_lab.reporting.summary import Run, Summary
+    from foundation_lab.reporting.summary import Summary
 
 CHARTS = (
     "latency",
@@ -132,13 +132,13 @@ def render(
 
 
 def in_script(json: str) -> str:
-    """Return JSON that says the same and can stand in a ``<script>`` element.
+    r"""Return JSON that says the same and can stand in a ``<script>`` element.
 
     The characters that mean something in HTML occur in JSON only within strings, where an escape
     means the same.
 
     >>> in_script('["</script>"]')
-    '["\\\\u003c/script\\\\u003e"]'
+    '["\\u003c/script\\u003e"]'
     """
     for character in "<>&\u2028\u2029":
         json = json.replace(character, f"\\u{ord(character):04x}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from foundation_lab.reporting.latency import Latency
     from foundation_lab.reporting.summary import Summary
@@ -72,7 +72,7 @@ def tables(summary: Summary) -> tuple[Table, ...]:
     return tuple(table for table in found if table.rows)
 
 
-_TEXTS = {
+_TEXTS: dict[Kind, Callable[[Any], str]] = {
     "text": str,
     "count": number_text,
     "number": number_text,
@@ -129,15 +129,24 @@ def _services(summary: Summary) -> Table:
     columns: dict[str, Kind] = {
         "service": "text",
         "kind": "text",
+        "pid": "text",
         "status": "text",
         "health": "text",
         "restarts": "count",
         "down for": "seconds",
         "events": "count",
-        "pid": "text",
     }
     rows = (
-        (s.name, s.kind, s.status, s.health, s.restarts, s.down_seconds, sum(s.events.values()), s.pid)
+        (
+            s.name,
+            s.kind,
+            s.pid,
+            s.status,
+            s.health,
+            s.restarts,
+            s.down_seconds,
+            sum(s.events.values()),
+        )
         for s in summary.services
     )
     return _table("services", "Services", columns, rows)

@@ -5,15 +5,17 @@ With exponential arrivals and service times it is the queue M/M/c of the textboo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import BackendError, QueueFull, ServiceDown
 from foundation_lab.services.arguments import whole
+from foundation_lab.services.eviction import evict
 from foundation_lab.services.lease import Slots
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.invocation import error_name
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import Impairments
+from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -185,8 +187,8 @@ class Backend(Service):
     def _drop_work(self, why: str) -> None:
         message = f"backend {self.name!r} {why}"
         self._slots.fail_all(lambda: ServiceDown(message))
-        for process in list(self._serving):
-            process.throw(ServiceDown(message))
+        for process in self._serving:
+            evict(process, ServiceDown(message), partial(self._serving.__contains__, process))
 
     def _served(self, outcome: str, arrived: float, began: float) -> None:
         now = self.sim.now

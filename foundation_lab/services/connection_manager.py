@@ -8,10 +8,12 @@ A connection whose owner's process ends without giving it back is taken back at 
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from foundation_lab.errors import CheckoutTimeout, ConnectionLost, ServiceDown
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.services.eviction import evict
 from foundation_lab.services.lease import Slots
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
@@ -34,9 +36,12 @@ class Connection:
         lost: Whether the pool was closed or killed under it.
     """
 
-    def __init__(self, pool: ConnectionManager, connection_id: str, owner: Process) -> None:
+    def __init__(
+        self, pool: ConnectionManager, connection_id: str, owner: Process, slots: Slots
+    ) -> None:
         self.connection_id = connection_id
         self.owner = owner
+        self.slots = slots
         self.lost = False
         self.released = False
         self.since = pool.sim.now
@@ -118,8 +123,11 @@ class ConnectionManager(Service):
         self._opened = 0
         self._idle: deque[str] = deque()
         self._out: dict[Connection, None] = {}
+        self.sim = sim
+        self.name = name
+        self._fill()
         super().__init__(sim, name, health_interval=health_interval)
-        self._open()
+        self._created()
 
     def checkout(self) -> Generator[Any, Any, Connection]:
         """Wait for a connection and lend it to the running process (``yield from``).
@@ -148,7 +156,10 @@ class ConnectionManager(Service):
         """
         connection = yield from self._checkout()
         try:
-            return (yield from invoke(fn))
+            result = yield from invoke(fn)
+            if connection.lost:
+                raise ConnectionLost(f"pool {self.name!r} went down during the call")
+            return result
         finally:
             self.release(connection)
 
@@ -161,6 +172,7 @@ class ConnectionManager(Service):
             RuntimeError: It was given back before.
         """
         if connection.lost:
+            connection.released = True
             return
         if connection.released:
             message = f"connection {connection.connection_id!r} was given back twice"
@@ -170,12 +182,12 @@ class ConnectionManager(Service):
         del self._out[connection]
         if len(self._idle) < self.size:
             self._idle.append(connection.connection_id)
+        connection.slots.release()
         self._emit(
             events.connection.ConnectionReleased(
                 self.name, connection.connection_id, self.sim.now - connection.since
             )
         )
-        self._slots.release()
 
     def reclaim(self, connection: Connection) -> None:
         """Take a connection back whose owner ended without giving it back."""
@@ -237,24 +249,30 @@ class ConnectionManager(Service):
         lost, self._out = self._out, {}
         self._idle.clear()
         self._slots.fail_all(lambda: ServiceDown(message))
+        held: dict[Process, list[Connection]] = {}
         for connection in lost:
             connection.lost = True
             connection.stop_watching()
+            held.setdefault(connection.owner, []).append(connection)
+        for owner, connections in held.items():
+            if owner is not self.sim.active_process:
+                evict(owner, ConnectionLost(message), partial(_any_held, connections))
+        for _ in lost:
             self._failed(ConnectionLost(message))
-        for connection in lost:
-            if connection.owner.is_alive and connection.owner is not self.sim.active_process:
-                connection.owner.throw(ConnectionLost(message))
 
     def on_restart(self) -> None:
         """Open a fresh set of connections."""
-        self._open()
+        self._fill()
+        self._created()
 
     # -- private -------------------------------------------------------------------------------
 
-    def _open(self) -> None:
+    def _fill(self) -> None:
         places = self.size + self.max_overflow
         self._slots = Slots(self.sim, places, f"a connection of pool {self.name!r}")
         self._idle = deque(self._new_id() for _ in range(self.size))
+
+    def _created(self) -> None:
         self._emit(events.connection.PoolCreated(self.name, self.size, self.max_overflow))
 
     def _checkout(self) -> Generator[Any, Any, Connection]:
@@ -264,25 +282,27 @@ class ConnectionManager(Service):
             self._failed(down)
             raise down
         asked = self.sim.now
-        if not self._slots.try_acquire():
-            self._emit(events.connection.Exhausted(self.name, self.active, self.waiting + 1))
-            try:
-                yield from self._slots.acquire(self.checkout_timeout, self._timed_out)
-            except (CheckoutTimeout, ServiceDown) as error:
-                if isinstance(error, CheckoutTimeout):
-                    waited = self.sim.now - asked
-                    self._emit(events.connection.Timeout(self.name, waited, self.waiting))
-                self._failed(error)
-                raise
+        slots = self._slots
+        try:
+            yield from slots.acquire(self.checkout_timeout, self._overdue, self._exhausted)
+        except (CheckoutTimeout, ServiceDown) as error:
+            if isinstance(error, CheckoutTimeout):
+                waited = self.sim.now - asked
+                self._emit(events.connection.Timeout(self.name, waited, self.waiting))
+            self._failed(error)
+            raise
         connection_id = self._idle.popleft() if self._idle else self._new_id()
-        connection = Connection(self, connection_id, owner)
+        connection = Connection(self, connection_id, owner, slots)
         self._out[connection] = None
         self._emit(
             events.connection.ConnectionAcquired(self.name, connection_id, self.sim.now - asked)
         )
         return connection
 
-    def _timed_out(self) -> CheckoutTimeout:
+    def _exhausted(self) -> None:
+        self._emit(events.connection.Exhausted(self.name, self.active, self.waiting))
+
+    def _overdue(self) -> CheckoutTimeout:
         return CheckoutTimeout(
             f"no connection of pool {self.name!r} came free within {self.checkout_timeout:g} s"
         )
@@ -293,3 +313,7 @@ class ConnectionManager(Service):
     def _new_id(self) -> str:
         self._opened += 1
         return f"{self.name}-{self._opened}"
+
+
+def _any_held(connections: list[Connection]) -> bool:
+    return not all(connection.released for connection in connections)

@@ -44,6 +44,7 @@ class Slots:
         self._sim = sim
         self._description = description
         self._line: deque[Waiter] = deque()
+        self._expelled: Callable[[], ServiceError] | None = None
 
     @property
     def free(self) -> int:
@@ -58,24 +59,33 @@ class Slots:
         return False
 
     def acquire(
-        self, timeout: float | None = None, on_timeout: Callable[[], ServiceError] | None = None
+        self,
+        timeout: float | None = None,
+        on_timeout: Callable[[], ServiceError] | None = None,
+        on_wait: Callable[[], object] | None = None,
     ) -> Generator[Any, Any, None]:
         """Wait for a place and take it (``yield from``).
 
         Args:
             timeout: How many seconds to wait at most; for ever without it.
             on_timeout: Makes the exception that is raised when the time is over.
+            on_wait: Called once when there is no free place, with the caller in the line already.
         """
         if self.try_acquire():
             return
         waiter = Waiter(self._sim, self._description)
         self._line.append(waiter)
         self.waiting += 1
+        before = self._expelled
         timer = None
         if timeout is not None and on_timeout is not None:
             timer = self._sim.call_in(timeout, lambda: self._give_up(waiter, on_timeout))
         try:
+            if on_wait is not None:
+                on_wait()
             yield waiter
+            if self._expelled is not None and self._expelled is not before:
+                raise self._expelled()  # after the grant, at the same instant
         except BaseException:
             if waiter.gone:
                 pass  # the timeout has taken it out of the line
@@ -106,15 +116,14 @@ class Slots:
         self._serve()
 
     def fail_all(self, error: Callable[[], ServiceError]) -> None:
-        """Send everybody in the line away with an exception."""
+        """Send away with an exception whoever is in the line or was granted a place just now."""
+        self._expelled = error
         line, self._line = self._line, deque()
         for waiter in line:
             if not waiter.gone:
-                self._dismiss(waiter, error())
-
-    def clear(self) -> None:
-        """Forget who holds places, after a crash; the line must be empty."""
-        self.used = 0
+                waiter.gone = True
+                self.waiting -= 1
+                waiter.fail(error()).defused = True
 
     def violations(self) -> list[str]:
         """Return every law of slots that does not hold, in words."""
@@ -146,8 +155,3 @@ class Slots:
         if not waiter.triggered and not waiter.gone:
             self._withdraw(waiter)
             waiter.fail(on_timeout()).defused = True
-
-    def _dismiss(self, waiter: Waiter, error: ServiceError) -> None:
-        waiter.gone = True
-        self.waiting -= 1
-        waiter.fail(error).defused = True

@@ -44,8 +44,9 @@ class ResourceManager(Service):
     def __init__(self, sim: Simulation, name: str, limits: Mapping[str, int]) -> None:
         self._limits = dict(limits)
         self._lent = 0
-        super().__init__(sim, name)
+        self.sim = sim
         self._open()
+        super().__init__(sim, name)
 
     def acquire(
         self, resource: str, *, wait: bool = True, timeout: float | None = None
@@ -66,16 +67,16 @@ class ResourceManager(Service):
         self.require_up()
         slots = self._of(resource)
         asked = self.sim.now
-        if not slots.try_acquire():
-            waiting = slots.waiting + wait
-            self._emit(events.resource.Exhausted(resource, slots.capacity, waiting))
-            if not wait:
-                message = f"all {slots.capacity} tokens of resource {resource!r} are out"
-                raise ResourceExhausted(message)
+        if wait:
             yield from slots.acquire(
                 timeout,
                 lambda: TimedOut(f"no token of resource {resource!r} came free in {timeout:g} s"),
+                lambda: self._exhausted(resource, slots),
             )
+        elif not slots.try_acquire():
+            self._exhausted(resource, slots)
+            message = f"all {slots.capacity} tokens of resource {resource!r} are out"
+            raise ResourceExhausted(message)
         self._lent += 1
         token = Token(resource, f"{resource}-{self._lent}", slots, self.sim.now)
         self._emit(events.resource.Acquired(resource, token.token_id, self.sim.now - asked))
@@ -92,9 +93,9 @@ class ResourceManager(Service):
             raise RuntimeError(message)
         token.released = True
         if token.slots is self._slots.get(token.resource):
+            token.slots.release()
             duration = self.sim.now - token.since
             self._emit(events.resource.Released(token.resource, token.token_id, duration))
-            token.slots.release()
 
     def call(self, resource: str, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
         """Call `fn` while holding a token (``yield from``); errors are those of `acquire`."""
@@ -128,6 +129,9 @@ class ResourceManager(Service):
     def on_restart(self) -> None:
         """Begin anew with all tokens."""
         self._open()
+
+    def _exhausted(self, resource: str, slots: Slots) -> None:
+        self._emit(events.resource.Exhausted(resource, slots.capacity, slots.waiting))
 
     def _open(self) -> None:
         self._slots = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from itertools import count
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
@@ -163,6 +163,8 @@ def piecewise(
         share = (time - times[row]) / (times[row + 1] - times[row])
         return rates[row] + share * (rates[row + 1] - rates[row])
 
+    if rates[-1] == 0:
+        end = min(end, times[-1])
     return VaryingRate(rate_at, max(rates), end)
 
 
@@ -196,6 +198,10 @@ def counts_per_interval(
     begins = [k * interval for k in range(len(counts))] if starts is None else list(starts)
     if len(begins) != len(counts) or begins != sorted(begins):
         message = f"{len(begins)} starts for {len(counts)} counts; give one each, in order"
+        raise ValueError(message)
+    overlapping = [b for a, b in pairwise(begins) if b - a < interval * (1 - 1e-9)]
+    if overlapping or not all(map(math.isfinite, begins)):
+        message = f"starts={begins!r}; give finite seconds, each {interval:g} s after the last or more"
         raise ValueError(message)
     return Counts(tuple(begins), tuple(counts), interval)
 

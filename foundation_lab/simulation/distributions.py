@@ -95,10 +95,8 @@ class Erlang(msgspec.Struct, frozen=True):
 
     def sample(self, stream: random.Random) -> float:
         """Return one duration in seconds."""
-        product = 1.0
-        for _ in range(self.stages):
-            product *= 1.0 - stream.random()
-        return -self.mean / self.stages * math.log(product)
+        logarithms = (math.log(1.0 - stream.random()) for _ in range(self.stages))
+        return -self.mean / self.stages * math.fsum(logarithms)
 
 
 def constant(value: float) -> Constant:
@@ -126,8 +124,8 @@ def lognormal(median: float, sigma: float) -> LogNormal:
 
 def erlang(mean: float, stages: int) -> Erlang:
     """Return the Erlang distribution with this mean in seconds, made of `stages` stages."""
-    if stages < 1:
-        message = f"stages={stages!r}; an Erlang distribution has 1 stage or more"
+    if isinstance(stages, bool) or not isinstance(stages, int) or stages < 1:
+        message = f"stages={stages!r}; an Erlang distribution has a whole number of stages, from 1"
         raise ValueError(message)
     return Erlang(_duration("mean", mean), stages)
 

@@ -132,7 +132,10 @@ class Simulation(simpy.Environment):
 
         Raises:
             simpy.core.EmptySchedule: No event is left.
+            simpy.core.StopSimulation: The simulation was stopped, or reached what a run waits for.
         """
+        if self.stopped:
+            raise StopSimulation(None)
         queue = self._queue
         while True:
             if not queue:
@@ -184,7 +187,12 @@ class Simulation(simpy.Environment):
                 return goal.value
             goal.callbacks.append(StopSimulation.callback)
         try:
-            self._run(progress)
+            while progress is None:
+                self.step()
+            while True:
+                for _ in range(PROGRESS_EVERY):
+                    self.step()
+                progress(self._now)
         except StopSimulation as stop:
             return stop.args[0]
         except EmptySchedule:
@@ -195,7 +203,6 @@ class Simulation(simpy.Environment):
             self._active_proc = None
             if goal is not None and goal.callbacks is not None:
                 self._forget(goal, timed=goal is not until)
-        return None
 
     def run_to_completion(self, *, progress: Callable[[float], object] | None = None) -> None:
         """Run until nothing is left to do, and make sure that every process has come to its end.
@@ -285,7 +292,7 @@ class Simulation(simpy.Environment):
     def stop(self) -> None:
         """End the run before the next event; safe to call from a signal handler.
 
-        The next `run` goes on where this one ended.
+        The next `run` goes on where this one ended. Outside of a run there is nothing to end.
         """
         self.stopped = True
 
@@ -397,17 +404,6 @@ class Simulation(simpy.Environment):
         )
 
     # -- private -------------------------------------------------------------------------------
-
-    def _run(self, progress: Callable[[float], object] | None) -> None:
-        while not self.stopped:
-            if progress is None:
-                self.step()
-                continue
-            for _ in range(PROGRESS_EVERY):
-                if self.stopped:
-                    break
-                self.step()
-            progress(self._now)
 
     def _forget(self, goal: Event, *, timed: bool) -> None:
         """Leave no trace of a goal that was not reached; a later run must not stop there."""

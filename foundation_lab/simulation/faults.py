@@ -8,6 +8,7 @@ leaving a fault out reshuffles nothing else.
 from __future__ import annotations
 
 import math
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
@@ -97,6 +98,15 @@ class Impairments:
 
     def __init__(self) -> None:
         self._active: dict[str, tuple[Fault, random.Random]] = {}
+        self._planned: set[str] = set()
+
+    def plan(self, fault: Fault) -> str:
+        """Return the id of a fault that is going to be put on, unlike that of any other one."""
+        plain = f"{fault.kind}:{fault.service}:{fault.start:.15g}"
+        ids = (plain if number == 1 else f"{plain}#{number}" for number in count(1))
+        fault_id = next(fault_id for fault_id in ids if fault_id not in self._planned)
+        self._planned.add(fault_id)
+        return fault_id
 
     def add(self, fault_id: str, fault: Fault, stream: random.Random) -> None:
         """Put a fault on."""
@@ -150,7 +160,7 @@ def inject(sim: Simulation, target: Impairable, faults: Iterable[Fault]) -> list
 
 def _schedule(sim: Simulation, target: Impairable, fault: Fault) -> str:
     _check(fault)
-    fault_id = f"{fault.kind}:{fault.service}:{fault.start:g}"
+    fault_id = target.impairments.plan(fault)
     stream = sim.stream(f"fault.{fault_id}")
 
     def begin() -> None:

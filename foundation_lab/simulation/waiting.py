@@ -9,6 +9,8 @@ from simpy.events import AllOf, AnyOf, Condition, Event, Process, Timeout
 from simpy.resources.base import BaseResource, Get, Put
 from simpy.resources.resource import Request, Resource
 
+from foundation_lab.telemetry.context import MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -63,6 +65,8 @@ def describe_event(event: Event | None) -> str:
         return f"{word} [{', '.join(describe_event(part) for part in event._events)}]"
     if isinstance(event, Put | Get):
         return _describe_request(event, event.resource)
+    if event.triggered:
+        return "an event that is scheduled"
     return "an event that nobody has triggered"
 
 
@@ -82,10 +86,14 @@ def innermost_line(process: Process) -> str:
 def _describe_request(event: Put | Get, resource: BaseResource) -> str:
     kind = type(resource).__name__
     if isinstance(event, Request) and isinstance(resource, Resource):
-        holders = ", ".join(request.proc.name for request in resource.users) or "nobody"
+        holders = ", ".join(map(_holder, resource.users)) or "nobody"
         return (
             f"a slot of a {kind} (capacity {resource.capacity}, held by {holders}, "
             f"{len(resource.queue)} waiting)"
         )
     verb = "room in" if isinstance(event, Put) else "an item of"
     return f"{verb} a {kind} (capacity {resource.capacity:g})"
+
+
+def _holder(request: Request) -> str:
+    return MAIN if request.proc is None else request.proc.name

@@ -161,12 +161,17 @@ class Telemetry:
 
         Raises:
             UnknownName: The name or one of its fields does not exist.
+            TypeError: A field of the class is missing, or a measurement is no number.
+            ValueError: A field is both a measurement and a label, or its name is reserved.
             Exception: Whatever a handler with the policy ``raise`` raised.
         """
         if not self._enabled:
             return DISABLED
         if not isinstance(event, Event):
             event = self._named(event, measurements, metadata)
+        elif measurements is not None or metadata is not None:
+            message = f"{event!r} has its fields already; give measurements and metadata to a name"
+            raise TypeError(message)
         return self._stamp(self._clock.emitter or self.main, event, cause)
 
     def emit_as(
@@ -181,7 +186,6 @@ class Telemetry:
             return DISABLED
         return self._stamp(emitter, self._named(name, measurements, metadata), None)
 
-
     def span(self, name: str, /, **fields: Any) -> Span:
         """Return a context manager that emits ``name.start`` and ``name.stop`` or ``.exception``.
 
@@ -192,6 +196,9 @@ class Telemetry:
         Args:
             name: The dotted prefix of the three event names.
             fields: Metadata of all three; numbers become measurements.
+
+        Raises:
+            ValueError: The span fills a field of this name itself.
         """
         return Span(self, name, fields)
 
@@ -261,11 +268,15 @@ class Telemetry:
 
         Raises:
             ValueError: The id is taken, or the policy is none.
+            TypeError: The handler cannot be called.
             UnknownName: The pattern can match no event.
         """
         if handler_id in self._attached:
             message = f"a handler with id {handler_id!r} is attached already; detach it first"
             raise ValueError(message)
+        if not callable(handler):
+            message = f"handler {handler_id!r} is {handler!r}; give a function of one record"
+            raise TypeError(message)
         if on_error not in ("detach", "keep", "raise") and not _is_positive(on_error):
             message = f"on_error={on_error!r}; use 'detach', 'keep', 'raise' or a number from 1"
             raise ValueError(message)
@@ -390,16 +401,15 @@ class Telemetry:
     # -- private -------------------------------------------------------------------------------
 
     def _stamp(self, emitter: Emitter, event: Event | AdHoc, cause: int | None) -> int:
-        sequence = self._sequence
-        self._sequence = sequence + 1
-        if self._handling == NO_CAUSE:
-            cause = emitter.cause if cause is None else cause
-            emitter.cause = sequence
-        elif cause is None:
-            cause = self._handling
+        sequence, handling = self._sequence, self._handling
+        if cause is None:
+            cause = emitter.cause if handling == NO_CAUSE else handling
         time = self._clock.now
         if self._sink is not None:
             self._sink.append(event, time, emitter, emitter.context, cause)
+        self._sequence = sequence + 1
+        if handling == NO_CAUSE:
+            emitter.cause = sequence
         if self._attached:
             self._dispatch(event, sequence, time, emitter, cause)
         return sequence
@@ -413,16 +423,27 @@ class Telemetry:
         full = resolve(name)
         numbers, labels = dict(measurements or {}), dict(metadata or {})
         cls = catalogue.get(full)
+        for key in numbers.keys() & labels.keys():
+            message = f"field {key!r} of {full} is both a measurement and a label; give it once"
+            raise ValueError(message)
         if cls is None:
             for key in (*numbers, *labels):
                 check_field_name(full, key)
+            for key, number in numbers.items():
+                if number is not None and not hasattr(number, "__float__"):
+                    message = f"measurement {key!r} of {full} is {number!r}; give a number"
+                    raise TypeError(message)
             return AdHoc(full, numbers, labels)
         given = {**numbers, **labels}
         attributes = {field.name: field.attribute for field in fields_of(cls)}
         for key in given:
             if key not in attributes:
                 raise UnknownName.among(f"field of {full}", key, attributes)
-        return cls(**{attributes[key]: value for key, value in given.items()})
+        try:
+            return cls(**{attributes[key]: value for key, value in given.items()})
+        except TypeError as error:  # a field is missing
+            message = f"{full}: {error}; its fields are {', '.join(attributes)}"
+            raise TypeError(message) from None
 
     def _dispatch(
         self,

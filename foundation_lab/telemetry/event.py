@@ -190,6 +190,7 @@ def fields_of(cls: type[Event]) -> tuple[Field, ...]:
 
     Raises:
         TypeError: A field is not marked as measurement or metadata.
+        ValueError: A field has the name of a column that the bus fills.
     """
     hints = get_type_hints(cls, include_extras=True)
     return tuple(

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from foundation_lab.telemetry.context import Context
+from foundation_lab.telemetry.event import check_field_name
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from foundation_lab.telemetry.bus import Telemetry
     from foundation_lab.telemetry.context import Emitter
+
+
+OWN_FIELDS = ("span_id", "parent_span_id", "duration", "kind", "error")
+"""The fields that a span fills itself."""
 
 
 class Span:
@@ -24,7 +29,7 @@ class Span:
 
     def __init__(self, telemetry: Telemetry, name: str, fields: dict[str, Any]) -> None:
         self.name = name
-        self.fields = fields
+        self.fields = _checked(fields)
         self.span_id: str | None = None
         self._telemetry = telemetry
         self._emitter: Emitter | None = None
@@ -32,8 +37,12 @@ class Span:
         self._started = 0.0
 
     def set(self, **fields: Any) -> None:
-        """Add fields that only the end of the span carries."""
-        self.fields = {**self.fields, **fields}
+        """Add fields that only the end of the span carries.
+
+        Raises:
+            ValueError: The span fills a field of this name itself.
+        """
+        self.fields = {**self.fields, **_checked(fields)}
 
     def __enter__(self) -> Self:
         """Emit the start."""
@@ -45,8 +54,8 @@ class Span:
         self._emitter, self._outer = emitter, emitter.context
         self.span_id = telemetry.new_id()
         self._started = telemetry.now
-        emitter.context = msgspec.structs.replace(emitter.context, span_id=self.span_id)
         self._emit("start", {}, {})
+        emitter.context = msgspec.structs.replace(emitter.context, span_id=self.span_id)
         return self
 
     def __exit__(
@@ -68,9 +77,16 @@ class Span:
     def _emit(self, ending: str, numbers: dict[str, float], labels: dict[str, Any]) -> None:
         parent = self._outer.span_id if self._outer is not None else None
         for key, value in self.fields.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                numbers.setdefault(key, value)
-            else:
-                labels.setdefault(key, value)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            (numbers if is_number else labels)[key] = value
         labels |= {"span_id": self.span_id, "parent_span_id": parent}
         self._telemetry.emit_as(self._emitter, f"{self.name}.{ending}", numbers, labels)
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    for name in fields:
+        if name in OWN_FIELDS:
+            message = f"a span fills its field {name!r} itself; rename yours"
+            raise ValueError(message)
+        check_field_name("a span", name)
+    return fields

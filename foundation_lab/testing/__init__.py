@@ -63,12 +63,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name from the module that defines it."""
-    if name not in __all__:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return getattr(import_module(f"{__name__}.{_home(name)}"), name)
+if not TYPE_CHECKING:  # type checkers see the imports above, and refuse any other name
+
+    def __getattr__(name: str) -> Any:
+        """Return a public name from the module that defines it."""
+        if name not in __all__:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        return getattr(import_module(f"{__name__}.{_home(name)}"), name)
 
 
 def __dir__() -> list[str]:

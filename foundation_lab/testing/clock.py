@@ -35,6 +35,8 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
     deadline = sim.now + within
     sim.stopped = False
     while not done():
+        if sim.stopped:
+            return "stopped"
         upcoming = sim.peek()
         if upcoming == math.inf:
             return "quiet"
@@ -44,9 +46,8 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
             return "deadline"
         try:
             sim.step()
-        except StopSimulation:  # from stop(), or from an event that an earlier run waited for
-            if sim.stopped:
-                return "stopped"
+        except StopSimulation:  # a model's own way to end a run
+            return "stopped"
     return "done"
 
 

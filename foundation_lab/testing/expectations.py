@@ -16,8 +16,9 @@ be run, ``yield from expectation.wait()`` inside the block waits instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from foundation_lab.telemetry.pattern import EventName
 from foundation_lab.testing.blocks import EventExpectation, Refutation, SequenceExpectation
 from foundation_lab.testing.listening import Capture
 from foundation_lab.testing.matchers import wanted_event
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.bus import Record
-    from foundation_lab.telemetry.pattern import EventName
     from foundation_lab.testing.blocks import Order
     from foundation_lab.testing.matchers import Wanted
 
-    Step = EventName | tuple[EventName, Mapping[str, Any]]
+Step: TypeAlias = EventName | tuple[EventName, Mapping[str, Any]]
+"""A name or pattern of an event, or a pair of it and the wanted values of its fields."""
 
 
 def assert_event(

@@ -143,6 +143,6 @@ def _other_names(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
     alike = nearest(wanted.pattern, names)
     common = [name for name, _ in names.most_common() if name not in alike]
     shown = [*alike, *common][:5]
-    listed = ", ".join(f"{name} ({names[name]} times)" for name in shown)
+    listed = ", ".join(f"{name} ×{names[name]}" for name in shown)
     more = f" and {len(names) - len(shown)} other names" if len(names) > len(shown) else ""
     return [f"no event of this name in this time; there were {listed}{more}"]

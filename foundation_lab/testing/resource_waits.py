@@ -58,7 +58,8 @@ def wait_for_connection_pool_ready(
         pool = sim.components.get((ConnectionManager.kind, pool_id))
         if not isinstance(pool, ConnectionManager) or not pool.up or pool.waiting:
             return None
-        return pool if pool.active < pool.size + pool.max_overflow else None
+        # Not pool.active: a connection that was granted at this instant is not out yet, but taken.
+        return pool if pool._slots.free > 0 else None
 
     seen = what_is_there(sim, pool_id, ConnectionManager.kind)
     return present(until(sim, ready, within, f"pool {pool_id!r} to be ready", seen))

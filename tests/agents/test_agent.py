@@ -46,6 +46,18 @@ def test_an_agent_is_idle_after_its_startup_time() -> None:
     assert frame["cause"].to_list()[1] == frame["sequence"].to_list()[0]
 
 
+@pytest.mark.parametrize("call", ["stop", "kill"])
+def test_a_start_that_was_cut_short_does_not_come_through_later(call: str) -> None:
+    sim, registry = make_registry(seed=20)
+    agent = registry.register("a", startup_time=2.0)
+    sim.call_at(1.0, getattr(agent, call))
+    sim.call_at(1.5, agent.start)
+    sim.run(until=3.0)
+    assert agent.state == "starting"
+    sim.run()
+    assert (agent.state, sim.now) == ("idle", 3.5)
+
+
 def test_messages_are_handled_one_after_the_other_in_the_think_time() -> None:
     sim, registry = make_registry(seed=2, latency=0.5)
     log: list[tuple[float, str]] = []
@@ -146,6 +158,7 @@ def test_an_agent_may_kill_itself() -> None:
     sender.send("a", "first")
     sim.run()
     assert agent.state == "failed"
+    assert [process.name for process in sim.living()] == ["b"]
     agent.start()
     sender.send("a", "second")
     sim.run()

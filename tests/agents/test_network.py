@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +10,9 @@ from foundation_lab.agents import AgentRegistry, Network
 from foundation_lab.errors import InvariantError, UnknownName
 from foundation_lab.simulation.distributions import Distribution, exponential, uniform
 from foundation_lab.simulation.engine import Simulation
+
+if TYPE_CHECKING:
+    from foundation_lab.telemetry import Record
 
 
 def make_network(seed: int, agents: str = "ab", **options: Any) -> tuple[Simulation, Network]:
@@ -137,6 +140,28 @@ def test_addresses_must_be_known_and_free() -> None:
         network.send("a", "c", "hello")
     with pytest.raises(ValueError, match="'a' of network 'net' is taken"):
         AgentRegistry(Simulation(seed=9), network=network).register("a")
+
+
+def test_only_what_is_connected_can_be_disconnected() -> None:
+    _, network = make_network(12)
+    assert network.addresses == ["a", "b"]
+    network.disconnect("b")
+    assert network.addresses == ["a"]
+    with pytest.raises(UnknownName, match="unknown address 'b'"):
+        network.disconnect("b")
+
+
+def test_a_drop_within_a_handler_is_caused_by_its_own_message() -> None:
+    sim, network = make_network(13, "abc", loss=1.0)
+
+    def forward(record: Record) -> None:
+        if record["to"] == "b":
+            network.send("b", "c", "forwarded")
+
+    sim.telemetry.attach("forward", Network.MessageDropped, forward, on_error="raise")
+    network.send("a", "b", "hello")
+    sent = sim.recording.frame(Network.MessageSent)["sequence"].to_list()
+    assert sim.recording.frame(Network.MessageDropped)["cause"].to_list() == sent
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -321,6 +322,33 @@ def test_a_session_is_held_once_and_its_id_is_its_own() -> None:
     assert sim.run(until=process) == "success"
     with pytest.raises(RuntimeError, match="session 's' is completed; make a new one"):
         next(session.run())
+
+
+def test_an_agent_is_engaged_in_one_session_at_a_time() -> None:
+    sim, coordinator = make_coordinator(25, think_time=1.0)
+    coordinator.coordinate(AGENTS, Assignment("dig"), timeout=9.0)
+    other = coordinator.session(AGENTS, Assignment("fill"), timeout=9.0)
+    sim.run(until=0.5)
+    with pytest.raises(ValueError, match="agent 'agent_1' is busy; only an idle one is free"):
+        coordinator.registry.get("agent_1").engage(other)
+
+
+def test_an_agent_unregistered_during_a_session_is_lost_to_it() -> None:
+    sim, coordinator = make_coordinator(26, think_time=1.0)
+    session = coordinator.coordinate(AGENTS, MajorityVote("q", ["yes"], quorum=3), timeout=9.0)
+    sim.call_at(0.5, lambda: coordinator.registry.unregister("agent_3", "retired"))
+    sim.run()
+    sim.check_invariants()
+    assert session.lost == {"agent_3": "retired"}
+    assert (session.error, session.duration) == ("no_majority", 0.5)
+
+
+def test_a_simulation_can_be_dropped_in_the_middle_of_a_session() -> None:
+    sim, coordinator = make_coordinator(27, think_time=1.0)
+    coordinator.coordinate(AGENTS, Assignment("dig"), timeout=9.0)
+    sim.run(until=0.5)
+    del sim, coordinator
+    gc.collect()  # an error in here would be raised as a warning
 
 
 def test_a_coordinator_needs_a_network() -> None:

@@ -68,7 +68,9 @@ def checkout_under_outage(*, odd: str = "") -> Recording:
     while time < 1500.0:
         for to, lasting in (("open", 30.0), ("half_open", 4.0)):
             reason = f"because{odd}"
-            script.append((time, e.circuit_breaker.StateChange(f"payments{odd}", state, to, reason)))
+            script.append(
+                (time, e.circuit_breaker.StateChange(f"payments{odd}", state, to, reason))
+            )
             state, time = to, time + lasting
     script.append((time, e.circuit_breaker.StateChange(f"payments{odd}", state, "closed", "well")))
     script += [
@@ -92,7 +94,9 @@ def checkout_under_outage(*, odd: str = "") -> Recording:
         script.append((now, e.request.Started(client)))
         script.append((now + took, e.request.Finished(client, outcome, error.get(outcome), took)))
         served = "ok" if outcome == "ok" else "error"
-        script.append((now + took, e.backend.Served(f"bank{odd}", served, took / 3, took / 2, took)))
+        script.append(
+            (now + took, e.backend.Served(f"bank{odd}", served, took / 3, took / 2, took))
+        )
         script.append((now, e.rate_limiter.Allowed(f"edge{odd}", client, 1.0, 3.0)))
         script.append((now, e.retry.AttemptStart(f"payments{odd}", 1, 3)))
         if outcome == "error":

@@ -85,8 +85,8 @@ def test_from_can_be_named_with_and_without_the_underscore() -> None:
 def test_a_misspelt_field_of_a_known_event_is_an_error_with_the_nearest_names() -> None:
     with pytest.raises(UnknownName, match="'servise_id'; did you mean 'service_id'"):
         wanted_event("retry.exhausted", {"servise_id": "db"})
-    with pytest.raises(UnknownName, match="'tu'; did you mean 'to'"):
-        wanted_event(("foundation", "circuit_breaker"), {"tu": "open"})
+    with pytest.raises(UnknownName, match="'resaon'; did you mean 'reason'"):
+        wanted_event(("foundation", "circuit_breaker"), {"resaon": "open"})
 
 
 def test_events_of_ones_own_and_open_patterns_may_have_any_field() -> None:

@@ -7,33 +7,43 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from foundation_lab.testing import plugin
+
 if TYPE_CHECKING:
     from pytest import Pytester, RunResult  # noqa: PT013  (types alone)
 
 pytest_plugins = ["pytester"]
 
-PLUGIN = "foundation_lab.testing.plugin"
-LOADED = any(entry.value == PLUGIN for entry in entry_points(group="pytest11"))
+INSTALLED = any(entry.value == plugin.__name__ for entry in entry_points(group="pytest11"))
 
 
 def run(pytester: Pytester, code: str, *options: str) -> RunResult:
     """Run a test file under the plugin, whether or not the package is installed."""
     pytester.makepyfile(code)
-    load = () if LOADED else ("-p", PLUGIN)
     return pytester.runpytest_inprocess(
-        *load, "-p", "no:cacheprovider", "--strict-markers", "-W", "error", *options
+        "-p",
+        "no:cacheprovider",
+        "--strict-markers",
+        "-W",
+        "error",
+        *options,
+        plugins=() if INSTALLED else (plugin,),
     )
 
 
 def test_the_plugin_brings_in_nothing_heavy_before_a_test_asks_for_it() -> None:
     program = f"""
 import sys
-import {PLUGIN}
+import {plugin.__name__}
 heavy = ("simpy", "polars", "pandas", "numpy", "msgspec", "foundation_lab.telemetry")
 print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert done.stdout == "[]\n"
 
@@ -70,7 +80,7 @@ def test_the_seed_comes_from_the_marker_then_the_option_then_is_0(pytester: Pyte
         @pytest.mark.lab(seed=7)
         def test_marked(sim):
             assert sim.seed == 7
-            assert sim.name == "test_the_seed_comes_from_the_marker_then_the_option_then_is_0.py::test_marked"
+            assert sim.name.endswith("then_is_0.py::test_marked")
 
         def test_unmarked(sim, pytestconfig):
             assert sim.seed == pytestconfig.getoption("--lab-seed")
@@ -120,7 +130,9 @@ def test_broken_conservation_laws_are_an_error_after_a_test_that_passed(
     """,
     )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*InvariantError: at t=0: leaky 'pool': 2 in use of 1", "*virtual time*"])
+    result.stdout.fnmatch_lines(
+        ["*InvariantError: at t=0: leaky 'pool': 2 in use of 1", "*virtual time*"]
+    )
 
 
 def test_a_test_that_failed_is_not_blamed_for_broken_laws_too(pytester: Pytester) -> None:
@@ -200,7 +212,7 @@ def test_a_failed_expectation_shows_its_message_and_not_the_kit(pytester: Pytest
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E *AssertionError: no foundation.circuit_breaker.state_change(to='open') in the block*",
+            "E *AssertionError: no foundation.circuit_breaker.state_change(to='open') in *",
             "*.py:2: AssertionError",
         ]
     )

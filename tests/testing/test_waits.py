@@ -147,7 +147,7 @@ def test_a_restart_is_seen_after_it_happened_and_counted_from_a_mark(sim: Simula
     assert (sim.now, db.restart_count) == (5.0, 2)
     with pytest.raises(AssertionError, match="has restart_count 2"):
         wait_for_process_restart(sim, "db", since=2)
-    with pytest.raises(UnknownName, match="did you mean 'boss' or 'db'|unknown service 'dc'"):
+    with pytest.raises(UnknownName, match="unknown service 'dc'"):
         wait_for_process_restart(sim, "dc")
 
 
@@ -193,7 +193,9 @@ def test_an_agent_is_waited_for_until_it_is_registered(sim: Simulation) -> None:
 def test_an_agent_that_was_unregistered_is_not_registered(sim: Simulation) -> None:
     sim.telemetry.emit(events.agent.Registered("ann", ()))
     sim.telemetry.emit(events.agent.Unregistered("ann", "done"))
-    with pytest.raises(AssertionError, match="last: #1 t=0 foundation.mabeam.agent.unregistered"):
+    with pytest.raises(
+        AssertionError, match=r"last: #1 t=0 foundation\.mabeam\.agent\.unregistered"
+    ):
         wait_for_agent_registration(sim, "ann")
     sim.call_in(1.0, lambda: sim.telemetry.emit(events.agent.Registered("ann", ())))
     assert wait_for_agent_registration(sim, "ann").time == 1.0

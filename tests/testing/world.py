@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
 
 
-class Ping(Event):
+class Ping(Event, frozen=True):
     """Somebody said something."""
 
     event_name: ClassVar[str] = "kit.ping"

@@ -1,7 +1,14 @@
 "use strict";
 (function () {
   const figures = JSON.parse(document.getElementById("figures").textContent);
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  // plotly offers to send a chart's data to its makers' servers; nothing leaves this page.
+  const config = {
+    responsive: true,
+    displaylogo: false,
+    plotlyServerURL: "",
+    showSendToCloud: false,
+    modeBarButtonsToRemove: ["select2d", "lasso2d"],
+  };
   for (const { id, figure } of figures) {
     Plotly.newPlot(id, figure.data, figure.layout, config);
   }
