@@ -164,7 +164,7 @@ def backends(recording: Recording, tally: Tally) -> tuple[Backend, ...]:
     failed = _counts(served.filter(pl.col("outcome") != "ok"), "service_id")
     wait = latencies(served, "service_id", "wait")
     service_time = latencies(served, "service_id", "service_time")
-    busy = dict(served.group_by("service_id").agg(pl.col("service_time").sum()).iter_rows())
+    busy = dict(served.group_by("service_id", maintain_order=True).agg(pl.col("service_time").sum()).iter_rows())
     places = _concurrency(recording.facts.scenario)
 
     def backend(name: str) -> Backend:
@@ -193,8 +193,8 @@ def retries(recording: Recording, tally: Tally) -> tuple[Retry, ...]:
     first = pl.col("attempt") == 1
     calls = _counts(recording.frame(e.AttemptStart).filter(first), "service_id")
     recovered = _counts(recording.frame(e.AttemptSuccess).filter(~first), "service_id")
-    waited = recording.frame(e.Backoff).group_by("service_id").agg(pl.col("delay").sum())
-    backoff = dict(waited.iter_rows())
+    waited = recording.frame(e.Backoff).group_by("service_id", maintain_order=True)
+    backoff = dict(waited.agg(pl.col("delay").sum()).iter_rows())
     return tuple(
         Retry(
             name=name,

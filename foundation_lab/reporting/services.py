@@ -49,7 +49,7 @@ def services(recording: Recording, tally: Tally) -> tuple[Service, ...]:
     started = recording.frame(events.service.Started).group_by(key, maintain_order=True)
     restarted = recording.frame(events.service.Restarted).group_by(key)
     health = recording.frame(events.service.HealthCheck).group_by(key)
-    down = down_spans(recording).group_by(key)
+    down = down_spans(recording).group_by(key, maintain_order=True)
     table = (
         started.agg(pid=pl.col("pid").last())
         .join(

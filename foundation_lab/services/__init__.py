@@ -9,15 +9,16 @@ from foundation_lab.services.backoff import (
     linear_backoff,
 )
 from foundation_lab.services.circuit_breaker import CircuitBreaker, State
-from foundation_lab.services.connection_manager import Connection, ConnectionManager
+from foundation_lab.services.connection import Connection
+from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.invocation import outcome_of
 from foundation_lab.services.supervisor import Supervisor
+from foundation_lab.simulation.invocation import outcome_of
 
 __all__ = [
     "Backend",

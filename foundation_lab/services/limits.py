@@ -13,11 +13,16 @@ from typing import Protocol
 from foundation_lab.services.arguments import positive, whole
 
 CLOSE = 1e-9
-"""Two amounts of permits that differ by less are equal: accrued fractions are never exact."""
+"""Two amounts of permits that differ by a smaller share are equal: accrued fractions are never exact.
+"""
 
 
 class Limit(Protocol):
-    """The state of one limited key."""
+    """The state of one limited key.
+
+    A clock of floats cannot show every instant: what `wait_for` returns is rounded up, so that at
+    ``now + wait_for(now, amount)`` the amount is there, and a wait above 0 moves the clock.
+    """
 
     @property
     def largest(self) -> float:
@@ -49,8 +54,12 @@ class TokenBucket:
 
     def wait_for(self, now: float, amount: float) -> float:
         """Return the seconds until there are `amount` tokens."""
-        missing = amount - self.remaining(now)
-        return missing / self.rate if missing > CLOSE else 0.0
+        if _covers(self.remaining(now), amount):
+            return 0.0
+        wait = _wait_until(now, now + (amount - self.remaining(now)) / self.rate)
+        while not _covers(self.remaining(now + wait), amount):
+            wait = _wait_until(now, math.nextafter(now + wait, math.inf))
+        return wait
 
     def take(self, now: float, amount: float) -> None:
         """Take tokens."""
@@ -79,9 +88,9 @@ class FixedWindow:
 
     def wait_for(self, now: float, amount: float) -> float:
         """Return the seconds until a window has room for `amount`."""
-        if self.remaining(now) + CLOSE >= amount:
+        if _covers(self.remaining(now), amount):
             return 0.0
-        return (self._index(now) + 1) * self.window - now
+        return _wait_until(now, (self._index(now) + 1) * self.window)
 
     def take(self, now: float, amount: float) -> None:
         """Take permits of the present window."""
@@ -96,7 +105,8 @@ class FixedWindow:
 
     def _index(self, now: float) -> int:
         # a multiple of the window belongs to the window that begins there, whatever the rounding
-        return math.floor(now / self.window + CLOSE)
+        windows = now / self.window
+        return math.floor(windows + CLOSE + 1e-15 * windows)
 
 
 class SlidingWindow:
@@ -119,12 +129,12 @@ class SlidingWindow:
     def wait_for(self, now: float, amount: float) -> float:
         """Return the seconds until enough old grants have left the window."""
         free = self.remaining(now)
-        if free + CLOSE >= amount:
+        if _covers(free, amount):
             return 0.0
         for time, taken in self._log:
             free += taken
-            if free + CLOSE >= amount:
-                return max(0.0, time + self.window - now)
+            if _covers(free, amount):
+                return _wait_until(now, time + self.window)
         return math.inf
 
     def take(self, now: float, amount: float) -> None:
@@ -143,3 +153,14 @@ class SlidingWindow:
             self._used -= self._log.popleft()[1]
         if not self._log:
             self._used = 0.0
+
+
+def _covers(permits: float, amount: float) -> bool:
+    return permits + CLOSE * max(1.0, amount) >= amount
+
+
+def _wait_until(now: float, time: float) -> float:
+    """Return the shortest wait from `now` on that reaches `time`, and moves the clock."""
+    time = max(time, math.nextafter(now, math.inf))
+    wait = time - now
+    return wait if now + wait >= time else math.nextafter(wait, math.inf)

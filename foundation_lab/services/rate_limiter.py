@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import RateLimited
+from foundation_lab.errors import RateLimited, ServiceDown
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from foundation_lab.services.limits import Limit
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.waiting import Wait
+
+
+class _Place:
+    """Somebody's place in the line of one key."""
+
+    def __init__(self, amount: float) -> None:
+        self.amount = amount
+        self.turn: Wait | None = None
+        self.expelled: ServiceDown | None = None
+
+    def go_on(self) -> None:
+        """Let the waiter look again."""
+        if self.turn is not None and not self.turn.triggered:
+            self.turn.succeed()
 
 
 class RateLimiter(Service):
@@ -35,7 +49,7 @@ class RateLimiter(Service):
     def __init__(self, sim: Simulation, name: str, limit: Callable[[], Limit]) -> None:
         self._make = limit
         self._limits: dict[str, Limit] = {}
-        self._lines: dict[str, deque[Wait]] = {}
+        self._lines: dict[str, deque[_Place]] = {}
         limit()  # a wrong argument is an error now, not at the first request
         super().__init__(sim, name)
 
@@ -43,8 +57,10 @@ class RateLimiter(Service):
         """Take permits if they are there and nobody waits for some; return whether they were.
 
         Raises:
+            ServiceDown: The limiter was stopped.
             ValueError: The limit can never grant so much at once.
         """
+        self.require_up()
         limit = self._limit(key, amount)
         if self._lines.get(key) or limit.wait_for(self.sim.now, amount) > 0:
             after = self.retry_after(key, amount)
@@ -57,23 +73,25 @@ class RateLimiter(Service):
         """Wait for permits and take them, first in first out (``yield from``).
 
         Raises:
+            ServiceDown: The limiter was stopped, before or meanwhile.
             ValueError: The limit can never grant so much at once.
         """
+        self.require_up()
         limit = self._limit(key, amount)
         line = self._lines.setdefault(key, deque())
-        turn = self.sim.wait(f"a turn at rate limiter {self.name!r}")
-        line.append(turn)
+        place = _Place(amount)
+        line.append(place)
         try:
-            if line[0] is not turn:
-                yield turn
+            if line[0] is not place:
+                yield from self._wait(place)
             while (delay := limit.wait_for(self.sim.now, amount)) > 0:
-                yield from self.sim.sleep(delay)
-            self._take(limit, key, amount)
+                yield from self._wait(place, delay)
         finally:
-            was_first = line[0] is turn
-            line.remove(turn)
+            was_first = line[0] is place
+            line.remove(place)
             if was_first and line:
-                line[0].succeed()
+                line[0].go_on()
+        self._take(limit, key, amount)
 
     def call(
         self, fn: Callable[[], Any], *, key: str = "", amount: float = 1
@@ -87,7 +105,6 @@ class RateLimiter(Service):
             RateLimited: It does not; the exception carries `retry_after`.
             ServiceDown: The limiter was stopped.
         """
-        self.require_up()
         if not self.allow(key, amount):
             after = self.retry_after(key, amount)
             message = f"rate limiter {self.name!r} has no permit; try again in {after:g} s"
@@ -95,8 +112,10 @@ class RateLimiter(Service):
         return (yield from invoke(fn))
 
     def retry_after(self, key: str = "", amount: float = 1) -> float:
-        """Return the seconds until `amount` permits would be granted, those who wait left aside."""
-        return self._limit(key, amount).wait_for(self.sim.now, amount)
+        """Return the seconds until `amount` permits are there and the first in line has gone."""
+        limit, now = self._limit(key, amount), self.sim.now
+        line = self._lines.get(key)
+        return max(limit.wait_for(now, amount), limit.wait_for(now, line[0].amount) if line else 0)
 
     def remaining(self, key: str = "") -> float:
         """Return how many permits a key has left now."""
@@ -110,9 +129,30 @@ class RateLimiter(Service):
             if not -1e-6 <= (left := limit.remaining(self.sim.now)) <= limit.largest + 1e-6
         ]
 
+    def on_exit(self, reason: str) -> None:
+        """Send everybody in line away."""
+        lines, self._lines = self._lines, {}
+        for place in (place for line in lines.values() for place in line):
+            place.expelled = ServiceDown(f"rate limiter {self.name!r} went down ({reason})")
+            place.go_on()
+
     def on_restart(self) -> None:
         """Begin anew, with full limits."""
         self._limits.clear()
+
+    # -- private -------------------------------------------------------------------------------
+
+    def _wait(self, place: _Place, delay: float | None = None) -> Generator[Any, Any, None]:
+        """Wait until the place's turn comes or `delay` is over."""
+        place.turn = self.sim.wait(f"a turn at rate limiter {self.name!r}")
+        timer = None if delay is None else self.sim.call_in(delay, place.go_on)
+        try:
+            yield place.turn
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if place.expelled is not None:
+            raise place.expelled
 
     def _limit(self, key: str, amount: float) -> Limit:
         limit = self._limits.get(key)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ def after(time: float) -> float:
     return math.nextafter(time, math.inf)
 
 
-def burst(threshold: float = 3, window: float = 10, for_: float = 0, **more: object) -> ThresholdRule:
-    arguments = {"compare": ">=", "where": {"outcome": "error"}, **more}
-    return ThresholdRule(  # type: ignore[arg-type]  # a test's shorthand
+def burst(threshold: float = 3, window: float = 10, for_: float = 0, **more: Any) -> ThresholdRule:
+    arguments: dict[str, Any] = {"compare": ">=", "where": {"outcome": "error"}, **more}
+    return ThresholdRule(
         name="burst", event=REQUEST, threshold=threshold, window=window, for_=for_, **arguments
     )
 
@@ -69,7 +70,12 @@ def test_a_condition_that_ends_before_never_fires() -> None:
 def test_flapping_starts_the_for_time_anew() -> None:
     drive = Drive(burst(threshold=1, window=2, for_=3)).at(0, outcome="error")
     drive.at(2.5, outcome="error").at(4, outcome="error").until(5.5)
-    assert drive.story == [(0, "pending"), (after(2), "inactive"), (2.5, "pending"), (5.5, "firing")]
+    assert drive.story == [
+        (0, "pending"),
+        (after(2), "inactive"),
+        (2.5, "pending"),
+        (5.5, "firing"),
+    ]
 
 
 def test_alerts_of_one_rule_are_numbered_from_1() -> None:
@@ -238,7 +244,12 @@ def _expected(rule: ThresholdRule, seen: list[tuple[float, int]], now: float) ->
     elif not inside:
         return False
     else:
-        sums = {"mean": np.mean, "min": np.min, "max": np.max, "percentile": np.median}
+        sums: dict[str, Any] = {
+            "mean": np.mean,
+            "min": np.min,
+            "max": np.max,
+            "percentile": np.median,
+        }
         number = float(sums[rule.metric](inside))
     compare = {">": number > rule.threshold, ">=": number >= rule.threshold}
     compare |= {"<": number < rule.threshold, "<=": number <= rule.threshold}
@@ -302,7 +313,10 @@ def test_an_alert_that_fires_is_not_fired_again_by_more_of_the_same() -> None:
 def test_the_cause_of_firing_is_the_event_with_which_the_condition_began() -> None:
     drive = Drive(burst(threshold=2, for_=3)).at(0, outcome="error").at(1, outcome="error")
     drive.at(2, outcome="error").until(4)
-    assert [(step.state, step.cause) for step in drive.transitions] == [("pending", 1), ("firing", 1)]
+    assert [(step.state, step.cause) for step in drive.transitions] == [
+        ("pending", 1),
+        ("firing", 1),
+    ]
 
 
 def test_events_of_alerts_are_seen_only_by_a_rule_that_asks() -> None:

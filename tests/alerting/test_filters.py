@@ -29,7 +29,7 @@ from foundation_lab.alerting.filters import predicate
     ],
 )
 def test_a_filter_passes_what_every_field_agrees_with(
-    where: dict[str, Any], fields: dict[str, Any], passes: bool
+    *, where: dict[str, Any], fields: dict[str, Any], passes: bool
 ) -> None:
     assert predicate(where)(fields) is passes
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from foundation_lab.alerting import Delivery, Observation, Pager, PatternRule, Route, ThresholdRule
@@ -7,8 +9,8 @@ from tests.alerting.driving import BREAKER, REQUEST
 Told = tuple[float, str, str, int, int]
 
 
-def breaker(name: str = "open", **more: object) -> PatternRule:
-    return PatternRule(  # type: ignore[arg-type]  # a test's shorthand
+def breaker(name: str = "open", **more: Any) -> PatternRule:
+    return PatternRule(
         name=name, event=BREAKER, where={"to": "open"}, resolve_where={"to": "closed"}, **more
     )
 
@@ -47,7 +49,11 @@ def test_a_pending_alert_is_told_to_nobody() -> None:
 
 
 def test_routes_choose_by_severity_and_by_rule() -> None:
-    rules = [breaker("db-open", severity="critical"), breaker("web-open"), breaker("own", notifiers="x")]
+    rules = [
+        breaker("db-open", severity="critical"),
+        breaker("web-open"),
+        breaker("own", notifiers="x"),
+    ]
     routes = [
         Route(notifiers=["pager"], severities=["critical"]),
         Route(notifiers=["db-team", "pager"], rules=["db-*"]),

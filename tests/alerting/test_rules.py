@@ -158,7 +158,10 @@ def test_what_the_bus_stamps_can_be_filtered_and_grouped_by() -> None:
     [
         ({}, "use 'threshold' or 'pattern'"),
         ({"kind": "threshold", "name": "r"}, "lacks event, threshold, window"),
-        ({"kind": "pattern", "name": "r", "event": BREAKER, "treshold": 1}, "argument of a pattern"),
+        (
+            {"kind": "pattern", "name": "r", "event": BREAKER, "treshold": 1},
+            "argument of a pattern",
+        ),
     ],
 )
 def test_data_that_makes_no_rule_is_refused(data: dict[str, Any], message: str) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,19 +121,18 @@ def test_a_release_before_the_timeout_at_the_same_instant_still_serves_the_waite
 def test_a_timeout_before_the_release_at_the_same_instant_passes_it_to_the_next() -> None:
     sim = Simulation(seed=5)
     pool = ConnectionManager(sim, "db", size=1, checkout_timeout=2)
-    use(sim, pool, at=0, hold=0.5)
-    use(sim, pool, at=0.5, hold=1.5)  # holds from 0.5 to 2
+
+    def holder() -> Generator[Any, Any, None]:
+        with (yield from pool.checkout()):
+            yield from sim.sleep(1)
+            yield from sim.sleep(1)  # younger than the waiter's timeout
+
+    sim.process(holder())
     waiter = use(sim, pool, at=0, hold=1)
-    sim.run(until=1)
-    assert pool.active == 1
-    following = use(sim, pool, at=1, hold=1)
+    following = use(sim, pool, at=0.5, hold=1)
     sim.run()
-    assert {waiter.value, following.value} <= {
-        ("ok", 1.5),
-        ("ok", 3.0),
-        ("ok", 4.0),
-        ("CheckoutTimeout", 2.0),
-    }
+    assert waiter.value == ("CheckoutTimeout", 2.0)
+    assert following.value == ("ok", 3.0)
     checks(sim, pool)
 
 
@@ -474,7 +475,7 @@ def test_health_tells_connections_out_idle_and_waiting() -> None:
         use(sim, pool, at=0.5, hold=1)
     sim.run(until=3.5)
     frame = sim.recording.frame(ConnectionManager.PoolHealth)
-    assert frame.select("active", "idle", "waiting").rows() == [(2, 0, 1), (1, 1, 0), (0, 1, 0)]
+    assert frame.select("active", "idle", "waiting").rows() == [(2, 0, 1), (1, 0, 0), (0, 1, 0)]
     statuses = sim.recording.frame(ConnectionManager.ServiceHealth)["status"].to_list()
     assert statuses == ["degraded", "healthy", "healthy"]
 
@@ -548,7 +549,8 @@ def test_whatever_happens_at_whatever_instant_no_connection_is_ever_lost(
                 yield from pool.checkout()
                 yield from sim.sleep(hold)
         except (CheckoutTimeout, ConnectionLost, ServiceDown, simpy.Interrupt):
-            yield from sim.sleep(0.1)  # a second, stray exception would come through here
+            with suppress(simpy.Interrupt):  # of the test; an exception of the pool would be stray
+                yield from sim.sleep(0.1)
 
     processes = [sim.process(user(*plan)) for plan in users]
 
@@ -559,25 +561,16 @@ def test_whatever_happens_at_whatever_instant_no_connection_is_ever_lost(
             pool.restart()
         elif what == "interrupt" and processes:
             victim = processes[int(which * 10) % len(processes)]
-            if victim.is_alive and victim.target is not None and victim not in hit:
-                hit.append(victim)
+            if victim.is_alive:
                 victim.interrupt()
 
-    hit: list[Any] = []
     for k, (time, what, which) in enumerate(actions):
         call = lambda what=what, which=which: act(what, which)  # noqa: E731
         if k % 2:
             at(sim, time, call)
         else:
             sim.call_at(time, call)
-    steps = 0
-    try:
-        while steps < 10_000:
-            sim.step()
-            sim.check_invariants()
-            steps += 1
-    except simpy.core.EmptySchedule:
-        pass
-    except simpy.Interrupt:
-        pytest.fail("an interrupt came through twice")
+    while sim.peek() < math.inf:
+        sim.step()
+        sim.check_invariants()
     checks(sim, pool)
