@@ -10,7 +10,6 @@ Nothing heavy is imported before a command needs it.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -19,8 +18,6 @@ import typer
 from foundation_lab import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from foundation_lab.recording.recording import Recording
     from foundation_lab.scenario.model import Scenario
 
@@ -127,8 +124,7 @@ def run(
         raise FileExistsError(message)
     failure = None
     try:
-        with _progress(chosen, show=not (quiet or as_json)) as progress:
-            recording = lab.run(chosen, row_limit=row_limit, progress=progress)
+        recording = lab.run(chosen, row_limit=row_limit, progress=not quiet)
     except SimulationFailed as error:
         failure, recording = error, error.recording
     recording.save(target, force=force)
@@ -442,20 +438,6 @@ def _scenario_path(given: Path) -> Path:
     """Return a scenario's file; a bare name is looked up in the folder ``scenarios``."""
     named = Path("scenarios") / f"{given}.yaml"
     return named if not given.suffix and not given.exists() and named.is_file() else given
-
-
-@contextmanager
-def _progress(scenario: Scenario, *, show: bool) -> Iterator[Callable[[float], object] | None]:
-    """Show a bar over virtual time on stderr, where that is a terminal."""
-    if not (show and sys.stderr.isatty()):
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(scenario.name, total=scenario.horizon)
-        yield lambda now: bar.update(task, completed=now)
 
 
 def _print(table: Any) -> None:

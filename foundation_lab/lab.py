@@ -34,6 +34,7 @@ from foundation_lab.recording.replay import Player
 from foundation_lab.scenario.build import build
 from foundation_lab.scenario.load import load_scenario
 from foundation_lab.scenario.model import Scenario
+from foundation_lab.simulation.progress import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,7 +82,7 @@ def run(
     until: float | None = None,
     row_limit: int | None = None,
     notifiers: Sequence[Notifier] = (),
-    progress: Callable[[float], object] | None = None,
+    progress: bool | Callable[[float], object] = False,
 ) -> Recording:
     """Run a scenario to its horizon and return what happened.
 
@@ -95,7 +96,7 @@ def run(
         until: Another horizon, in virtual seconds.
         row_limit: How many events stay in memory; more are spilled to disk while it runs.
         notifiers: Who is told of the scenario's alerts; kept in memory without any.
-        progress: Called with the virtual time now and then.
+        progress: Whether to show a bar, or what to call with the virtual time now and then.
 
     Raises:
         InvalidFile: The scenario cannot be used; the message lists everything that is wrong.
@@ -114,7 +115,7 @@ def finish(
     sim: Simulation,
     until: float,
     *,
-    progress: Callable[[float], object] | None = None,
+    progress: bool | Callable[[float], object] = False,
     before_seal: Callable[[], object] | None = None,
 ) -> Recording:
     """Run a simulation until a time, seal it, and return its recording.
@@ -122,15 +123,15 @@ def finish(
     Args:
         sim: A simulation with everything in it.
         until: The virtual time at which to end.
-        progress: Called with the virtual time now and then.
+        progress: Whether to show a bar, or what to call with the virtual time now and then.
         before_seal: Called when the run is over, while events can still be emitted.
 
     Raises:
         SimulationFailed: A model failed; the exception carries the recording up to there.
     """
     try:
-        with _stopped_by_interrupt(sim):
-            sim.run(until=until, progress=progress)
+        with _stopped_by_interrupt(sim), _watched(sim, until, progress) as watcher:
+            sim.run(until=until, progress=watcher)
         if before_seal is not None:
             before_seal()
     except Exception as error:  # whatever a model raises ends this run, and must not lose it
@@ -189,7 +190,7 @@ def _run(
     until: float,
     row_limit: int | None = None,
     notifiers: Sequence[Notifier] = (),
-    progress: Callable[[float], object] | None = None,
+    progress: bool | Callable[[float], object] = False,
 ) -> Recording:
     sim = build(scenario, row_limit=row_limit)
     if not scenario.alerts:
@@ -197,6 +198,18 @@ def _run(
     rules = [spec.rule() for spec in scenario.alerts]
     with watch(sim, rules, notifiers=notifiers or [InMemoryNotifier()]) as alerts:
         return finish(sim, until, progress=progress, before_seal=alerts.finish)
+
+
+@contextmanager
+def _watched(
+    sim: Simulation, until: float, progress: bool | Callable[[float], object]
+) -> Iterator[Callable[[float], object] | None]:
+    """Show a bar, or call whoever wants to know, or neither."""
+    if progress is True:
+        with bar(sim.name, float(sim.now), until) as shown:
+            yield shown
+    else:
+        yield progress or None
 
 
 @contextmanager

@@ -164,7 +164,11 @@ def backends(recording: Recording, tally: Tally) -> tuple[Backend, ...]:
     failed = _counts(served.filter(pl.col("outcome") != "ok"), "service_id")
     wait = latencies(served, "service_id", "wait")
     service_time = latencies(served, "service_id", "service_time")
-    busy = dict(served.group_by("service_id", maintain_order=True).agg(pl.col("service_time").sum()).iter_rows())
+    busy = dict(
+        served.group_by("service_id", maintain_order=True)
+        .agg(pl.col("service_time").sum())
+        .iter_rows()
+    )
     places = _concurrency(recording.facts.scenario)
 
     def backend(name: str) -> Backend:

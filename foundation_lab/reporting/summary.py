@@ -24,6 +24,7 @@ from foundation_lab.reporting.components import (
 from foundation_lab.reporting.failures import Failures, failures
 from foundation_lab.reporting.incidents import Alert, Fault, alerts, faults
 from foundation_lab.reporting.latency import QUANTILES, Latency
+from foundation_lab.reporting.objectives import Verdict, verdicts
 from foundation_lab.reporting.pools import Pool, pools
 from foundation_lab.reporting.services import Service, services
 from foundation_lab.reporting.sessions import Protocol, protocols
@@ -89,6 +90,7 @@ class Summary(msgspec.Struct, frozen=True):
         faults: When faults were on.
         alerts: When alerts fired.
         protocols: How agents coordinated.
+        objectives: What the scenario demanded, and whether it was met.
         failures: The errors, grouped.
         events: How often each event happened.
     """
@@ -107,6 +109,7 @@ class Summary(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
     alerts: tuple[Alert, ...]
     protocols: tuple[Protocol, ...]
+    objectives: tuple[Verdict, ...]
     failures: Failures
     events: dict[str, int]
 
@@ -118,10 +121,12 @@ def summarise(recording: Recording) -> Summary:
     times and durations are seconds, all shares lie between 0 and 1, and what is not known is null.
     """
     tally = Tally(recording)
+    by_client = clients(recording)
+    scenario = recording.facts.scenario
     return Summary(
         run=_run(recording),
         requests=total(recording),
-        clients=clients(recording),
+        clients=by_client,
         services=services(recording, tally),
         breakers=breakers(recording, tally),
         pools=pools(recording, tally),
@@ -133,6 +138,7 @@ def summarise(recording: Recording) -> Summary:
         faults=faults(recording),
         alerts=alerts(recording),
         protocols=protocols(recording),
+        objectives=verdicts([] if scenario is None else scenario.get("objectives", []), by_client),
         failures=failures(recording),
         events=recording.counts,
     )

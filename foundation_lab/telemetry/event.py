@@ -4,7 +4,7 @@ One class stands for one event name. Its docstring's first line is its descripti
 is either a *measurement* (a number with a unit) or *metadata* (a label):
 
 ```python
-class OrderPlaced(Event):
+class OrderPlaced(Event, frozen=True):
     \"\"\"A customer's order was taken.\"\"\"
 
     event_name: ClassVar[str] = "shop.order.placed"

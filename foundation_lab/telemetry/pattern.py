@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from foundation_lab.errors import UnknownName
@@ -18,6 +19,9 @@ from foundation_lab.telemetry.event import NAMESPACE, Event, catalogue, is_dotte
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+LIKENESS = 0.75
+"""How alike two words are (0 to 1) that may be one word, misspelt."""
 
 EventName = str | tuple[str, ...] | type[Event]
 """The accepted spellings of an event name."""
@@ -45,7 +49,7 @@ def resolve(name: EventName) -> str:
     """Return the full dotted name of one event.
 
     A name outside of the catalogue is taken as a user's own event, unless it lies in the namespace
-    ``foundation`` or looks like a misspelt name of the catalogue.
+    ``foundation`` or each of its words looks like that of a name there, misspelt.
 
     Raises:
         UnknownName: No such event; the message lists the nearest names.
@@ -96,18 +100,25 @@ def _segment(segment: str) -> str:
     return "[^.]*".join(re.escape(part) for part in segment.split("*"))
 
 
+@lru_cache(maxsize=1024)
 def _refuse_misspelt(text: str) -> None:
-    inside = text.split(".", 1)[0] == NAMESPACE
-    if inside or difflib.get_close_matches(text, _spellings(), n=1, cutoff=0.85):
+    words = text.split(".")
+    inside = words[0] == NAMESPACE
+    if inside or any(_alike(words, spelling) for spelling in _spellings()):
         raise UnknownName.among("event", text, catalogue)
 
 
-def _spellings() -> set[str]:
-    """Return every name and prefix of the catalogue, with and without ``foundation.``."""
-    found = set()
-    for name in catalogue:
-        words = name.removeprefix(f"{NAMESPACE}.").split(".")
-        for end in range(1, len(words) + 1):
-            short = ".".join(words[:end])
-            found |= {short, f"{NAMESPACE}.{short}"}
-    return found
+def _alike(words: list[str], others: list[str]) -> bool:
+    return len(words) == len(others) and all(
+        difflib.SequenceMatcher(None, word, other).ratio() >= LIKENESS
+        for word, other in zip(words, others, strict=True)
+    )
+
+
+def _spellings() -> list[list[str]]:
+    """Return the words of the package's own names and their prefixes, without the namespace.
+
+    Names of the user's own are no reason to refuse another one like them.
+    """
+    own = [name.split(".")[1:] for name in catalogue if name.startswith(f"{NAMESPACE}.")]
+    return [words[:end] for words in own for end in range(1, len(words) + 1)]

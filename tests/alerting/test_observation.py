@@ -49,7 +49,7 @@ def test_the_stamps_and_the_emitter_are_fields_too() -> None:
 def test_values_are_those_that_a_recording_would_give_back() -> None:
     sim = Simulation(seed=1)
     found = observed(sim)
-    sim.telemetry.emit(events.agent.HealthCheck("a", True, "ok", {"load": 1}))
+    sim.telemetry.emit(events.service.HealthCheck("a", "db", "ok", {"load": 1}))
     sim.telemetry.emit("shop.order", {"amount": 3, "tax": math.nan}, {"vip": True, "lines": [1]})
     assert found[0]["metrics"] == '{"load":1}'
     assert {name: found[1][name] for name in ("amount", "tax", "vip", "lines")} == {

@@ -126,8 +126,8 @@ def test_breakers_have_a_row_each_and_a_bar_for_each_state() -> None:
     assert figure.layout.yaxis.ticktext == ("stock", "pay")
     bars = traces(figure)
     assert list(bars["closed"].base) == [0.0, 0.0]
-    assert list(bars["closed"].y) == [0, 1]
-    assert list(bars["closed"].x) == [60.0, 10.0]
+    assert list(bars["closed"].y) == [1, 0]
+    assert list(bars["closed"].x) == [10.0, 60.0]
     assert (list(bars["open"].base), list(bars["open"].x)) == ([10.0], [30.0])
     assert list(bars["half-open"].text) == ["pay half-open, from 40 s, for 20 s"]
 

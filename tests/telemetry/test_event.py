@@ -215,3 +215,18 @@ def test_a_pattern_that_can_match_nothing_is_refused() -> None:
         matcher("foundation.rety.*")
     with pytest.raises(ValueError, match="empty segment"):
         matcher("foundation..retry")
+
+
+@pytest.mark.parametrize(
+    "name", ["shop.retry.exhausted", "app.circuit_breaker.state_change", "testshop.order.replaced"]
+)
+def test_a_name_of_ones_own_may_resemble_another(name: str) -> None:
+    assert resolve(name) == name
+
+
+@pytest.mark.parametrize("name", ["retri.exhausted", "circuit_braker.state_change", "retry.bakoff"])
+def test_a_misspelt_name_is_refused_without_the_namespace_too(name: str) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'foundation"):
+        resolve(name)
+    with pytest.raises(UnknownName, match="did you mean 'foundation"):
+        matcher(name)

@@ -9,7 +9,7 @@ import msgspec
 from foundation_lab.telemetry.event import Details, Event, Flag, Label, Labels
 
 
-class Registered(Event):
+class Registered(Event, frozen=True):
     """An agent became known to the registry."""
 
     event_name: ClassVar[str] = "foundation.mabeam.agent.registered"
@@ -18,7 +18,7 @@ class Registered(Event):
     capabilities: Labels
 
 
-class Unregistered(Event):
+class Unregistered(Event, frozen=True):
     """An agent is no longer known to the registry."""
 
     event_name: ClassVar[str] = "foundation.mabeam.agent.unregistered"
@@ -27,7 +27,7 @@ class Unregistered(Event):
     reason: Label
 
 
-class HealthCheck(Event):
+class HealthCheck(Event, frozen=True):
     """An agent said how it is."""
 
     event_name: ClassVar[str] = "foundation.mabeam.agent.health_check"
@@ -38,7 +38,7 @@ class HealthCheck(Event):
     metrics: Details
 
 
-class StateChange(Event):
+class StateChange(Event, frozen=True):
     """An agent went from one state of its life to another."""
 
     event_name: ClassVar[str] = "foundation.mabeam.agent.state_change"

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from foundation_lab.telemetry.event import Count, Event, Flag, Label, Measurement, Seconds
 
 
-class Pending(Event):
+class Pending(Event, frozen=True):
     """A rule's condition holds, but not yet for long enough."""
 
     event_name: ClassVar[str] = "foundation.alert.pending"
@@ -18,7 +18,7 @@ class Pending(Event):
     value: Annotated[float, Measurement("1")]
 
 
-class Firing(Event):
+class Firing(Event, frozen=True):
     """A rule's condition held for its whole `for` time."""
 
     event_name: ClassVar[str] = "foundation.alert.firing"
@@ -30,7 +30,7 @@ class Firing(Event):
     value: Annotated[float, Measurement("1")]
 
 
-class Resolved(Event):
+class Resolved(Event, frozen=True):
     """A firing alert's condition no longer holds; it fired for `duration` seconds."""
 
     event_name: ClassVar[str] = "foundation.alert.resolved"
@@ -41,7 +41,7 @@ class Resolved(Event):
     duration: Seconds
 
 
-class Notified(Event):
+class Notified(Event, frozen=True):
     """A notifier was told of an alert, or could not be."""
 
     event_name: ClassVar[str] = "foundation.alert.notified"
@@ -53,7 +53,7 @@ class Notified(Event):
     delivered: Flag
 
 
-class Escalated(Event):
+class Escalated(Event, frozen=True):
     """A firing alert was passed on to the next level."""
 
     event_name: ClassVar[str] = "foundation.alert.escalated"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Event, Label, Seconds
 
 
-class Started(Event):
+class Started(Event, frozen=True):
     """A background operation began."""
 
     event_name: ClassVar[str] = "foundation.async.started"
@@ -16,7 +16,7 @@ class Started(Event):
     operation_id: Label
 
 
-class Completed(Event):
+class Completed(Event, frozen=True):
     """A background operation came to its end."""
 
     event_name: ClassVar[str] = "foundation.async.completed"
@@ -26,7 +26,7 @@ class Completed(Event):
     duration: Seconds
 
 
-class Failed(Event):
+class Failed(Event, frozen=True):
     """A background operation failed or was cancelled."""
 
     event_name: ClassVar[str] = "foundation.async.failed"

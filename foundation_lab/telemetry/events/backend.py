@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Event, Label, Seconds
 
 
-class Served(Event):
+class Served(Event, frozen=True):
     """A request left the backend; `duration` = `wait` in line + `service_time`."""
 
     event_name: ClassVar[str] = "foundation.backend.served"
@@ -19,7 +19,7 @@ class Served(Event):
     duration: Seconds
 
 
-class Rejected(Event):
+class Rejected(Event, frozen=True):
     """A request was turned away: the line is full, or the backend is down."""
 
     event_name: ClassVar[str] = "foundation.backend.rejected"
@@ -29,7 +29,7 @@ class Rejected(Event):
     waiting: Count
 
 
-class Abandoned(Event):
+class Abandoned(Event, frozen=True):
     """A request was given up by its caller before the backend answered; `duration` says when."""
 
     event_name: ClassVar[str] = "foundation.backend.abandoned"

@@ -16,7 +16,7 @@ from foundation_lab.telemetry.event import (
 )
 
 
-class CallStart(Event):
+class CallStart(Event, frozen=True):
     """A call was admitted by a circuit breaker."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.call_start"
@@ -25,7 +25,7 @@ class CallStart(Event):
     timeout: OptionalSeconds
 
 
-class CallSuccess(Event):
+class CallSuccess(Event, frozen=True):
     """A call through a circuit breaker came back well."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.call_success"
@@ -34,7 +34,7 @@ class CallSuccess(Event):
     duration: Seconds
 
 
-class CallFailure(Event):
+class CallFailure(Event, frozen=True):
     """A call through a circuit breaker failed and was counted."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.call_failure"
@@ -44,7 +44,7 @@ class CallFailure(Event):
     duration: Seconds
 
 
-class CallTimeout(Event):
+class CallTimeout(Event, frozen=True):
     """A call through a circuit breaker took longer than its timeout; a call_failure follows."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.call_timeout"
@@ -53,7 +53,7 @@ class CallTimeout(Event):
     timeout: Seconds
 
 
-class CallRejected(Event):
+class CallRejected(Event, frozen=True):
     """A circuit breaker turned a call away."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.call_rejected"
@@ -63,7 +63,7 @@ class CallRejected(Event):
     retry_after: OptionalSeconds
 
 
-class CallIgnored(Event):
+class CallIgnored(Event, frozen=True):
     """A call ended in a way that the classifier does not count: an ignored error, a cancellation."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.call_ignored"
@@ -73,7 +73,7 @@ class CallIgnored(Event):
     duration: Seconds
 
 
-class StateChange(Event):
+class StateChange(Event, frozen=True):
     """A circuit breaker went from one state to another."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.state_change"
@@ -84,7 +84,7 @@ class StateChange(Event):
     reason: Label
 
 
-class Reset(Event):
+class Reset(Event, frozen=True):
     """A circuit breaker was set back to closed by hand, with empty counts."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.reset"
@@ -93,7 +93,7 @@ class Reset(Event):
     from_: Label = msgspec.field(name="from")
 
 
-class HealthCheck(Event):
+class HealthCheck(Event, frozen=True):
     """A circuit breaker said whether it lets calls through."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.health_check"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Event, Label, Seconds
 
 
-class PoolCreated(Event):
+class PoolCreated(Event, frozen=True):
     """A pool is ready to hand out connections."""
 
     event_name: ClassVar[str] = "foundation.connection.pool_created"
@@ -17,7 +17,7 @@ class PoolCreated(Event):
     max_overflow: Count
 
 
-class ConnectionAcquired(Event):
+class ConnectionAcquired(Event, frozen=True):
     """A connection was checked out; `duration` is how long its owner waited for it."""
 
     event_name: ClassVar[str] = "foundation.connection.connection_acquired"
@@ -27,7 +27,7 @@ class ConnectionAcquired(Event):
     duration: Seconds
 
 
-class ConnectionReleased(Event):
+class ConnectionReleased(Event, frozen=True):
     """A connection came back; `duration` is how long it was out."""
 
     event_name: ClassVar[str] = "foundation.connection.connection_released"
@@ -37,7 +37,7 @@ class ConnectionReleased(Event):
     duration: Seconds
 
 
-class ConnectionFailed(Event):
+class ConnectionFailed(Event, frozen=True):
     """A checkout ended without a connection, or a connection was lost while it was out."""
 
     event_name: ClassVar[str] = "foundation.connection.connection_failed"
@@ -46,7 +46,7 @@ class ConnectionFailed(Event):
     error: Label
 
 
-class Timeout(Event):
+class Timeout(Event, frozen=True):
     """Nobody gave a connection back within the checkout timeout; a connection_failed follows."""
 
     event_name: ClassVar[str] = "foundation.connection.timeout"
@@ -56,7 +56,7 @@ class Timeout(Event):
     waiting: Count
 
 
-class Exhausted(Event):
+class Exhausted(Event, frozen=True):
     """A checkout has to wait: every connection is out, the overflow too."""
 
     event_name: ClassVar[str] = "foundation.connection.exhausted"
@@ -66,7 +66,7 @@ class Exhausted(Event):
     waiting: Count
 
 
-class PoolHealth(Event):
+class PoolHealth(Event, frozen=True):
     """How a pool stands: connections out, connections idle, owners waiting."""
 
     event_name: ClassVar[str] = "foundation.connection.pool_health"

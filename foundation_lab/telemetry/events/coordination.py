@@ -9,7 +9,7 @@ import msgspec
 from foundation_lab.telemetry.event import Count, Event, Label, Labels, Seconds
 
 
-class Started(Event):
+class Started(Event, frozen=True):
     """A coordination session began."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.started"
@@ -19,7 +19,7 @@ class Started(Event):
     agents: Labels
 
 
-class MessageSent(Event):
+class MessageSent(Event, frozen=True):
     """A message left its sender."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.message_sent"
@@ -31,7 +31,7 @@ class MessageSent(Event):
     type: Label
 
 
-class MessageReceived(Event):
+class MessageReceived(Event, frozen=True):
     """A message reached its receiver; `duration` is how long it was under way."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.message_received"
@@ -44,7 +44,7 @@ class MessageReceived(Event):
     duration: Seconds
 
 
-class MessageDropped(Event):
+class MessageDropped(Event, frozen=True):
     """A message was lost: by the network, by a partition, or for want of a living receiver."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.message_dropped"
@@ -57,7 +57,7 @@ class MessageDropped(Event):
     reason: Label
 
 
-class Vote(Event):
+class Vote(Event, frozen=True):
     """An agent's vote was counted."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.vote"
@@ -67,7 +67,7 @@ class Vote(Event):
     choice: Label
 
 
-class Decision(Event):
+class Decision(Event, frozen=True):
     """The outcome of a session is settled; later votes cannot change it."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.decision"
@@ -78,7 +78,7 @@ class Decision(Event):
     electorate: Count
 
 
-class Completed(Event):
+class Completed(Event, frozen=True):
     """A session ended with a result, and all its agents are idle again."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.completed"
@@ -88,7 +88,7 @@ class Completed(Event):
     duration: Seconds
 
 
-class Timeout(Event):
+class Timeout(Event, frozen=True):
     """A session's time ran out; a failed follows."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.timeout"
@@ -97,7 +97,7 @@ class Timeout(Event):
     timeout: Seconds
 
 
-class Failed(Event):
+class Failed(Event, frozen=True):
     """A session ended without a result."""
 
     event_name: ClassVar[str] = "foundation.mabeam.coordination.failed"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Details, Event, Label, Seconds
 
 
-class Injected(Event):
+class Injected(Event, frozen=True):
     """A fault took hold of a service; `parameters` say how strongly."""
 
     event_name: ClassVar[str] = "foundation.fault.injected"
@@ -18,7 +18,7 @@ class Injected(Event):
     parameters: Details
 
 
-class Cleared(Event):
+class Cleared(Event, frozen=True):
     """A fault let go of a service after `duration` seconds."""
 
     event_name: ClassVar[str] = "foundation.fault.cleared"

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from foundation_lab.telemetry.event import Event, Label, Measurement, Seconds
 
 
-class Allowed(Event):
+class Allowed(Event, frozen=True):
     """A request got its permits; `remaining` are left for the same key."""
 
     event_name: ClassVar[str] = "foundation.rate_limiter.allowed"
@@ -18,7 +18,7 @@ class Allowed(Event):
     remaining: Annotated[float, Measurement("1")]
 
 
-class Denied(Event):
+class Denied(Event, frozen=True):
     """A request found too few permits; it would be allowed after `retry_after` seconds."""
 
     event_name: ClassVar[str] = "foundation.rate_limiter.denied"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Event, Label, OptionalLabel, Seconds
 
 
-class Started(Event):
+class Started(Event, frozen=True):
     """A client sent a request."""
 
     event_name: ClassVar[str] = "foundation.request.started"
@@ -15,7 +15,7 @@ class Started(Event):
     client: Label
 
 
-class Finished(Event):
+class Finished(Event, frozen=True):
     """A request ended as ok, error, timeout, rejected or cancelled; `duration` is the latency."""
 
     event_name: ClassVar[str] = "foundation.request.finished"

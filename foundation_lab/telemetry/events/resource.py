@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Event, Label, Seconds
 
 
-class Acquired(Event):
+class Acquired(Event, frozen=True):
     """A token of a resource was taken; `duration` is how long its owner waited."""
 
     event_name: ClassVar[str] = "foundation.resource.acquired"
@@ -17,7 +17,7 @@ class Acquired(Event):
     duration: Seconds
 
 
-class Released(Event):
+class Released(Event, frozen=True):
     """A token of a resource came back; `duration` is how long it was out."""
 
     event_name: ClassVar[str] = "foundation.resource.released"
@@ -27,7 +27,7 @@ class Released(Event):
     duration: Seconds
 
 
-class Exhausted(Event):
+class Exhausted(Event, frozen=True):
     """No token of a resource is left for a new owner."""
 
     event_name: ClassVar[str] = "foundation.resource.exhausted"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Event, Label, Seconds
 
 
-class AttemptStart(Event):
+class AttemptStart(Event, frozen=True):
     """An attempt begins; `total_attempts` is the allowed maximum, the first call included."""
 
     event_name: ClassVar[str] = "foundation.retry.attempt_start"
@@ -17,7 +17,7 @@ class AttemptStart(Event):
     total_attempts: Count
 
 
-class AttemptSuccess(Event):
+class AttemptSuccess(Event, frozen=True):
     """An attempt came back well."""
 
     event_name: ClassVar[str] = "foundation.retry.attempt_success"
@@ -27,7 +27,7 @@ class AttemptSuccess(Event):
     duration: Seconds
 
 
-class AttemptFailure(Event):
+class AttemptFailure(Event, frozen=True):
     """An attempt failed with an error that may be tried again."""
 
     event_name: ClassVar[str] = "foundation.retry.attempt_failure"
@@ -38,7 +38,7 @@ class AttemptFailure(Event):
     duration: Seconds
 
 
-class Backoff(Event):
+class Backoff(Event, frozen=True):
     """The retry waits before the next attempt; `attempt` is the one that failed."""
 
     event_name: ClassVar[str] = "foundation.retry.backoff"
@@ -49,7 +49,7 @@ class Backoff(Event):
     strategy: Label
 
 
-class Exhausted(Event):
+class Exhausted(Event, frozen=True):
     """No attempt is left; `total_attempts` is how many were made."""
 
     event_name: ClassVar[str] = "foundation.retry.exhausted"
@@ -59,7 +59,7 @@ class Exhausted(Event):
     final_error: Label
 
 
-class IgnoredError(Event):
+class IgnoredError(Event, frozen=True):
     """An attempt ended with an error that is not to be tried again."""
 
     event_name: ClassVar[str] = "foundation.retry.ignored_error"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Details, Event, Label
 
 
-class Started(Event):
+class Started(Event, frozen=True):
     """A service is initialised and ready; `pid` names its incarnation."""
 
     event_name: ClassVar[str] = "foundation.service.started"
@@ -17,7 +17,7 @@ class Started(Event):
     pid: Label
 
 
-class Stopped(Event):
+class Stopped(Event, frozen=True):
     """A service no longer serves."""
 
     event_name: ClassVar[str] = "foundation.service.stopped"
@@ -27,7 +27,7 @@ class Stopped(Event):
     reason: Label
 
 
-class Restarted(Event):
+class Restarted(Event, frozen=True):
     """A service serves again after a crash; `restart_count` counts from 1."""
 
     event_name: ClassVar[str] = "foundation.service.restarted"
@@ -38,7 +38,7 @@ class Restarted(Event):
     restart_count: Count
 
 
-class HealthCheck(Event):
+class HealthCheck(Event, frozen=True):
     """A service said how it is: ``healthy``, ``degraded``, ``unhealthy`` or ``unknown``."""
 
     event_name: ClassVar[str] = "foundation.service.health_check"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Event, Label, Seconds
 
 
-class Processed(Event):
+class Processed(Event, frozen=True):
     """Every subscriber of a signal has handled it; `duration` counts from its publication."""
 
     event_name: ClassVar[str] = "foundation.signal.processed"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Event, Label, Seconds
 
 
-class ChildStarted(Event):
+class ChildStarted(Event, frozen=True):
     """A supervisor started a child, or started it again."""
 
     event_name: ClassVar[str] = "foundation.supervisor.child_started"
@@ -16,7 +16,7 @@ class ChildStarted(Event):
     child: Label
 
 
-class ChildExited(Event):
+class ChildExited(Event, frozen=True):
     """A supervised child ended: killed, crashed or stopped."""
 
     event_name: ClassVar[str] = "foundation.supervisor.child_exited"
@@ -26,7 +26,7 @@ class ChildExited(Event):
     reason: Label
 
 
-class GaveUp(Event):
+class GaveUp(Event, frozen=True):
     """A supervisor saw more than `intensity` restarts within `period` and stopped trying."""
 
     event_name: ClassVar[str] = "foundation.supervisor.gave_up"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from foundation_lab.telemetry.event import Count, Event, Flag, Label
 
 
-class HandlerFailure(Event):
+class HandlerFailure(Event, frozen=True):
     """A handler raised; `detached` says whether its policy removed it."""
 
     event_name: ClassVar[str] = "foundation.telemetry.handler.failure"

@@ -1,0 +1,151 @@
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundation_lab.recording import recorder as module
+from foundation_lab.recording.columns import ColumnTypeError, canonical_json, kind_of
+from foundation_lab.recording.recorder import Recorder
+from foundation_lab.simulation.engine import Simulation
+from foundation_lab.telemetry import events
+from tests.recording.models import SEED, busy
+
+
+def test_a_value_of_the_wrong_type_is_named_and_nothing_else_is_lost() -> None:
+    sim = Simulation(seed=SEED)
+    emit = sim.telemetry.emit
+    emit(events.retry.Backoff("a", 1, 0.5, "constant"))
+    emit(events.retry.Backoff("b", 2, "soon", "constant"))  # type: ignore[arg-type]
+    emit(events.retry.Backoff("c", 3, 1.5, "constant"))
+    with pytest.raises(
+        ColumnTypeError, match=r"'delay' of foundation\.retry\.backoff holds float .*'soon' \(event 1"
+    ):
+        _ = sim.recording
+    emit(events.retry.Backoff("d", 4, 2.5, "constant"))
+    frame = sim.recording.frame(events.retry.Backoff)
+    assert frame["service_id"].to_list() == ["a", "b", "c", "d"]
+    assert frame["delay"].to_list() == [0.5, None, 1.5, 2.5]
+    assert len(sim.recording) == sim.recording.events.height == 4
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (events.retry.AttemptStart("a", 1.5, 3), "attempt"),  # type: ignore[arg-type]
+        (events.retry.AttemptStart("a", 2**63, 3), "attempt"),
+        (events.retry.AttemptStart(5, 1, 3), "service_id"),  # type: ignore[arg-type]
+        (events.retry.AttemptStart(None, 1, 3), "service_id"),  # type: ignore[arg-type]
+        (events.retry.AttemptStart("\ud800", 1, 3), "service_id"),
+        (events.circuit_breaker.HealthCheck("a", 2), "healthy"),  # type: ignore[arg-type]
+        (events.circuit_breaker.HealthCheck("a", "yes"), "healthy"),  # type: ignore[arg-type]
+        (events.coordination.Started("s", "vote", "abc"), "agents"),  # type: ignore[arg-type]
+        (events.coordination.Started("s", "vote", ("a", 1)), "agents"),  # type: ignore[arg-type]
+        (events.service.HealthCheck("a", "k", "ok", {"it": object()}), "metrics"),
+        (events.service.HealthCheck("a", "k", "ok", {1: 1, "a": 2}), "metrics"),  # type: ignore[dict-item]
+    ],
+    ids=str,
+)
+def test_each_kind_of_column_refuses_what_it_cannot_hold(event: Any, field: str) -> None:
+    sim = Simulation(seed=SEED)
+    sim.telemetry.emit(event)
+    with pytest.raises(ColumnTypeError, match=f"'{field}'"):
+        _ = sim.recording
+    assert sim.recording.frame(event.event_name)[field].to_list() == [None]
+
+
+def test_a_class_defined_anew_with_other_fields_while_a_run_goes_on_is_reported() -> None:
+    sim = Simulation(seed=SEED)
+
+    def define(field: str) -> type[events.retry.Backoff]:
+        body = {
+            "__annotations__": {field: "Count"},
+            "__module__": events.retry.__name__,
+            "__qualname__": "Redefined",
+            "event_name": "testshop.redefined",
+        }
+        return type(events.retry.Backoff)("Redefined", (module.Event,), body)
+
+    sim.telemetry.emit(define("old")(1))  # type: ignore[call-arg]
+    sim.telemetry.emit(define("new")(2))  # type: ignore[call-arg]
+    with pytest.raises(ColumnTypeError, match="'old' of testshop.redefined .* not None"):
+        _ = sim.recording
+    assert sim.recording.events.height == 2
+
+
+def test_a_loose_field_keeps_the_type_of_its_first_value() -> None:
+    for row_limit in (None, 1):
+        sim = Simulation(seed=SEED, row_limit=row_limit)
+        sim.telemetry.emit("shop.order.placed", metadata={"size": 3})
+        sim.telemetry.emit("shop.order.placed", metadata={"size": None})
+        sim.telemetry.emit("shop.order.placed", metadata={"size": "large"})
+        with pytest.raises(ColumnTypeError, match="'size' of shop.order.placed holds int values"):
+            _ = sim.recording
+        frame = sim.recording.frame("shop.order.placed")
+        assert frame["size"].to_list() == [3, None, None]
+
+
+def test_sets_are_recorded_in_an_order_of_their_own() -> None:
+    assert canonical_json({"tags": {"b", "a", "c"}, "n": frozenset({2, 1})}) == (
+        '{"n":[1,2],"tags":["a","b","c"]}'
+    )
+
+
+@pytest.mark.parametrize(
+    "annotation", [list[str], tuple[int, ...], tuple[str, str], object], ids=str
+)
+def test_no_column_holds_other_types(annotation: Any) -> None:
+    with pytest.raises(TypeError, match="no column holds values of type"):
+        kind_of(annotation)
+
+
+@pytest.mark.parametrize("row_limit", [0, -5])
+def test_a_row_limit_is_1_or_more(row_limit: int) -> None:
+    with pytest.raises(ValueError, match=f"row_limit={row_limit}; give the number of rows"):
+        Recorder(row_limit=row_limit)
+
+
+def test_rows_count_what_is_in_memory_and_on_disk() -> None:
+    sim = busy(row_limit=16)
+    recorder = sim.recorder
+    assert recorder.rows == sim.telemetry.sequence == len(sim.recording) == 400
+    assert len(recorder.spilled) == 400 // 16
+    assert recorder.first == 400
+
+
+def test_the_rows_in_memory_stay_below_the_limit() -> None:
+    sim = Simulation(seed=SEED, row_limit=10)
+    most = 0
+    for step in range(100):
+        sim.telemetry.emit(events.retry.Backoff("a", step, 0.5, "constant"))
+        most = max(most, sim.recorder.rows - sim.recorder.first)
+    assert most == 10
+
+
+def test_spilled_rows_are_removed_when_the_simulation_and_its_recordings_are_gone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.txt").touch()
+    sim = busy(row_limit=50, spill_folder=tmp_path)
+    recording = sim.recording
+    del sim
+    gc.collect()
+    assert len(list(tmp_path.iterdir())) == 2
+    assert recording.events.height == 400
+    del recording
+    gc.collect()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_two_simulations_can_spill_into_one_folder(tmp_path: Path) -> None:
+    first = busy(row_limit=50, spill_folder=tmp_path)
+    second = busy(row_limit=50, spill_folder=tmp_path)
+    assert first.recording.digest == second.recording.digest
+
+
+def test_an_event_takes_little_memory() -> None:
+    sim = Simulation(seed=SEED)
+    for step in range(1000):
+        sim.telemetry.emit(events.retry.Backoff("a", step, 0.5, "constant"))
+    sim.recorder.flush()
+    assert sim.recorder.bytes / 1000 == 32 + 8 + 24  # the spine, the sequence, four fields

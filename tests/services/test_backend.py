@@ -1,0 +1,354 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import simpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foundation_lab.errors import ServiceError
+from foundation_lab.services import Backend, Health
+from foundation_lab.simulation.distributions import exponential
+from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, inject
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from foundation_lab.simulation.faults import Fault
+    from foundation_lab.simulation.process import Process
+
+
+def ask(sim: Simulation, backend: Backend, at: float = 0.0) -> Process:
+    """Start a caller; its value is how it ended, and when."""
+
+    def caller() -> Generator[Any, Any, tuple[str, float]]:
+        yield from sim.sleep(at - sim.now)
+        try:
+            yield from backend.request()
+        except (ServiceError, simpy.Interrupt) as error:
+            return type(error).__name__, sim.now
+        return "ok", sim.now
+
+    return sim.process(caller())
+
+
+def served(sim: Simulation) -> list[tuple[float, str, float, float]]:
+    frame = sim.recording.frame(Backend.Served)
+    return frame.select("time", "outcome", "wait", "service_time").rows()
+
+
+def empty(sim: Simulation, backend: Backend) -> None:
+    sim.check_invariants()
+    assert (backend.serving, backend.waiting) == (0, 0)
+
+
+def test_requests_are_served_first_in_first_out() -> None:
+    sim = Simulation(seed=1)
+    backend = Backend(sim, "db", service_time=2)
+    callers = [ask(sim, backend, at=k / 2) for k in range(3)]
+    sim.run()
+    assert [caller.value for caller in callers] == [("ok", 2.0), ("ok", 4.0), ("ok", 6.0)]
+    assert served(sim) == [(2.0, "ok", 0.0, 2.0), (4.0, "ok", 1.5, 2.0), (6.0, "ok", 3.0, 2.0)]
+    empty(sim, backend)
+
+
+def test_so_many_requests_are_served_at_the_same_time() -> None:
+    sim = Simulation(seed=2)
+    backend = Backend(sim, "db", service_time=1, concurrency=3)
+    callers = [ask(sim, backend) for _ in range(4)]
+    sim.run(until=0.5)
+    assert (backend.serving, backend.waiting) == (3, 1)
+    sim.run()
+    assert [caller.value[1] for caller in callers] == [1.0, 1.0, 1.0, 2.0]
+    empty(sim, backend)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2])
+def test_a_full_line_turns_requests_away(limit: int) -> None:
+    sim = Simulation(seed=3)
+    backend = Backend(sim, "db", service_time=1, queue_limit=limit)
+    callers = [ask(sim, backend) for _ in range(4)]
+    sim.run()
+    outcomes = [caller.value[0] for caller in callers]
+    assert outcomes == ["ok"] * (1 + limit) + ["QueueFull"] * (3 - limit)
+    rejected = sim.recording.frame(Backend.Rejected)
+    assert rejected.select("error", "waiting").rows() == [("QueueFull", limit)] * (3 - limit)
+    empty(sim, backend)
+
+
+@pytest.mark.parametrize(("rate", "failed"), [(0.0, 0), (0.25, 246), (1.0, 1000)])
+def test_a_share_of_the_requests_fails_after_being_served(rate: float, failed: int) -> None:
+    sim = Simulation(seed=4)
+    backend = Backend(sim, "db", service_time=0.001, error_rate=rate)
+    callers = [ask(sim, backend) for _ in range(1000)]
+    sim.run()
+    errors = [caller.value[0] for caller in callers].count("BackendError")
+    assert abs(errors - failed) <= 30 * (0 < rate < 1)
+    assert errors == sim.recording.frame(Backend.Served).filter(outcome="error").height
+
+
+def test_an_outage_drops_what_is_served_and_what_waits_and_refuses_the_rest() -> None:
+    sim = Simulation(seed=5)
+    backend = Backend(sim, "db", service_time=2)
+    inject(sim, backend, [Outage(service="db", start=1, duration=3)])
+    callers = [ask(sim, backend, at) for at in (0, 0.5, 2, 4.5)]
+    sim.run(until=2.5)
+    assert backend.status == "down"
+    assert backend.health() is Health.UNHEALTHY
+    sim.run()
+    assert [caller.value for caller in callers] == [
+        ("ServiceDown", 1.0),
+        ("ServiceDown", 1.0),
+        ("ServiceDown", 2.0),
+        ("ok", 6.5),
+    ]
+    dropped = [row for row in served(sim) if row[1] == "error"]
+    assert sorted(dropped) == [(1.0, "error", 0.0, 1.0), (1.0, "error", 0.5, 0.0)]
+    assert backend.status == "up"
+    empty(sim, backend)
+
+
+def test_a_request_granted_at_the_instant_of_the_outage_is_dropped_too() -> None:
+    sim = Simulation(seed=6)
+    backend = Backend(sim, "db", service_time=1)
+    first, waiter = ask(sim, backend), ask(sim, backend)
+    sim.run(until=0.5)
+    first.callbacks.insert(0, lambda _event: backend.kill())  # after the grant of the place
+    sim.run()
+    assert first.value == ("ok", 1.0)
+    assert waiter.value == ("ServiceDown", 1.0)
+    empty(sim, backend)
+
+
+def test_overlapping_outages_end_with_the_last() -> None:
+    sim = Simulation(seed=7)
+    backend = Backend(sim, "db", service_time=1)
+    faults = [Outage(service="db", start=1, duration=2), Outage(service="db", start=2, duration=3)]
+    inject(sim, backend, faults)
+    callers = [ask(sim, backend, at) for at in (4, 5.5)]
+    sim.run()
+    assert [caller.value for caller in callers] == [("ServiceDown", 4.0), ("ok", 6.5)]
+
+
+def test_a_slow_down_makes_what_begins_under_it_take_longer() -> None:
+    sim = Simulation(seed=8)
+    backend = Backend(sim, "db", service_time=1, concurrency=9)
+    slow = [SlowDown(service="db", start=1, duration=2, factor=f) for f in (3, 2)]
+    inject(sim, backend, slow)
+    callers = [ask(sim, backend, at) for at in (0.5, 1.5, 3.5)]
+    sim.run(until=2)
+    assert backend.status == "impaired"
+    assert backend.health() is Health.DEGRADED
+    sim.run()
+    assert [caller.value[1] for caller in callers] == [1.5, 7.5, 4.5]
+    empty(sim, backend)
+
+
+def test_faults_alike_in_kind_and_start_are_two_faults() -> None:
+    sim = Simulation(seed=9)
+    backend = Backend(sim, "db", service_time=0.5)
+    rates = [ErrorRate(service="db", start=1, duration=d, rate=1) for d in (2, 4)]
+    ids = inject(sim, backend, rates)
+    ids += inject(sim, backend, [ErrorRate(service="db", start=1.0000001, duration=4, rate=1)])
+    assert len(set(ids)) == 3
+    callers = [ask(sim, backend, at) for at in (0, 1.5, 3.5, 6)]
+    sim.run()
+    outcomes = [caller.value[0] for caller in callers]
+    assert outcomes == ["ok", "BackendError", "BackendError", "ok"]
+    cleared = sim.recording.frame(events.fault.Cleared)
+    assert sorted(cleared["fault_id"]) == sorted(ids)
+
+
+def test_leaving_an_error_fault_out_changes_nothing_else() -> None:
+    def run(faults: list[Fault]) -> tuple[list[float], list[str]]:
+        sim = Simulation(seed=10)
+        backend = Backend(sim, "db", service_time=exponential(0.3), error_rate=0.2)
+        inject(sim, backend, faults)
+        for k in range(60):
+            ask(sim, backend, at=float(k))
+        sim.run()
+        frame = sim.recording.frame(Backend.Served)
+        return frame["service_time"].to_list(), frame["outcome"].to_list()
+
+    fault = ErrorRate(service="db", start=20, duration=10, rate=0.9)
+    times, outcomes = run([fault])
+    times_without, outcomes_without = run([])
+    assert times == times_without
+    assert outcomes[:20] + outcomes[30:] == outcomes_without[:20] + outcomes_without[30:]
+    assert outcomes[20:30] != outcomes_without[20:30]
+
+
+def test_a_fault_tells_when_it_takes_hold_and_lets_go() -> None:
+    sim = Simulation(seed=11)
+    backend = Backend(sim, "db", service_time=1)
+    (fault_id,) = inject(sim, backend, [SlowDown(service="db", start=1, duration=2, factor=1.5)])
+    sim.run()
+    injected = sim.recording.frame(events.fault.Injected)
+    cleared = sim.recording.frame(events.fault.Cleared)
+    assert injected.select("time", "service", "fault_id", "kind", "parameters").rows() == [
+        (1.0, "db", fault_id, "slow_down", '{"factor":1.5}')
+    ]
+    assert cleared.select("time", "fault_id", "duration").rows() == [(3.0, fault_id, 2.0)]
+    assert cleared["cause"].to_list() == injected["sequence"].to_list()
+
+
+def test_a_fault_without_end_lasts_for_ever() -> None:
+    sim = Simulation(seed=12)
+    backend = Backend(sim, "db", service_time=1)
+    inject(sim, backend, [Outage(service="db", start=1)])
+    sim.run()
+    assert sim.now == 1
+    assert backend.status == "down"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (Outage(service="db", start=1, duration=0), "outage of 'db': duration=0; give seconds"),
+        (Outage(service="db", start=-1), "a timer cannot fire at -1"),
+        (SlowDown(service="db", start=1, factor=0), "slow_down of 'db': factor=0"),
+        (ErrorRate(service="db", start=1, rate=1.5), "error_rate of 'db': rate=1.5"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_an_error_at_once(fault: Fault, message: str) -> None:
+    sim = Simulation(seed=13)
+    backend = Backend(sim, "db", service_time=1)
+    with pytest.raises(ValueError, match=message):
+        inject(sim, backend, [fault])
+
+
+def test_an_interrupted_caller_abandons_its_place_at_either_stage() -> None:
+    sim = Simulation(seed=14)
+    backend = Backend(sim, "db", service_time=4)
+    serving, waiting, following = (ask(sim, backend) for _ in range(3))
+    sim.run(until=1)
+    waiting.interrupt()
+    sim.run(until=2)
+    serving.interrupt()
+    sim.run()
+    assert following.value == ("ok", 6.0)
+    abandoned = sim.recording.frame(Backend.Abandoned)
+    assert abandoned.select("stage", "duration").rows() == [("waiting", 1.0), ("serving", 2.0)]
+    assert sim.now == 6
+    empty(sim, backend)
+
+
+def test_a_caller_who_left_at_the_instant_of_the_outage_is_not_told_of_it() -> None:
+    sim = Simulation(seed=15)
+    backend = Backend(sim, "db", service_time=4)
+
+    def caller() -> Generator[Any, Any, str]:
+        try:
+            yield from backend.request()
+        except simpy.Interrupt:
+            yield from sim.sleep(1)
+        return "went on"
+
+    process = sim.process(caller())
+
+    def chaos() -> Generator[Any, Any, None]:
+        yield from sim.sleep(2)
+        process.interrupt()
+        backend.kill()
+
+    sim.process(chaos())
+    sim.run()
+    assert process.value == "went on"
+    empty(sim, backend)
+
+
+def test_a_killed_backend_serves_again_after_its_restart() -> None:
+    sim = Simulation(seed=16)
+    backend = Backend(sim, "db", service_time=2, concurrency=2)
+    callers = [ask(sim, backend, at) for at in (0, 0, 0, 2, 3)]
+    sim.call_at(1, backend.kill)
+    sim.call_at(2.5, backend.restart)
+    sim.run()
+    assert [caller.value for caller in callers] == [
+        *[("ServiceDown", 1.0)] * 3,
+        ("ServiceDown", 2.0),
+        ("ok", 5.0),
+    ]
+    empty(sim, backend)
+
+
+def test_a_busy_backend_with_a_line_is_degraded() -> None:
+    sim = Simulation(seed=17)
+    backend = Backend(sim, "db", service_time=2, health_interval=1)
+    ask(sim, backend, 0.5)
+    ask(sim, backend, 1.5)
+    sim.run(until=3.2)
+    frame = sim.recording.frame(Backend.ServiceHealth)
+    assert frame["status"].to_list() == ["healthy", "degraded", "healthy"]
+    assert frame["metrics"][1] == '{"serving":1,"waiting":1}'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"service_time": -1}, "value=-1"),
+        ({"service_time": 1, "concurrency": 0}, "concurrency=0"),
+        ({"service_time": 1, "queue_limit": -1}, "queue_limit=-1"),
+        ({"service_time": 1, "error_rate": 1.1}, "error_rate=1.1"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_at_once(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Backend(Simulation(seed=18), "db", **arguments)
+
+
+tenths = st.integers(0, 20).map(lambda k: k / 10)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    arrivals=st.lists(tenths, max_size=8),
+    interrupts=st.lists(st.tuples(tenths, st.integers(0, 7)), max_size=5),
+    outages=st.lists(st.tuples(tenths, st.sampled_from([0.1, 0.5])), max_size=2),
+    kills=st.lists(tenths, max_size=2),
+    concurrency=st.integers(1, 3),
+    limit=st.sampled_from([None, 0, 1]),
+)
+def test_every_request_leaves_once_and_no_place_is_lost(
+    arrivals: list[float],
+    interrupts: list[tuple[float, int]],
+    outages: list[tuple[float, float]],
+    kills: list[float],
+    concurrency: int,
+    limit: int | None,
+) -> None:
+    sim = Simulation(seed=19)
+    backend = Backend(sim, "db", service_time=0.3, concurrency=concurrency, queue_limit=limit)
+    sim.telemetry.attach("laws", "**", lambda _record: sim.check_invariants(), on_error="raise")
+
+    def caller(at: float) -> Generator[Any, Any, None]:
+        try:
+            yield from sim.sleep(at)
+            asked.append(at)
+            yield from backend.request()
+        except (ServiceError, simpy.Interrupt):
+            pass
+
+    def interrupt(which: int) -> None:
+        if which < len(callers) and callers[which].is_alive:
+            callers[which].interrupt()
+
+    def bounce() -> None:
+        backend.kill()
+        if not backend.up:
+            backend.restart()
+
+    asked: list[float] = []
+    callers = [sim.process(caller(at)) for at in arrivals]
+    inject(sim, backend, [Outage(service="db", start=s, duration=d) for s, d in outages])
+    for time, which in interrupts:
+        sim.call_at(time, lambda which=which: interrupt(which))  # type: ignore[misc]
+    for time in kills:
+        sim.call_at(time, bounce)
+    sim.run()
+    empty(sim, backend)
+    left = [Backend.Served, Backend.Rejected, Backend.Abandoned]
+    assert sum(sim.recording.frame(event).height for event in left) == len(asked)
