@@ -11,12 +11,14 @@ lab.replay(recording, rules=[...]).alerts            # its events, to handlers a
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
+from pydantic import ValidationError
 
 from foundation_lab.alerting import (
     AlertHistory,
@@ -62,7 +64,8 @@ class Reproduction(msgspec.Struct, frozen=True):
 
     Attributes:
         recording: The new recording.
-        difference: The first event that differs from the old one; ``None`` when none does.
+        difference: The first event that differs from the old one; ``None`` when none does. What
+            would have come after the end of a run that was interrupted is no difference.
     """
 
     recording: Recording
@@ -70,7 +73,7 @@ class Reproduction(msgspec.Struct, frozen=True):
 
     @property
     def identical(self) -> bool:
-        """Whether both recordings have the same digest."""
+        """Whether the same happened again."""
         return self.difference is None
 
 
@@ -100,9 +103,14 @@ def run(
 
     Raises:
         InvalidFile: The scenario cannot be used; the message lists everything that is wrong.
+        UnknownName: A rule escalates to a notifier that there is not.
+        ValueError: There are overrides, but no file that they could change.
         SimulationFailed: A model failed; the exception carries the recording up to there.
     """
     if isinstance(scenario, Scenario):
+        if overrides:
+            message = f"overrides={list(overrides)!r} change a file; change this scenario in Python"
+            raise ValueError(message)
         changes = {"seed": seed, "horizon": until}
         given = {key: value for key, value in changes.items() if value is not None}
         chosen = Scenario.model_validate({**scenario.model_dump(), **given}) if given else scenario
@@ -147,18 +155,28 @@ def reproduce(recording: Recording) -> Reproduction:
     """Run the scenario of a recording again, and compare.
 
     Raises:
-        InvalidRecording: It holds no scenario: its model was written in Python.
+        InvalidRecording: It holds no scenario: its model was written in Python; or one that this
+            version cannot use.
     """
-    data = recording.facts.scenario
-    if data is None:
+    facts = recording.facts
+    if facts.scenario is None:
         message = (
-            f"recording {recording.facts.name!r} holds no scenario to run again: its model was "
-            "written in Python; run that again and use first_difference"
+            f"recording {facts.name!r} holds no scenario to run again: its model was written in "
+            "Python; run that again and use first_difference"
         )
         raise InvalidRecording(message)
-    again = Scenario.model_validate_json(msgspec.json.encode(data))
-    fresh = _run(again, recording.facts.until)
-    return Reproduction(fresh, first_difference(recording, fresh))
+    try:
+        scenario = Scenario.model_validate_json(msgspec.json.encode(facts.scenario))
+    except ValidationError as error:
+        message = f"recording {facts.name!r} holds a scenario that cannot be used: {error}"
+        raise InvalidRecording(message) from error
+    if facts.status == "complete":
+        fresh = _run(scenario, facts.until)
+        return Reproduction(fresh, first_difference(recording, fresh))
+    fresh = _run_through(scenario, facts.until)
+    difference = first_difference(recording, fresh)
+    came_later = difference is not None and difference.left is None
+    return Reproduction(fresh, None if came_later else difference)
 
 
 def replay(
@@ -210,6 +228,15 @@ def _watched(
             yield shown
     else:
         yield progress or None
+
+
+def _run_through(scenario: Scenario, until: float) -> Recording:
+    """Run a scenario up to a time and everything at that time, or until it fails."""
+    try:
+        return _run(scenario, math.nextafter(until, math.inf))
+    except SimulationFailed as error:
+        failed: Recording = error.recording
+        return failed
 
 
 @contextmanager

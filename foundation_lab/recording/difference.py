@@ -33,7 +33,9 @@ class Difference(msgspec.Struct, frozen=True):
             event = self.right if self.left is None else self.left
             name = event["event"] if event else "?"
             return f"event {self.sequence} ({name}) exists in the {longer} recording only"
-        lines = [f"event {self.sequence} ({self.left['event']}) at t={self.left['time']:g} differs:"]
+        lines = [
+            f"event {self.sequence} ({self.left['event']}) at t={self.left['time']:g} differs:"
+        ]
         lines += [
             f"  {name}: {self.left.get(name)!r} != {self.right.get(name)!r}" for name in self.fields
         ]
@@ -48,7 +50,9 @@ def first_difference(left: Recording, right: Recording) -> Difference | None:
     if left.digest == right.digest:
         return None
     candidates = [_first_in_spine(left, right)]
-    deterministic = {n for n, facts in {**left.tables, **right.tables}.items() if facts.deterministic}
+    deterministic = {
+        n for n, facts in {**left.tables, **right.tables}.items() if facts.deterministic
+    }
     candidates += [_first_in_table(left, right, name) for name in sorted(deterministic)]
     found = [sequence for sequence in candidates if sequence is not None]
     if not found:
@@ -62,7 +66,9 @@ def first_difference(left: Recording, right: Recording) -> Difference | None:
 
 def _first_in_spine(left: Recording, right: Recording) -> int | None:
     columns = ("event", "time", "node", "process", "correlation_id", "cause")
-    return _first(left.events.select("sequence", *columns), right.events.select("sequence", *columns))
+    return _first(
+        left.events.select("sequence", *columns), right.events.select("sequence", *columns)
+    )
 
 
 def _first_in_table(left: Recording, right: Recording, name: str) -> int | None:
@@ -74,7 +80,9 @@ def _first_in_table(left: Recording, right: Recording, name: str) -> int | None:
 
 def _with_columns_of(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """Return a frame with nulls for what only `other` has, in an order that both can share."""
-    foreign = [pl.lit(None, other.schema[c]).alias(c) for c in other.columns if c not in frame.columns]
+    foreign = [
+        pl.lit(None, other.schema[c]).alias(c) for c in other.columns if c not in frame.columns
+    ]
     frame = frame.with_columns(foreign)
     return frame.select(sorted(frame.columns))
 
@@ -82,7 +90,9 @@ def _with_columns_of(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 def _first(one: pl.DataFrame, two: pl.DataFrame) -> int | None:
     rows = min(one.height, two.height)
     a, b = one.head(rows), two.head(rows)
-    unequal = pl.Series([False]).new_from_index(0, rows) if rows else pl.Series([], dtype=pl.Boolean)
+    unequal = (
+        pl.Series([False]).new_from_index(0, rows) if rows else pl.Series([], dtype=pl.Boolean)
+    )
     for column in one.columns:
         if a.schema[column] == b.schema[column]:
             unequal |= a[column].ne_missing(b[column])

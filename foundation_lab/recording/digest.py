@@ -27,9 +27,7 @@ DERIVED = ("service", "duration")
 """Spine columns that repeat what the tables hold."""
 
 
-def digest_of(
-    spine: Iterable[pl.DataFrame], tables: Mapping[str, Iterable[pl.DataFrame]]
-) -> str:
+def digest_of(spine: Iterable[pl.DataFrame], tables: Mapping[str, Iterable[pl.DataFrame]]) -> str:
     """Return the SHA-256 digest of a recording in hex.
 
     Args:

@@ -73,7 +73,8 @@ def _series(column: Column, texts: pl.Series) -> pl.Series:
 def _lists(codes: np.ndarray[Any, Any], texts: pl.Series) -> pl.Series:
     used = np.unique(codes[codes != NO_CODE])
     lists = pl.Series([json.loads(texts[int(code)]) for code in used], dtype=pl.List(pl.String))
-    return lists.gather(pl.Series(np.searchsorted(used, codes)))
+    places = np.where(codes == NO_CODE, NO_CODE, np.searchsorted(used, codes))
+    return lists.gather(_integers(places, null=NO_CODE))
 
 
 def _decode(codes: np.ndarray[Any, Any], texts: pl.Series) -> pl.Series:

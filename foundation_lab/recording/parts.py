@@ -89,7 +89,9 @@ def parts_of(recorder: Recorder) -> list[Part]:
     recorder.flush()  # may spill
     parts: list[Part] = []
     for folder in recorder.spilled:
-        tables = msgspec.json.decode((folder / "part.json").read_bytes(), type=dict[str, TableFacts])
+        tables = msgspec.json.decode(
+            (folder / "part.json").read_bytes(), type=dict[str, TableFacts]
+        )
         parts.append(FolderPart(folder, tables))
     return [*parts, MemoryPart(recorder)]
 

@@ -219,7 +219,9 @@ class Recorder:
         from foundation_lab.recording.parts import write_part  # noqa: PLC0415  (polars is heavy)
 
         if self._own_folder is None:
-            self._own_folder = Path(tempfile.mkdtemp(prefix="foundation-lab-", dir=self._spill_folder))
+            self._own_folder = Path(
+                tempfile.mkdtemp(prefix="foundation-lab-", dir=self._spill_folder)
+            )
             weakref.finalize(self, shutil.rmtree, self._own_folder, ignore_errors=True)
         part = self._own_folder / f"part-{len(self.spilled):06d}"
         write_part(self, part)

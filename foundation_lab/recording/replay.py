@@ -63,9 +63,7 @@ def _of(recording: Recording, name: str) -> Iterator[Record]:
     make = _maker(recording, name, fields)
     for row in frame.select(*stamps, *fields).iter_rows():
         sequence, time, node, process, correlation_id, cause, *values = row
-        yield Record(
-            sequence, time, name, make(values), node, process, correlation_id, cause
-        )
+        yield Record(sequence, time, name, make(values), node, process, correlation_id, cause)
 
 
 def _maker(

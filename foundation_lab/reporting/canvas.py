@@ -6,7 +6,6 @@ alerts as marks on their upper edge, and a subtitle that says what was left out.
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from foundation_lab.reporting.palette import (
     RESOLVED_COLOUR,
 )
 from foundation_lab.reporting.spans import alert_spans, fault_spans
+from foundation_lab.reporting.style import base_layout, label
 from foundation_lab.reporting.timeline import Timeline
-from foundation_lab.reporting.units import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +39,6 @@ MOST_BANDS = 60
 
 MOST_MARKS = 500
 """How many alerts are marked on a chart."""
-
-LONGEST_LABEL = 40
-"""How many characters of a name are shown."""
 
 
 class Canvas:
@@ -173,7 +169,7 @@ class Canvas:
         if timeline.title.startswith("wall"):
             self.figure.update_xaxes(type="date", hoverformat=None)
         self.figure.update_xaxes(title_text=timeline.title, row=self._panels)
-        self.figure.update_layout({**_layout(self._title, self.notes, self._height), **layout})
+        self.figure.update_layout({**base_layout(self._title, self.notes, self._height), **layout})
         return self.figure
 
     def _kept(self, times: Any, values: Any) -> Any:
@@ -204,9 +200,8 @@ class Canvas:
                 y0=0,
                 y1=1,
                 layer="below",
-                fillcolor=FAULT_COLOUR,
-                opacity=0.16,
-                line={"width": 1, "color": FAULT_COLOUR},
+                fillcolor=f"{FAULT_COLOUR}29",
+                line={"width": 1, "color": f"{FAULT_COLOUR}80"},
                 name="fault on",
                 legendgroup="fault on",
                 showlegend=number == 0,
@@ -272,74 +267,9 @@ class Canvas:
         )
 
 
-def nothing(title: str, note: str) -> go.Figure:
-    """Return a figure that says in words why it shows nothing."""
-    figure = go.Figure()
-    figure.update_layout(
-        **{**_layout(title, [], 180), "margin": {"l": 20, "r": 20, "t": 70, "b": 20}},
-        annotations=[
-            {
-                "text": label(note, 200),
-                "showarrow": False,
-                "xref": "paper",
-                "yref": "paper",
-                "x": 0.5,
-                "y": 0.5,
-                "font": {"size": 14, "color": "#52606d"},
-            }
-        ],
-    )
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    return figure
-
-
-def label(text: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a text that plotly shows as it is, cut at `longest` characters.
-
-    Plotly reads tags and entities in whatever it shows.
-    """
-    shown = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return html.escape(shown, quote=False)
-
-
-def span_text(what: str, start: float, duration: float) -> str:
-    """Return a span in words, for the pointer."""
-    return f"{what}, from {start:.6g} s, for {duration_text(duration)}"
-
-
 _MARGINS = 170
 _FEW = 6
 _TALL = 320
-
-
-def _layout(title: str, notes: Sequence[str], height: int) -> dict[str, Any]:
-    return {
-        "template": "plotly_white",
-        "title": {
-            "text": title,
-            "x": 0,
-            "xref": "paper",
-            "font": {"size": 18},
-            "subtitle": {"text": " · ".join(notes), "font": {"size": 12, "color": "#52606d"}},
-        },
-        "font": {
-            "family": "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
-            "color": BLACK,
-        },
-        "height": height,
-        "margin": {"l": 60, "r": 24, "t": 80, "b": 60},
-        "legend": {
-            "orientation": "h",
-            "yref": "container",
-            "yanchor": "bottom",
-            "y": 0,
-            "x": 0,
-            "xanchor": "left",
-        },
-        "hovermode": "closest",
-        "barmode": "stack",
-    }
 
 
 def _plain(place: Any) -> Any:

@@ -23,7 +23,8 @@ import plotly.graph_objects as go
 import polars as pl
 
 from foundation_lab.analytics import tumbling
-from foundation_lab.reporting.canvas import Canvas, label, nothing, span_text
+from foundation_lab.reporting.bars import breakers, incidents
+from foundation_lab.reporting.canvas import Canvas
 from foundation_lab.reporting.clients import OUTCOMES
 from foundation_lab.reporting.latency import QUANTILES
 from foundation_lab.reporting.levels import (
@@ -33,30 +34,32 @@ from foundation_lab.reporting.levels import (
     waiting_owners,
 )
 from foundation_lab.reporting.palette import (
-    ALERT_COLOUR,
     BLACK,
     BLUE,
-    FAULT_COLOUR,
     GREEN,
     ORANGE,
     OUTCOME_COLOURS,
     PERCENTILE_COLOURS,
     RED,
     SERIES_COLOURS,
-    STATE_COLOURS,
 )
-from foundation_lab.reporting.spans import alert_spans, breaker_spans, fault_spans
+from foundation_lab.reporting.style import label, nothing
 from foundation_lab.reporting.units import duration_text, unit_of
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from foundation_lab.recording.recording import Recording
     from foundation_lab.reporting.timeline import Timeline
 
-MOST_ROWS = 30
-"""How many rows a chart of bars has."""
+__all__ = [
+    "breakers",
+    "coordination",
+    "event_rates",
+    "incidents",
+    "latency",
+    "pools",
+    "throughput",
+]
 
 MOST_POOLS = 4
 """How many pools have panels."""
@@ -142,69 +145,6 @@ def throughput(
     canvas.notes.append(f"by outcome, in windows of {duration_text(width)}")
     canvas.figure.update_yaxes(title_text="requests a second", rangemode="tozero")
     return canvas.finish(hovermode="x unified", bargap=0)
-
-
-def breakers(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
-    """Return the states of the circuit breakers over time, one row each.
-
-    Of more than 30 breakers, those with the most changes are shown.
-    """
-    title = "States of circuit breakers"
-    spans = breaker_spans(recording)
-    if spans.is_empty():
-        return nothing(title, "There is no circuit breaker in this recording.")
-    names, shown = _busiest(spans, "service")
-    canvas = _bar_canvas(recording, title, names, shown, wall_clock=wall_clock)
-    for state, colour in STATE_COLOURS.items():
-        own = _in_rows(spans.filter(pl.col("state") == state), "service", shown)
-        if own.height:
-            texts = [
-                span_text(
-                    f"{row['service']} {state.replace('_', '-')}", row["start"], row["duration"]
-                )
-                for row in own.iter_rows(named=True)
-            ]
-            canvas.bars(state.replace("_", "-"), own.with_columns(text=pl.Series(texts)), colour)
-    canvas.rows(shown)
-    return canvas.finish()
-
-
-def incidents(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
-    """Return when faults were on and when alerts fired, one row for each fault and each alert rule.
-
-    Of more than 30 rows, those with the most spans are shown.
-    """
-    title = "Faults and alerts"
-    faults = fault_spans(recording).select(
-        pl.format("{} {}", "kind", "service").alias("name"),
-        "start",
-        "duration",
-        kind=pl.lit("fault"),
-    )
-    alerts = alert_spans(recording).select(
-        pl.when(pl.col("key") == "")
-        .then("rule")
-        .otherwise(pl.format("{} [{}]", "rule", "key"))
-        .alias("name"),
-        "start",
-        "duration",
-        kind=pl.lit("alert"),
-    )
-    spans = pl.concat([faults, alerts])
-    if spans.is_empty():
-        return nothing(title, "No fault was injected and no alert fired in this recording.")
-    names, shown = _busiest(spans, "name")
-    canvas = _bar_canvas(recording, title, names, shown, wall_clock=wall_clock)
-    for kind, colour in (("fault", FAULT_COLOUR), ("alert", ALERT_COLOUR)):
-        own = _in_rows(spans.filter(pl.col("kind") == kind), "name", shown)
-        if own.height:
-            texts = [
-                span_text(f"{kind} {row['name']}", row["start"], row["duration"])
-                for row in own.iter_rows(named=True)
-            ]
-            canvas.bars(kind, own.with_columns(text=pl.Series(texts)), colour)
-    canvas.rows(shown)
-    return canvas.finish(incidents=False)
 
 
 def pools(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
@@ -349,33 +289,3 @@ def _windows(
     last = end - min(width, timeline.span) * 1e-6
     inside = frame.with_columns(time=pl.min_horizontal("time", pl.lit(last)))
     return tumbling(inside, width, column, start=begin, end=end, q=QUANTILES)
-
-
-def _busiest(spans: pl.DataFrame, by: str) -> tuple[list[str], list[str]]:
-    """Return all rows of a chart, and those that are shown, from the bottom to the top."""
-    sizes = spans.group_by(by, maintain_order=True).len()
-    names = sizes[by].to_list()
-    shown = sizes.sort("len", descending=True, maintain_order=True)[by].head(MOST_ROWS).to_list()
-    return names, [name for name in reversed(names) if name in set(shown)]
-
-
-def _bar_canvas(
-    recording: Recording,
-    title: str,
-    names: Sequence[str],
-    shown: Sequence[str],
-    *,
-    wall_clock: bool,
-) -> Canvas:
-    height = 30 * len(shown) + 30
-    canvas = Canvas(recording, title, wall_clock=wall_clock, series=4, panel_height=height)
-    if len(shown) < len(names):
-        canvas.notes.append(f"the {len(shown)} busiest of {len(names)} rows")
-    return canvas
-
-
-def _in_rows(spans: pl.DataFrame, by: str, shown: Sequence[str]) -> pl.DataFrame:
-    places = pl.DataFrame(
-        {by: list(shown), "row": range(len(shown))}, schema_overrides={by: pl.String}
-    )
-    return spans.join(places, on=by, how="inner", maintain_order="left")

@@ -220,7 +220,7 @@ def _cards(summary: Summary) -> list[Card]:
             Card(
                 "Success",
                 share_text(requests.success),
-                f"{requests.finished - requests.ok:,} did not come back well",
+                f"{requests.finished - requests.ok:,} not ok",
                 _grade(requests.success),
             ),
             Card(
@@ -236,7 +236,13 @@ def _cards(summary: Summary) -> list[Card]:
         ]
     cards.append(Card("Errors", f"{errors:,}", f"in {_groups(summary):,} groups"))
     if summary.breakers:
-        cards.append(Card("Breakers opened", f"{opened:,}", f"{len(summary.breakers):,} breakers"))
+        cards.append(
+            Card(
+                "Breakers opened",
+                f"{opened:,}",
+                f"by {sum(b.opened > 0 for b in summary.breakers):,} of {len(summary.breakers):,}",
+            )
+        )
     cards += [
         Card("Faults", f"{len(summary.faults):,}", f"{_open(summary.faults)} still on"),
         Card("Alerts", f"{len(summary.alerts):,}", f"{_open(summary.alerts)} still firing"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from foundation_lab.reporting.latency import Latency
+    from foundation_lab.reporting.failures import Failures
+    from foundation_lab.reporting.sessions import Protocol
     from foundation_lab.reporting.summary import Summary
 
 Kind = Literal["text", "count", "number", "seconds", "time", "share"]
@@ -42,6 +43,37 @@ class Table(NamedTuple):
     note: str = ""
 
 
+def tables(summary: Summary) -> tuple[Table, ...]:
+    """Return the tables of a summary in the order of a report; those without rows are left out."""
+    everybody = (summary.requests,) if len(summary.clients) > 1 else ()
+    failures = summary.failures
+    found = (
+        _table("objectives", "Objectives", _OBJECTIVES, summary.objectives),
+        _table("clients", "Requests by client", _CLIENTS, (*summary.clients, *everybody)),
+        _table("durations", "Durations by service", _TIMINGS, summary.timings),
+        _table("services", "Services", _SERVICES, summary.services),
+        _table("breakers", "Circuit breakers", _BREAKERS, summary.breakers),
+        _table("pools", "Connection pools", _POOLS, summary.pools),
+        _table("backends", "Backends", _BACKENDS, summary.backends),
+        _table("retries", "Retries", _RETRIES, summary.retries),
+        _table("limiters", "Rate limiters", _LIMITERS, summary.limiters),
+        _table("resources", "Limited resources", _RESOURCES, summary.resources),
+        _table(
+            "errors",
+            "Errors",
+            _FAILURES,
+            failures.groups,
+            note="An error that passes through several services counts once in each.",
+            last=_others(failures),
+        ),
+        _table("faults", "Faults", _FAULTS, summary.faults),
+        _table("alerts", "Alerts", _ALERTS, summary.alerts),
+        _table("sessions", "Coordination of agents", _PROTOCOLS, summary.protocols),
+        _table("events", "Events", _EVENTS, summary.events.items()),
+    )
+    return tuple(table for table in found if table.rows)
+
+
 def cell_text(value: Any, kind: Kind) -> str:
     """Return a value as a reader wants to see it.
 
@@ -49,27 +81,6 @@ def cell_text(value: Any, kind: Kind) -> str:
     ('250 ms', '25 %', '—')
     """
     return "—" if value is None else _TEXTS[kind](value)
-
-
-def tables(summary: Summary) -> tuple[Table, ...]:
-    """Return the tables of a summary in the order of a report; those without rows are left out."""
-    found = (
-        _clients(summary),
-        _timings(summary),
-        _services(summary),
-        _breakers(summary),
-        _pools(summary),
-        _backends(summary),
-        _retries(summary),
-        _limiters(summary),
-        _resources(summary),
-        _failures(summary),
-        _faults(summary),
-        _alerts(summary),
-        _protocols(summary),
-        _events(summary),
-    )
-    return tuple(table for table in found if table.rows)
 
 
 _TEXTS: dict[Kind, Callable[[Any], str]] = {
@@ -81,316 +92,161 @@ _TEXTS: dict[Kind, Callable[[Any], str]] = {
     "share": share_text,
 }
 
+_Spec = tuple[tuple[str, Kind, Callable[[Any], Any]], ...]
+"""For each column: its name, what it holds, and how to get that from an entry of the summary."""
+
 
 def _table(
-    name: str, title: str, columns: dict[str, Kind], rows: Iterable[tuple[Any, ...]], note: str = ""
+    name: str,
+    title: str,
+    spec: _Spec,
+    entries: Iterable[Any],
+    *,
+    note: str = "",
+    last: tuple[tuple[Any, ...], ...] = (),
 ) -> Table:
-    return Table(name, title, tuple(Column(*item) for item in columns.items()), tuple(rows), note)
+    rows = (tuple(get(entry) for _, _, get in spec) for entry in entries)
+    columns = tuple(Column(column, kind) for column, kind, _ in spec)
+    return Table(name, title, columns, (*rows, *last), note)
 
 
-def _times(prefix: str = "") -> dict[str, Kind]:
-    return {f"{prefix}{name}": "seconds" for name in ("mean", "p50", "p95", "p99", "max")}
-
-
-def _of(latency: Latency) -> tuple[float | None, ...]:
-    return latency.mean, latency.p50, latency.p95, latency.p99, latency.max
-
-
-def _clients(summary: Summary) -> Table:
-    counts = ("started", "finished", "in flight", "ok", "error", "timeout", "rejected", "cancelled")
-    everybody = (summary.requests,) if len(summary.clients) > 1 else ()
-    columns: dict[str, Kind] = {
-        "client": "text",
-        **dict.fromkeys(counts, "count"),
-        "success": "share",
-        "per second": "number",
-        **_times(),
-    }
-    rows = (
-        (
-            client.name,
-            *(getattr(client, name.replace(" ", "_")) for name in counts),
-            client.success,
-            client.throughput,
-            *_of(client.latency),
-        )
-        for client in (*summary.clients, *everybody)
+def _fields(kind: Kind, *paths: str) -> _Spec:
+    """Return columns that are called like the attributes they show: ``wait.p95`` is "wait p95"."""
+    return tuple(
+        (path.replace("_", " ").replace(".", " "), kind, attrgetter(path)) for path in paths
     )
-    return _table("clients", "Requests by client", columns, rows)
 
 
-def _timings(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {"service": "text", "event": "text", "count": "count", **_times()}
-    rows = ((t.service, t.event, t.duration.count, *_of(t.duration)) for t in summary.timings)
-    return _table("durations", "Durations by service", columns, rows)
+def _named(name: str, kind: Kind, path: str) -> _Spec:
+    return ((name, kind, attrgetter(path)),)
 
 
-def _services(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {
-        "service": "text",
-        "kind": "text",
-        "pid": "text",
-        "status": "text",
-        "health": "text",
-        "restarts": "count",
-        "down for": "seconds",
-        "events": "count",
-    }
-    rows = (
-        (
-            s.name,
-            s.kind,
-            s.pid,
-            s.status,
-            s.health,
-            s.restarts,
-            s.down_seconds,
-            sum(s.events.values()),
-        )
-        for s in summary.services
+def _latency(path: str) -> _Spec:
+    return tuple(
+        (name, "seconds", attrgetter(f"{path}.{name}"))
+        for name in ("mean", "p50", "p95", "p99", "max")
     )
-    return _table("services", "Services", columns, rows)
 
 
-def _breakers(summary: Summary) -> Table:
-    states = ("closed", "half_open", "open", "down")
-    counts = ("opened", "calls", "succeeded", "failed", "timeouts", "ignored", "rejected")
-    columns: dict[str, Kind] = {
-        "breaker": "text",
-        "state": "text",
-        **dict.fromkeys(counts, "count"),
-        **{f"{state.replace('_', '-')} for": "seconds" for state in states},
-    }
-    rows = (
-        (
-            b.name,
-            b.state.replace("_", "-"),
-            *(getattr(b, count) for count in counts),
-            *(b.seconds.get(state, 0.0) for state in states),
-        )
-        for b in summary.breakers
+def _others(failures: Failures) -> tuple[tuple[Any, ...], ...]:
+    if not failures.other_groups:
+        return ()
+    return (
+        (f"{failures.other_groups:,} other groups", None, None, failures.other_count, None, None),
     )
-    return _table("breakers", "Circuit breakers", columns, rows)
 
 
-def _pools(summary: Summary) -> Table:
-    counts = ("capacity", "acquired", "failed", "timeouts", "active", "peak_active")
-    columns: dict[str, Kind] = {
-        "pool": "text",
-        **{count.replace("_", " "): "count" for count in counts},
-        "mean active": "number",
-        "utilisation": "share",
-        "waited": "count",
-        "peak waiting": "count",
-        "wait mean": "seconds",
-        "wait p95": "seconds",
-        "wait max": "seconds",
-        "held mean": "seconds",
-    }
-    rows = (
-        (
-            p.name,
-            *(getattr(p, count) for count in counts),
-            p.mean_active,
-            p.utilisation,
-            p.waited,
-            p.peak_waiting,
-            p.wait.mean,
-            p.wait.p95,
-            p.wait.max,
-            p.held.mean,
-        )
-        for p in summary.pools
-    )
-    return _table("pools", "Connection pools", columns, rows)
+def _results(protocol: Protocol) -> str | None:
+    return ", ".join(f"{result}: {count:,}" for result, count in protocol.results.items()) or None
 
 
-def _backends(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {
-        "backend": "text",
-        **dict.fromkeys(("served", "failed", "rejected", "abandoned", "places"), "count"),
-        "mean busy": "number",
-        "utilisation": "share",
-        "wait mean": "seconds",
-        "wait p95": "seconds",
-        "service mean": "seconds",
-        "service p95": "seconds",
-    }
-    rows = (
-        (
-            b.name,
-            b.served,
-            b.failed,
-            b.rejected,
-            b.abandoned,
-            b.concurrency,
-            b.mean_busy,
-            b.utilisation,
-            b.wait.mean,
-            b.wait.p95,
-            b.service_time.mean,
-            b.service_time.p95,
-        )
-        for b in summary.backends
-    )
-    return _table("backends", "Backends", columns, rows)
+def _closed(name: str) -> _Spec:
+    return ((name, "text", lambda span: "no" if span.open else "yes"),)
 
 
-def _retries(summary: Summary) -> Table:
-    counts = ("succeeded", "recovered", "failed_attempts", "exhausted", "ignored")
-    columns: dict[str, Kind] = {
-        "retry": "text",
-        "calls": "count",
-        "attempts": "count",
-        "attempts per call": "number",
-        **{count.replace("_", " "): "count" for count in counts},
-        "backoff": "seconds",
-    }
-    rows = (
-        (
-            r.name,
-            r.calls,
-            r.attempts,
-            r.attempts_per_call,
-            *(getattr(r, count) for count in counts),
-            r.backoff_seconds,
-        )
-        for r in summary.retries
-    )
-    return _table("retries", "Retries", columns, rows)
-
-
-def _limiters(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {
-        "limiter": "text",
-        "allowed": "count",
-        "denied": "count",
-        "denied share": "share",
-    }
-    rows = ((x.name, x.allowed, x.denied, x.denied_share) for x in summary.limiters)
-    return _table("limiters", "Rate limiters", columns, rows)
-
-
-def _resources(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {
-        "resource": "text",
-        **dict.fromkeys(("acquired", "released", "exhausted"), "count"),
-        "wait mean": "seconds",
-        "wait max": "seconds",
-        "held mean": "seconds",
-    }
-    rows = (
-        (r.name, r.acquired, r.released, r.exhausted, r.wait.mean, r.wait.max, r.held.mean)
-        for r in summary.resources
-    )
-    return _table("resources", "Limited resources", columns, rows)
-
-
-def _failures(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {
-        "error": "text",
-        "emitter": "text",
-        "event": "text",
-        "count": "count",
-        "first": "time",
-        "last": "time",
-    }
-    found = summary.failures
-
-    def rows() -> Iterator[tuple[Any, ...]]:
-        for f in found.groups:
-            yield f.error, f.service, f.event, f.count, f.first, f.last
-        if found.other_groups:
-            yield f"{found.other_groups:,} other groups", None, None, found.other_count, None, None
-
-    note = "An error that passes through several services counts once in each."
-    return _table("errors", "Errors", columns, rows(), note)
-
-
-def _faults(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {
-        "fault": "text",
-        "service": "text",
-        "from": "time",
-        "to": "time",
-        "duration": "seconds",
-        "cleared": "text",
-        "parameters": "text",
-        "id": "text",
-    }
-    rows = (
-        (f.kind, f.service, f.start, f.end, f.duration, _no(f.open), f.parameters, f.fault_id)
-        for f in summary.faults
-    )
-    return _table("faults", "Faults", columns, rows)
-
-
-def _alerts(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {
-        "rule": "text",
-        "key": "text",
-        "severity": "text",
-        "value": "number",
-        "pending": "time",
-        "fired": "time",
-        "until": "time",
-        "duration": "seconds",
-        "resolved": "text",
-        "notified": "count",
-        "undelivered": "count",
-    }
-    rows = (
-        (
-            a.rule,
-            a.key,
-            a.severity,
-            a.value,
-            a.pending,
-            a.start,
-            a.end,
-            a.duration,
-            _no(a.open),
-            a.notified,
-            a.undelivered,
-        )
-        for a in summary.alerts
-    )
-    return _table("alerts", "Alerts", columns, rows)
-
-
-def _protocols(summary: Summary) -> Table:
-    before = ("started", "completed", "failed", "running", "timeouts")
-    after = ("sent", "received", "dropped", "votes")
-    columns: dict[str, Kind] = {
-        "protocol": "text",
-        **dict.fromkeys(before, "count"),
-        "duration mean": "seconds",
-        "duration p95": "seconds",
-        "duration max": "seconds",
-        **dict.fromkeys(after, "count"),
-        "message mean": "seconds",
-        "results": "text",
-    }
-    rows = (
-        (
-            p.protocol,
-            *(getattr(p, count) for count in before),
-            p.duration.mean,
-            p.duration.p95,
-            p.duration.max,
-            *(getattr(p, count) for count in after),
-            p.message.mean,
-            ", ".join(f"{result}: {count:,}" for result, count in p.results.items()) or None,
-        )
-        for p in summary.protocols
-    )
-    return _table("sessions", "Coordination of agents", columns, rows)
-
-
-def _events(summary: Summary) -> Table:
-    columns: dict[str, Kind] = {"event": "text", "count": "count"}
-    return _table("events", "Events", columns, summary.events.items())
-
-
-def _no(still: bool) -> str:  # noqa: FBT001  (a value, no switch)
-    return "no" if still else "yes"
+_OBJECTIVES: _Spec = (
+    *_fields("text", "objective"),
+    *_named("observed", "text", "observed_text"),
+    ("verdict", "text", lambda verdict: "met" if verdict.met else "missed"),
+)
+_CLIENTS: _Spec = (
+    *_named("client", "text", "name"),
+    *_fields("count", "started", "finished", "in_flight"),
+    *_fields("count", "ok", "error", "timeout", "rejected", "cancelled"),
+    *_fields("share", "success"),
+    *_named("per second", "number", "throughput"),
+    *_latency("latency"),
+)
+_TIMINGS: _Spec = (
+    *_fields("text", "service", "event"),
+    *_named("count", "count", "duration.count"),
+    *_latency("duration"),
+)
+_SERVICES: _Spec = (
+    *_named("service", "text", "name"),
+    *_fields("text", "kind", "pid", "status", "health"),
+    *_fields("count", "restarts"),
+    *_named("down for", "seconds", "down_seconds"),
+    ("events", "count", lambda service: sum(service.events.values())),
+)
+_BREAKERS: _Spec = (
+    *_named("breaker", "text", "name"),
+    ("state", "text", lambda breaker: breaker.state.replace("_", "-")),
+    *_fields("count", "opened", "calls", "succeeded", "failed", "timeouts", "ignored", "rejected"),
+    ("closed for", "seconds", lambda breaker: breaker.seconds.get("closed", 0.0)),
+    ("open for", "seconds", lambda breaker: breaker.seconds.get("open", 0.0)),
+    ("half-open for", "seconds", lambda breaker: breaker.seconds.get("half_open", 0.0)),
+    ("down for", "seconds", lambda breaker: breaker.seconds.get("down", 0.0)),
+)
+_POOLS: _Spec = (
+    *_named("pool", "text", "name"),
+    *_fields("count", "capacity", "acquired", "failed", "timeouts", "active", "peak_active"),
+    *_fields("number", "mean_active"),
+    *_fields("share", "utilisation"),
+    *_fields("count", "waited", "peak_waiting"),
+    *_fields("seconds", "wait.mean", "wait.p95", "wait.max", "held.mean"),
+)
+_BACKENDS: _Spec = (
+    *_named("backend", "text", "name"),
+    *_fields("count", "served", "failed", "rejected", "abandoned"),
+    *_named("places", "count", "concurrency"),
+    *_fields("number", "mean_busy"),
+    *_fields("share", "utilisation"),
+    *_fields("seconds", "wait.mean", "wait.p95", "service_time.mean", "service_time.p95"),
+)
+_RETRIES: _Spec = (
+    *_named("retry", "text", "name"),
+    *_fields("count", "calls", "attempts"),
+    *_fields("number", "attempts_per_call"),
+    *_fields("count", "succeeded", "recovered", "failed_attempts", "exhausted", "ignored"),
+    *_named("backoff", "seconds", "backoff_seconds"),
+)
+_LIMITERS: _Spec = (
+    *_named("limiter", "text", "name"),
+    *_fields("count", "allowed", "denied"),
+    *_fields("share", "denied_share"),
+)
+_RESOURCES: _Spec = (
+    *_named("resource", "text", "name"),
+    *_fields("count", "acquired", "released", "exhausted"),
+    *_fields("seconds", "wait.mean", "wait.max", "held.mean"),
+)
+_FAILURES: _Spec = (
+    *_fields("text", "error"),
+    *_named("emitter", "text", "service"),
+    *_fields("text", "event"),
+    *_fields("count", "count"),
+    *_fields("time", "first", "last"),
+)
+_FAULTS: _Spec = (
+    *_named("fault", "text", "kind"),
+    *_fields("text", "service"),
+    *_named("from", "time", "start"),
+    *_named("to", "time", "end"),
+    *_fields("seconds", "duration"),
+    *_closed("cleared"),
+    *_fields("text", "parameters"),
+    *_named("id", "text", "fault_id"),
+)
+_ALERTS: _Spec = (
+    *_fields("text", "rule", "key", "severity"),
+    *_fields("number", "value"),
+    *_fields("time", "pending"),
+    *_named("fired", "time", "start"),
+    *_named("until", "time", "end"),
+    *_fields("seconds", "duration"),
+    *_closed("resolved"),
+    *_fields("count", "notified", "undelivered"),
+)
+_PROTOCOLS: _Spec = (
+    *_fields("text", "protocol"),
+    *_fields("count", "started", "completed", "failed", "running", "timeouts"),
+    *_fields("seconds", "duration.mean", "duration.p95", "duration.max"),
+    *_fields("count", "sent", "received", "dropped", "votes"),
+    *_fields("seconds", "message.mean"),
+    ("results", "text", _results),
+)
+_EVENTS: _Spec = (
+    ("event", "text", lambda item: item[0]),
+    ("count", "count", lambda item: item[1]),
+)

@@ -1,0 +1,1 @@
+"""Scenarios: questions that can be run, written as YAML files."""

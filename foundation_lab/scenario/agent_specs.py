@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from foundation_lab.scenario.duration_specs import Duration
+from foundation_lab.scenario.duration_specs import Duration  # noqa: TC001  (pydantic reads it)
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section, Share, Whole
+
+NO_MAJORITY = "no_majority"
+"""What the protocol calls a vote without a winner."""
 
 
 class NetworkSpec(Section):
@@ -35,6 +38,18 @@ class MajorityVoteSpec(Section):
     """How many votes win; more than half of the agents without it."""
     resend_interval: Positive | None = None
     """Seconds after which agents that have not voted are asked again."""
+
+    @field_validator("choices")
+    @classmethod
+    def _all_different(cls, choices: list[str]) -> list[str]:
+        twice = [choice for choice in choices if choices.count(choice) > 1]
+        if twice:
+            message = f"the choice {twice[0]!r} is there twice; give different ones"
+            raise ValueError(message)
+        if NO_MAJORITY in choices:
+            message = f"{NO_MAJORITY!r} stands for a vote without a winner; choose another word"
+            raise ValueError(message)
+        return choices
 
     @model_validator(mode="after")
     def _one_weight_each(self) -> MajorityVoteSpec:
@@ -85,11 +100,3 @@ class AgentsSpec(Section):
     """What their messages go through."""
     sessions: SessionsSpec
     """What they hold."""
-
-    @model_validator(mode="after")
-    def _all_different(self) -> AgentsSpec:
-        twice = sorted({m for m in self.members if self.members.count(m) > 1})
-        if twice:
-            message = f"member {twice[0]!r} is there twice; every agent has an id of its own"
-            raise ValueError(message)
-        return self

@@ -22,7 +22,7 @@ class RuleSpec(Section):
     event: str
     """The event it looks at: a name or a pattern."""
     where: Filter = Field(default_factory=dict)
-    """Which of these events: field: value, field: [values], field: {not: value}, field: {">": 1}."""
+    """Which of them: field: value, field: [values], field: {not: value}, field: {">": 1}."""
     by: list[str] = Field(default_factory=list)
     """Fields; every combination of their values has an alert of its own."""
     for_: NotNegative = Field(default=0.0, alias="for")

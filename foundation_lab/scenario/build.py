@@ -15,6 +15,7 @@ from foundation_lab.scenario import (
     service_specs,
     workload_specs,
 )
+from foundation_lab.scenario.references import COORDINATOR
 from foundation_lab.simulation import arrivals, distributions, faults
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.workload import Workload
@@ -46,7 +47,7 @@ def build(
         row_limit=row_limit,
         spill_folder=spill_folder,
     )
-    sim.scenario = scenario.model_dump(mode="json", exclude_none=True, by_alias=True)
+    sim.scenario = scenario.model_dump(mode="json", by_alias=True)
     services = build_services(sim, scenario)
     for fault in scenario.faults:
         _schedule(sim, fault, services)
@@ -59,7 +60,7 @@ def build(
 
 
 def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
-    """Return the scenario's services by name; supervisors are made last, over their children."""
+    """Return the scenario's services by name; a supervisor is made after its children."""
     services: dict[str, Service] = {}
     supervisors: dict[str, service_specs.SupervisorSpec] = {}
     for name, spec in scenario.services.items():
@@ -67,14 +68,16 @@ def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
             supervisors[name] = spec
         else:
             services[name] = _service(sim, name, spec)
-    for name, spec in supervisors.items():
+    while supervisors:
+        name = next(n for n, s in supervisors.items() if supervisors.keys().isdisjoint(s.children))
+        supervisor = supervisors.pop(name)
         services[name] = made.Supervisor(
             sim,
             name,
-            [services[child] for child in spec.children],
-            restart_delay=spec.restart_delay,
-            intensity=spec.intensity,
-            period=spec.period,
+            [services[child] for child in supervisor.children],
+            restart_delay=supervisor.restart_delay,
+            intensity=supervisor.intensity,
+            period=supervisor.period,
         )
     return services
 
@@ -96,7 +99,7 @@ def build_agents(sim: Simulation, spec: agent_specs.AgentsSpec) -> agents.Coordi
             health_interval=spec.health_interval,
             node=member,
         )
-    coordinator = agents.Coordinator(sim, registry)
+    coordinator = agents.Coordinator(sim, registry, name=COORDINATOR)
     sessions = spec.sessions
     coordinator.repeat(
         spec.members,

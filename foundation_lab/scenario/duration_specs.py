@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from foundation_lab.scenario.section import Positive, NotNegative, Whole, Section
+from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
 
 
 class ConstantDuration(Section):
@@ -65,7 +65,11 @@ class ErlangDuration(Section):
 Duration = (
     NotNegative
     | Annotated[
-        ConstantDuration | ExponentialDuration | UniformDuration | LogNormalDuration | ErlangDuration,
+        ConstantDuration
+        | ExponentialDuration
+        | UniformDuration
+        | LogNormalDuration
+        | ErlangDuration,
         Field(discriminator="kind"),
     ]
 )

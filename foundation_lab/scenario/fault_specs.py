@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from foundation_lab.scenario.section import Name, Positive, NotNegative, Share, Section
+from foundation_lab.scenario.section import Name, NotNegative, Positive, Section, Share
 
 
 class FaultSpec(Section):

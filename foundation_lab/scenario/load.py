@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foundation_lab.errors import InvalidFile
-from foundation_lab.scenario.files import load
+from foundation_lab.errors import InvalidFile, nearest
+from foundation_lab.scenario.diagnostics import Problem, dotted, shortened
+from foundation_lab.scenario.document import Document
+from foundation_lab.scenario.files import load, read_yaml
 from foundation_lab.scenario.model import Scenario
 from foundation_lab.scenario.workload_specs import FileArrivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from foundation_lab.scenario.diagnostics import DataPath
     from foundation_lab.scenario.workload_specs import WorkloadSpec
 
 
@@ -25,7 +29,8 @@ def load_scenario(
 ) -> Scenario:
     """Return the scenario in a file, ready to be built.
 
-    Traffic files are read in, so that the scenario holds all it needs to be run again.
+    Traffic files are read in, so that the scenario holds all it needs to be run again. The file
+    itself may name only those in its own folder or below; an override may name any.
 
     Args:
         path: The YAML file.
@@ -42,35 +47,50 @@ def load_scenario(
     if until is not None:
         changes.append(f"horizon={until!r}")
     scenario = load(path, Scenario, overrides=changes)
-    own = {change.split("=", 1)[0].strip() for change in overrides}
-    workloads = {
-        client: _with_traffic(workload, Path(path), f"workloads.{client}.arrivals", own)
+    named = {
+        client: workload.arrivals
         for client, workload in scenario.workloads.items()
+        if isinstance(workload.arrivals, FileArrivals)
     }
-    return scenario.model_copy(update={"workloads": workloads})
+    if not named:
+        return scenario
+    document = reduce(Document.overridden, changes, read_yaml(Path(path)))
+    return scenario.model_copy(update={"workloads": _with_traffic(scenario, named, document)})
 
 
 def _with_traffic(
-    workload: WorkloadSpec, scenario_file: Path, place: str, own: set[str]
-) -> WorkloadSpec:
+    scenario: Scenario, named: dict[str, FileArrivals], document: Document
+) -> dict[str, WorkloadSpec]:
     from foundation_lab.scenario.traffic import read_arrivals  # noqa: PLC0415  (polars is heavy)
 
-    spec = workload.arrivals
-    if not isinstance(spec, FileArrivals):
-        return workload
-    given_by_user = not own.isdisjoint({f"{place}.file", place})
-    file = Path(spec.file) if given_by_user else _beside(scenario_file, spec.file, place)
-    return workload.model_copy(update={"arrivals": read_arrivals(spec, file)})
+    workloads = dict(scenario.workloads)
+    problems: list[object] = []
+    for client, spec in named.items():
+        try:
+            arrivals = read_arrivals(spec, _located(document, client, spec.file))
+        except InvalidFile as error:
+            problems += error.problems
+        else:
+            workloads[client] = workloads[client].model_copy(update={"arrivals": arrivals})
+    if problems:
+        raise InvalidFile(*problems)
+    return workloads
 
 
-def _beside(scenario_file: Path, name: str, place: str) -> Path:
-    """Return a file that a scenario names; it must lie in the scenario's folder or below."""
-    folder = scenario_file.resolve().parent
-    file = (folder / name).resolve()
-    if not file.is_relative_to(folder):
-        message = (
-            f"{scenario_file}: {place}.file: {name!r} lies outside of the scenario's folder; "
-            f"copy it there, or name it yourself with --set {place}.file={name}"
-        )
-        raise InvalidFile(message)
-    return file
+def _located(document: Document, client: str, name: str) -> Path:
+    """Return a traffic file: beside the scenario, or from where the user is in an override."""
+    path: DataPath = ("workloads", client, "arrivals", "file")
+    place = document.place(path)
+    folder = Path(document.name).parent
+    in_file = place.line > 0
+    file = folder / name if in_file else Path(name)
+    if in_file and not file.resolve().is_relative_to(folder.resolve()):
+        message = f"{shortened(name)} lies outside of the scenario's folder"
+        hint = f"copy it there, or name it yourself with --set '{dotted(path)}={name}'"
+    elif not file.is_file():
+        near = nearest(file.name, (each.name for each in file.parent.glob("*.*")))
+        message = f"there is no file {shortened(str(file))}"
+        hint = f"did you mean {near[0]!r}?" if near else "check the path"
+    else:
+        return file
+    raise InvalidFile(Problem.at(place, message, hint, path=path, value=shortened(name)))

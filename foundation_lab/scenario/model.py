@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from foundation_lab.scenario.agent_specs import AgentsSpec
+from foundation_lab.scenario.agent_specs import AgentsSpec  # noqa: TC001  (pydantic reads it)
 from foundation_lab.scenario.alert_specs import AnyRule, refuse_same_names
-from foundation_lab.scenario.fault_specs import AnyFault
+from foundation_lab.scenario.diagnostics import dotted
+from foundation_lab.scenario.fault_specs import AnyFault  # noqa: TC001  (pydantic reads it)
 from foundation_lab.scenario.references import references
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section
-from foundation_lab.scenario.service_specs import ServiceSpec
-from foundation_lab.scenario.workload_specs import WorkloadSpec
+from foundation_lab.scenario.service_specs import ServiceSpec  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.workload_specs import WorkloadSpec  # noqa: TC001  (pydantic reads it)
 
 
 class ObjectiveSpec(Section):
@@ -44,7 +45,7 @@ class Scenario(Section):
     """What the scenario is called, in recordings and reports."""
     description: Annotated[str, Field(min_length=1)]
     """The question, and what to look at."""
-    seed: int
+    seed: Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
     """The seed of every random stream."""
     horizon: Positive
     """How long to run, in virtual seconds."""
@@ -84,6 +85,6 @@ class Scenario(Section):
     def _names_exist(self) -> Scenario:
         problems = references(self)
         if problems:
-            text = "; ".join(f"{'.'.join(map(str, path))}: {message}" for path, message in problems)
+            text = "; ".join(f"{dotted(path)}: {message}" for path, message in problems)
             raise PydanticCustomError("references", "{text}", {"text": text, "problems": problems})
         return self

@@ -1,4 +1,4 @@
-"""Names in a scenario that refer to something else in it."""
+"""Names in a scenario that refer to something else in it, or must differ from others."""
 
 from __future__ import annotations
 
@@ -9,21 +9,32 @@ from foundation_lab.errors import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from foundation_lab.scenario.agent_specs import AgentsSpec
     from foundation_lab.scenario.model import Scenario
 
-Problem = tuple[tuple[str | int, ...], str]
-"""Where a name stands in the scenario, and what is wrong with it."""
+Path = tuple[str | int, ...]
+"""The keys and numbers that lead to a value in the scenario."""
+
+Problem = tuple[Path, str]
+"""Where a value stands in the scenario, and what is wrong with it."""
+
+COORDINATOR = "coordinator"
+"""The address of whoever holds the sessions; no agent may have it."""
 
 WRAPPERS = ("circuit_breaker", "retry", "connection_manager", "rate_limiter")
 """The kinds of service that a request can go through on its way to a backend."""
 
 
 def references(scenario: Scenario) -> list[Problem]:
-    """Return every name in a scenario that refers to nothing, or to the wrong kind of thing."""
+    """Return every value in a scenario that does not fit what stands elsewhere in it.
+
+    Such as the name of nothing, or of the wrong kind of thing, or one that is taken.
+    """
     return [
         *_of_supervisors(scenario.services),
         *_of_calls(scenario),
         *_of_faults(scenario),
+        *_of_agents(scenario.agents),
         *_of_objectives(scenario),
     ]
 
@@ -37,12 +48,28 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def _of_supervisors(services: Mapping[str, Any]) -> Iterator[Problem]:
+    parents: dict[str, str] = {}
     for name, service in services.items():
-        if service.kind == "supervisor":
-            for number, child in enumerate(service.children):
-                if child not in services:
-                    path = ("services", name, "children", number)
-                    yield path, unknown("service", child, services)
+        if service.kind != "supervisor":
+            continue
+        for number, child in enumerate(service.children):
+            path = ("services", name, "children", number)
+            if child not in services:
+                yield path, unknown("service", child, services)
+            elif child in parents:
+                yield path, f"{child!r} has a supervisor already, {parents[child]!r}; leave it out"
+            elif child in _above(name, parents):
+                yield path, f"{child!r} is above {name!r} itself; leave it out"
+            else:
+                parents[child] = name
+
+
+def _above(name: str, parents: Mapping[str, str]) -> list[str]:
+    """Return a service, the supervisor of it, the supervisor of that, ..."""
+    found = [name]
+    while found[-1] in parents:
+        found.append(parents[found[-1]])
+    return found
 
 
 def _of_calls(scenario: Scenario) -> Iterator[Problem]:
@@ -51,30 +78,44 @@ def _of_calls(scenario: Scenario) -> Iterator[Problem]:
         last = len(workload.call) - 1
         for number, name in enumerate(workload.call):
             path = ("workloads", client, "call", number)
-            if name not in services:
+            kind = services[name].kind if name in services else None
+            if kind is None:
                 yield path, unknown("service", name, services)
-            elif number == last and services[name].kind != "backend":
-                yield path, f"a call ends at a backend, and {name!r} is a {services[name].kind}"
-            elif number != last and services[name].kind not in WRAPPERS:
-                yield (
-                    path,
-                    f"a call goes through {', '.join(WRAPPERS)} only, and {name!r} is a "
-                    f"{services[name].kind}",
-                )
+            elif number == last and kind != "backend":
+                yield path, f"a call ends at a backend, and {name!r} is a {kind}"
+            elif number != last and kind not in WRAPPERS:
+                kinds = ", ".join(WRAPPERS)
+                yield path, f"a call goes through {kinds} only, and {name!r} is a {kind}"
 
 
 def _of_faults(scenario: Scenario) -> Iterator[Problem]:
     services = scenario.services
     for number, fault in enumerate(scenario.faults):
         path = ("faults", number, "service")
-        if fault.service not in services:
-            yield path, unknown("service", fault.service, services)
-        elif fault.kind != "crash" and services[fault.service].kind != "backend":
-            yield (
-                path,
-                f"{fault.kind} hits a backend, and {fault.service!r} is a "
-                f"{services[fault.service].kind}; use a crash, or name a backend",
-            )
+        name, hit = fault.service, services.get(fault.service)
+        if hit is None:
+            yield path, unknown("service", name, services)
+        elif fault.kind != "crash" and hit.kind != "backend":
+            message = f"{fault.kind} hits a backend, and {name!r} is a {hit.kind}"
+            yield path, f"{message}; use a crash, or name a backend"
+
+
+def _of_agents(agents: AgentsSpec | None) -> Iterator[Problem]:
+    if agents is None:
+        return
+    for number, member in enumerate(agents.members):
+        path: Path = ("agents", "members", number)
+        if member in agents.members[:number]:
+            yield path, f"member {member!r} is there twice; every agent has an id of its own"
+        elif member == COORDINATOR:
+            yield path, f"{member!r} is the one who holds the sessions; choose another id"
+    protocol = agents.sessions.protocol
+    if protocol.kind == "majority_vote" and protocol.quorum is not None:
+        size = len(agents.members)
+        least = size // 2 + 1
+        if not least <= protocol.quorum <= size:
+            message = f"a quorum of {protocol.quorum} among {size}; give {least} to {size} votes"
+            yield ("agents", "sessions", "protocol", "quorum"), message
 
 
 def _of_objectives(scenario: Scenario) -> Iterator[Problem]:

@@ -6,8 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from foundation_lab.scenario.duration_specs import Duration
-from foundation_lab.scenario.section import Name, Positive, NotNegative, Share, PositiveShare, Whole, Section
+from foundation_lab.scenario.duration_specs import Duration  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.section import (
+    Name,
+    NotNegative,
+    Positive,
+    PositiveShare,
+    Section,
+    Share,
+    Whole,
+    WholeOrZero,
+)
 
 
 class BackendSpec(Section):
@@ -18,7 +27,7 @@ class BackendSpec(Section):
     """Seconds of service: a number, or a distribution."""
     concurrency: Whole = 1
     """How many requests are served at the same time."""
-    queue_limit: Annotated[int, Field(ge=0)] | None = None
+    queue_limit: WholeOrZero | None = None
     """How many may wait in line; no limit without it."""
     error_rate: Share = 0.0
     """The chance that a request fails."""
@@ -131,7 +140,7 @@ class ConnectionManagerSpec(Section):
     kind: Literal["connection_manager"]
     size: Whole
     """How many connections are kept."""
-    max_overflow: Annotated[int, Field(ge=0)] = 0
+    max_overflow: WholeOrZero = 0
     """How many more may be opened for a time."""
     checkout_timeout: NotNegative | None = 30.0
     """Seconds to wait for a connection; for ever when it is null."""
@@ -145,8 +154,8 @@ class TokenBucketSpec(Section):
     kind: Literal["token_bucket"]
     rate: Positive
     """Tokens a second."""
-    capacity: Positive
-    """How many tokens fit."""
+    capacity: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    """How many tokens fit; a call takes one."""
 
 
 class FixedWindowSpec(Section):
@@ -187,7 +196,7 @@ class SupervisorSpec(Section):
     """The names of the services."""
     restart_delay: NotNegative = 0.0
     """Seconds from a crash to the restart."""
-    intensity: Annotated[int, Field(ge=0)] = 3
+    intensity: WholeOrZero = 3
     """How many restarts are allowed within the period."""
     period: Positive = 5.0
     """Seconds."""

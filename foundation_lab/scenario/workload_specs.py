@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from foundation_lab.scenario.section import Name, Positive, NotNegative, Section
+from foundation_lab.scenario.section import Name, NotNegative, Positive, Section
+
+ROUNDING = 1e-9
+"""By which share an interval may reach into the next one: decimal seconds are rounded."""
 
 
 class PoissonArrivals(Section):
@@ -68,9 +72,18 @@ class CountArrivals(Section):
 
     @model_validator(mode="after")
     def _one_start_each(self) -> CountArrivals:
-        if self.starts is not None and len(self.starts) != len(self.counts):
+        if self.starts is None:
+            return self
+        if len(self.starts) != len(self.counts):
             message = f"{len(self.starts)} starts for {len(self.counts)} counts; give one each"
             raise ValueError(message)
+        for before, start in pairwise(self.starts):
+            if start - before < self.interval * (1 - ROUNDING):
+                message = (
+                    f"the interval that starts at {start:g} overlaps that at {before:g}, which "
+                    f"takes {self.interval:g} s; put the starts in order, or set another interval"
+                )
+                raise ValueError(message)
         return self
 
 
@@ -87,7 +100,7 @@ class FileArrivals(Section):
     count_column: str = "value"
     """The column of counts."""
     interval: Positive | None = None
-    """The length of an interval in seconds; the usual distance of two rows without it."""
+    """The length of an interval in seconds; the most frequent distance of two rows without it."""
     count_scale: Positive = 1.0
     """Every count is multiplied by this."""
     time_scale: Positive = 1.0

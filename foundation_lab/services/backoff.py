@@ -97,9 +97,7 @@ def linear_backoff(base: float, *, cap: float = math.inf) -> Linear:
     return Linear(positive("base", base), _cap(cap))
 
 
-def exponential_backoff(
-    base: float, *, factor: float = 2.0, cap: float = math.inf
-) -> Exponential:
+def exponential_backoff(base: float, *, factor: float = 2.0, cap: float = math.inf) -> Exponential:
     """Return a backoff of ``base, base factor, base factor ** 2, ...`` seconds, at most `cap`."""
     if not (math.isfinite(factor) and factor >= 1):
         message = f"factor={factor!r}; a backoff does not shrink, give a finite number from 1"

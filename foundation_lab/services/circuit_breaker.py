@@ -89,9 +89,7 @@ class CircuitBreaker(Service):
         self.in_flight = 0
         self.reset_timeout = positive("reset_timeout", reset_timeout)
         self.half_open_calls = whole("half_open_calls", half_open_calls)
-        self.call_timeout = (
-            None if call_timeout is None else positive("call_timeout", call_timeout)
-        )
+        self.call_timeout = None if call_timeout is None else positive("call_timeout", call_timeout)
         self._counting = Consecutive(failure_threshold) if counting is None else counting
         self._is_failure = classifier("failure_on", failure_on, ignore)
         self._generation = 0
@@ -192,7 +190,7 @@ class CircuitBreaker(Service):
             broken.append("open without a timer to half-open")
         return broken
 
-    def on_exit(self, reason: str) -> None:
+    def on_exit(self, reason: str) -> None:  # noqa: ARG002  (any end is an end)
         """Stop the timer; a breaker that is down moves no more."""
         self._stop_timer()
 

@@ -7,12 +7,12 @@ error that a policy may count or try again, however wide its classifier is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import simpy
 
-Classifier = (
-    type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
-)
+Classifier = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 """Exception types, or a predicate on the exception."""
 
 
@@ -31,15 +31,19 @@ def classifier(
     Raises:
         TypeError: `wanted` is neither.
     """
-    left_out = (simpy.Interrupt, *ignore)
+    left_out: tuple[type[BaseException], ...] = (simpy.Interrupt, *ignore)
     types = wanted if isinstance(wanted, tuple) else (wanted,)
     if all(isinstance(t, type) and issubclass(t, BaseException) for t in types):
-        return lambda error: _is_error(error, left_out) and isinstance(error, types)
-    if callable(wanted):
-        return lambda error: _is_error(error, left_out) and wanted(error)
-    message = f"{argument}={wanted!r}; give exception types, or a predicate on the exception"
-    raise TypeError(message)
+        covers: Callable[[BaseException], bool] = partial(_is_one_of, types)
+    elif callable(wanted):
+        covers = wanted  # type: ignore[assignment]  # no type: that was looked at first
+    else:
+        message = f"{argument}={wanted!r}; give exception types, or a predicate on the exception"
+        raise TypeError(message)
+    return lambda error: (
+        isinstance(error, Exception) and not isinstance(error, left_out) and bool(covers(error))
+    )
 
 
-def _is_error(error: BaseException, left_out: tuple[type[BaseException], ...]) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, left_out)
+def _is_one_of(types: tuple[Any, ...], error: BaseException) -> bool:
+    return isinstance(error, types)

@@ -29,9 +29,7 @@ class Connection:
         lost: Whether the pool was closed or killed under it.
     """
 
-    def __init__(
-        self, pool: Pool, connection_id: str, owner: Process, slots: Slots
-    ) -> None:
+    def __init__(self, pool: Pool, connection_id: str, owner: Process, slots: Slots) -> None:
         self.connection_id = connection_id
         self.owner = owner
         self.slots = slots

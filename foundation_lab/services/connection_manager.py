@@ -170,9 +170,7 @@ class ConnectionManager(Service):
     def check_health(self) -> Health:
         """Emit both health events and return how the pool is."""
         health = super().check_health()
-        self._emit(
-            events.connection.PoolHealth(self.name, self.active, self.idle, self.waiting)
-        )
+        self._emit(events.connection.PoolHealth(self.name, self.active, self.idle, self.waiting))
         return health
 
     def metrics(self) -> dict[str, float]:

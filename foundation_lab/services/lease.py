@@ -84,8 +84,6 @@ class Slots:
             if on_wait is not None:
                 on_wait()
             yield waiter
-            if self._expelled is not None and self._expelled is not before:
-                raise self._expelled()  # after the grant, at the same instant
         except BaseException:
             if waiter.gone:
                 pass  # the timeout has taken it out of the line
@@ -97,6 +95,9 @@ class Slots:
         finally:
             if timer is not None:
                 timer.cancel()
+        if self._expelled is not None and self._expelled is not before:
+            self.release()  # sent away after the grant, at the same instant
+            raise self._expelled()
 
     def release(self) -> None:
         """Give a place back; the first in the line gets it.

@@ -13,8 +13,7 @@ from typing import Protocol
 from foundation_lab.services.arguments import positive, whole
 
 CLOSE = 1e-9
-"""Two amounts of permits that differ by a smaller share are equal: accrued fractions are never exact.
-"""
+"""Amounts of permits that differ by a smaller share are equal: accrued fractions are not exact."""
 
 
 class Limit(Protocol):

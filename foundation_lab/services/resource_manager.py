@@ -1,4 +1,4 @@
-"""The resource manager: limited tokens of any kind, such as memory quotas, licences or file handles."""
+"""The resource manager: limited tokens of any kind, such as licences or file handles."""
 
 from __future__ import annotations
 

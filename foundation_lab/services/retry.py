@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import ServiceError, TimedOut
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.services.backoff import Backoff, as_jitter, exponential_backoff, jittered
+from foundation_lab.services.backoff import as_jitter, exponential_backoff, jittered
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import (
@@ -25,6 +25,7 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from foundation_lab.services.backoff import Backoff as Strategy
     from foundation_lab.simulation.engine import Simulation
 
 
@@ -56,16 +57,14 @@ class Retry(Service):
         name: str,
         *,
         max_attempts: int = 3,
-        backoff: Backoff | None = None,
+        backoff: Strategy | None = None,
         jitter: str = "none",
         retry_on: Classifier = ServiceError,
         never_on: tuple[type[BaseException], ...] = (),
         attempt_timeout: float | None = None,
     ) -> None:
         self.max_attempts = whole("max_attempts", max_attempts)
-        self.backoff: Backoff = (
-            exponential_backoff(0.1, cap=10.0) if backoff is None else backoff
-        )
+        self.backoff: Strategy = exponential_backoff(0.1, cap=10.0) if backoff is None else backoff
         self.jitter = as_jitter(jitter)
         self.attempt_timeout = (
             None if attempt_timeout is None else positive("attempt_timeout", attempt_timeout)
@@ -103,9 +102,7 @@ class Retry(Service):
                 delay = jittered(
                     self.backoff.delay(attempt, delay, self._stream), self.jitter, self._stream
                 )
-                self._emit(
-                    events.retry.Backoff(self.name, attempt, delay, self.backoff.strategy)
-                )
+                self._emit(events.retry.Backoff(self.name, attempt, delay, self.backoff.strategy))
                 yield from self.sim.sleep(delay)
         finally:
             self.in_flight -= 1

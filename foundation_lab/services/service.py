@@ -43,9 +43,7 @@ class Service:
     Restarted = events.service.Restarted
     ServiceHealth = events.service.HealthCheck
 
-    def __init__(
-        self, sim: Simulation, name: str, *, health_interval: float | None = None
-    ) -> None:
+    def __init__(self, sim: Simulation, name: str, *, health_interval: float | None = None) -> None:
         if not name:
             message = f"a {self.kind} needs a name"
             raise ValueError(message)
@@ -94,9 +92,7 @@ class Service:
         self.restart_count += 1
         self.up = True
         self.on_restart()
-        self._emit(
-            events.service.Restarted(self.name, self.kind, self.pid, self.restart_count)
-        )
+        self._emit(events.service.Restarted(self.name, self.kind, self.pid, self.restart_count))
 
     def when_it_exits(self, call: Callable[[str], object]) -> None:
         """Call a function with the reason whenever the service goes down."""

@@ -1,13 +1,15 @@
 """The supervisor: restarts services that crash, until they crash too often.
 
 The restart policy is OTP's *one for one*: a child that goes down is restarted alone. More than
-`intensity` restarts within `period` seconds (the border included) and the supervisor gives up: it
-stops its other children and itself.
+`intensity` restarts within `period` seconds (the border included) and the supervisor gives up and
+stops. A supervisor that goes down takes its children along, and brings them up again when it is
+itself restarted, for instance by a supervisor above.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from foundation_lab.services.arguments import positive, whole
@@ -55,14 +57,26 @@ class Supervisor(Service):
         self.intensity = whole("intensity", intensity, 0)
         self.period = positive("period", period)
         self._restarts: deque[float] = deque()
-        self._gave_up = False
         super().__init__(sim, name)
         for child in self.children:
-            child.when_it_exits(lambda reason, child=child: self._exited(child, reason))  # type: ignore[misc]
+            child.when_it_exits(partial(self._exited, child))
             self._emit(events.supervisor.ChildStarted(name, child.name))
 
+    def on_exit(self, reason: str) -> None:  # noqa: ARG002  (the children end in good order)
+        """Stop the children, the last one first."""
+        for child in reversed(self.children):
+            child.stop(SHUTDOWN)
+
+    def on_restart(self) -> None:
+        """Begin anew: all children up, no restarts on the record."""
+        self._restarts.clear()
+        for child in self.children:
+            self._restart(child)
+
+    # -- private -------------------------------------------------------------------------------
+
     def _exited(self, child: Service, reason: str) -> None:
-        if not self.up or self._gave_up:
+        if not self.up:
             return
         self._emit(events.supervisor.ChildExited(self.name, child.name, reason))
         if reason == SHUTDOWN:
@@ -73,26 +87,18 @@ class Supervisor(Service):
         self._restarts.append(now)
         if len(self._restarts) > self.intensity:
             self._give_up(child)
-            return
-        self.sim.call_in(self.restart_delay, lambda: self._restart(child))
-
-    def _restart(self, child: Service) -> None:
-        if self.up and not child.up:
-            child.restart()
-            self._emit(events.supervisor.ChildStarted(self.name, child.name))
+        else:
+            self.sim.call_in(self.restart_delay, partial(self._restart, child))
 
     def _give_up(self, child: Service) -> None:
-        self._gave_up = True
         self._emit(
             events.supervisor.GaveUp(
                 self.name, child.name, len(self._restarts), self.intensity, self.period
             )
         )
-        for other in reversed(self.children):
-            other.stop(SHUTDOWN)
         self.stop("gave up")
 
-    def on_restart(self) -> None:
-        """Begin anew, with no restarts on the record."""
-        self._gave_up = False
-        self._restarts.clear()
+    def _restart(self, child: Service) -> None:
+        if self.up and not child.up:
+            child.restart()
+            self._emit(events.supervisor.ChildStarted(self.name, child.name))

@@ -78,7 +78,9 @@ class VaryingRate(msgspec.Struct, frozen=True):
                 return
             rate = self.rate(time)
             if not 0 <= rate <= self.max_rate * (1 + 1e-12):
-                message = f"rate {rate!r} at {time:g} s is not between 0 and max_rate={self.max_rate!r}"
+                message = (
+                    f"rate {rate!r} at {time:g} s is not between 0 and max_rate={self.max_rate!r}"
+                )
                 raise ValueError(message)
             if stream.random() * self.max_rate < rate:
                 yield start + time
@@ -201,7 +203,9 @@ def counts_per_interval(
         raise ValueError(message)
     overlapping = [b for a, b in pairwise(begins) if b - a < interval * (1 - 1e-9)]
     if overlapping or not all(map(math.isfinite, begins)):
-        message = f"starts={begins!r}; give finite seconds, each {interval:g} s after the last or more"
+        message = (
+            f"starts={begins!r}; give finite seconds, each {interval:g} s after the last or more"
+        )
         raise ValueError(message)
     return Counts(tuple(begins), tuple(counts), interval)
 

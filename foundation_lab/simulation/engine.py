@@ -248,7 +248,9 @@ class Simulation(simpy.Environment):
             delay: The limit in seconds.
             error: What is raised in the process when the time is over.
         """
-        return Deadline(self, delay, TimedOut(f"not done within {delay:g} s") if error is None else error)
+        return Deadline(
+            self, delay, TimedOut(f"not done within {delay:g} s") if error is None else error
+        )
 
     def cancel(self, event: Event) -> None:
         """Withdraw a scheduled event, such as a timeout that nobody waits for any more.
@@ -417,7 +419,9 @@ class Simulation(simpy.Environment):
             return until
         until = until if isinstance(until, int) else float(until)
         if not until > self._now:
-            message = f"until={until!r} must be greater than the current simulation time {self._now!r}"
+            message = (
+                f"until={until!r} must be greater than the current simulation time {self._now!r}"
+            )
             raise SchedulingError(message)
         goal = Event(self)
         goal._ok = True

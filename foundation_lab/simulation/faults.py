@@ -186,7 +186,9 @@ def _schedule(sim: Simulation, target: Impairable, fault: Fault) -> str:
 
 def _check(fault: Fault) -> None:
     if not fault.duration > 0:
-        message = f"{fault.kind} of {fault.service!r}: duration={fault.duration!r}; give seconds > 0"
+        message = (
+            f"{fault.kind} of {fault.service!r}: duration={fault.duration!r}; give seconds > 0"
+        )
         raise ValueError(message)
     if isinstance(fault, SlowDown) and not (math.isfinite(fault.factor) and fault.factor > 0):
         message = f"slow_down of {fault.service!r}: factor={fault.factor!r}; give a number > 0"
@@ -214,7 +216,9 @@ def crash(sim: Simulation, target: Killable, *, at: float) -> str:
     def strike() -> None:
         sequence = sim.telemetry.emit(events.fault.Injected(target.name, fault_id, "crash", {}))
         target.kill("crashed")
-        sim.telemetry.emit(events.fault.Cleared(target.name, fault_id, "crash", 0.0), cause=sequence)
+        sim.telemetry.emit(
+            events.fault.Cleared(target.name, fault_id, "crash", 0.0), cause=sequence
+        )
 
     sim.call_at(at, strike)
     return fault_id

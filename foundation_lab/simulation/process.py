@@ -145,9 +145,6 @@ class _Thrown(Event):
 _NO_EVENT = object()
 
 
-_PLAIN_SIZE = type("Plain", (Exception,), {}).__basicsize__
-
-
 def _fresh(event: Event) -> BaseException:
     """Return the exception of a failed event, as a copy of its own for each process that waits.
 
@@ -155,10 +152,16 @@ def _fresh(event: Event) -> BaseException:
     more than its arguments and attributes (`OSError`, a class with slots) is not copied.
     """
     error: BaseException = event._value
-    is_plain = isinstance(error, Exception) and type(error).__basicsize__ <= _PLAIN_SIZE
-    if isinstance(event, _Thrown) or not is_plain:
+    if isinstance(event, _Thrown) or not _is_plain(type(error)):
         return error
     copy = BaseException.__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)
     copy.__cause__ = error
     return copy
+
+
+def _is_plain(cls: type[BaseException]) -> bool:
+    """Whether exceptions of a class have room for arguments and attributes and for nothing else."""
+    weak_reference = tuple.__itemsize__ if cls.__weakrefoffset__ > 0 else 0
+    size = cls.__basicsize__ - weak_reference
+    return issubclass(cls, Exception) and size == Exception.__basicsize__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from simpy.events import AllOf, AnyOf, Condition, Event, Process, Timeout
+from simpy.events import Condition, Event, Initialize, Process, Timeout
 from simpy.resources.base import BaseResource, Get, Put
 from simpy.resources.resource import Request, Resource
 
@@ -52,7 +52,7 @@ def blocked(processes: Iterable[Process]) -> list[Blocked]:
 
 def describe_event(event: Event | None) -> str:
     """Return in words what an event stands for."""
-    if event is None:
+    if event is None or isinstance(event, Initialize):
         return "its start"
     if isinstance(event, Wait):
         return event.description
@@ -61,7 +61,8 @@ def describe_event(event: Event | None) -> str:
     if isinstance(event, Process):
         return f"the process {event.name} to end"
     if isinstance(event, Condition):
-        word = {AllOf: "all of", AnyOf: "any of"}.get(type(event), "a condition on")
+        words = {Condition.all_events: "all of", Condition.any_events: "any of"}
+        word = words.get(event._evaluate, "a condition on")
         return f"{word} [{', '.join(describe_event(part) for part in event._events)}]"
     if isinstance(event, Put | Get):
         return _describe_request(event, event.resource)

@@ -59,9 +59,7 @@ class Workload:
             process.cause = NO_CAUSE
 
 
-def request(
-    sim: Simulation, client: str, call: Callable[[], Any]
-) -> Generator[Any, Any, str]:
+def request(sim: Simulation, client: str, call: Callable[[], Any]) -> Generator[Any, Any, str]:
     """Make one request and tell how it ended (``yield from``).
 
     A failure inside the simulated world is an outcome, no exception; a programmer's mistake comes
@@ -87,6 +85,6 @@ def request(
         emit(events.request.Finished(client, "cancelled", error_name(error), sim.now - started))
         raise
     outcome = outcome_of(failure)
-    error = None if failure is None else error_name(failure)
-    emit(events.request.Finished(client, outcome, error, sim.now - started))
+    why = None if failure is None else error_name(failure)
+    emit(events.request.Finished(client, outcome, why, sim.now - started))
     return outcome

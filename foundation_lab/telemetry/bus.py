@@ -495,7 +495,11 @@ class Telemetry:
             return
         self.emit(
             events.telemetry.HandlerFailure(
-                attached.id, record.name, f"{type(error).__name__}: {error}", attached.failures, gone
+                attached.id,
+                record.name,
+                f"{type(error).__name__}: {error}",
+                attached.failures,
+                gone,
             )
         )
 

@@ -223,7 +223,9 @@ def check_field_name(event_name: str, field: str) -> None:
         ValueError: The name is reserved.
     """
     if field in RESERVED_FIELDS:
-        message = f"{event_name} has a field {field!r}, which the bus fills itself; rename the field"
+        message = (
+            f"{event_name} has a field {field!r}, which the bus fills itself; rename the field"
+        )
         raise ValueError(message)
 
 

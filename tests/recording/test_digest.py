@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from foundation_lab.recording.recording import Recording
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
 from tests.recording.models import SEED, busy
@@ -51,9 +50,9 @@ def test_equal_seeds_give_equal_digests_and_others_do_not() -> None:
     assert busy().recording.digest != busy(seed=SEED + 1).recording.digest
 
 
-@pytest.mark.parametrize("row_limit", [1, 7, 64, 399, 400, 10_000])
+@pytest.mark.parametrize("row_limit", [1, 7, 79, 80, 10_000])
 def test_spilling_changes_neither_digest_nor_frames(row_limit: int) -> None:
-    plain, spilled = busy().recording, busy(row_limit=row_limit).recording
+    plain, spilled = busy(steps=8).recording, busy(steps=8, row_limit=row_limit).recording
     assert spilled.digest == plain.digest
     assert spilled.events.equals(plain.events)
     assert spilled.tables == plain.tables
@@ -64,8 +63,8 @@ def test_spilling_changes_neither_digest_nor_frames(row_limit: int) -> None:
 
 @pytest.mark.parametrize("row_limit", [None, 7, 64])
 def test_reading_while_the_run_goes_on_changes_nothing(row_limit: int | None) -> None:
-    plain = busy().recording
-    read = busy(row_limit=row_limit, read_every=3).recording
+    plain = busy(steps=12).recording
+    read = busy(steps=12, row_limit=row_limit, read_every=5).recording
     assert read.digest == plain.digest
     assert read.events.equals(plain.events)
 
@@ -121,4 +120,4 @@ def test_the_digest_does_not_tell_one_zero_or_one_nan_from_another() -> None:
 def test_the_digest_of_nothing_is_a_digest() -> None:
     empty = Simulation(seed=SEED).recording
     assert empty.digest == Simulation(seed=SEED + 1, row_limit=3).recording.digest
-    assert empty.digest == Recording([], empty.facts).digest or len(empty.digest) == 64
+    assert len(empty.digest) == 64

@@ -19,7 +19,8 @@ def test_a_value_of_the_wrong_type_is_named_and_nothing_else_is_lost() -> None:
     emit(events.retry.Backoff("b", 2, "soon", "constant"))  # type: ignore[arg-type]
     emit(events.retry.Backoff("c", 3, 1.5, "constant"))
     with pytest.raises(
-        ColumnTypeError, match=r"'delay' of foundation\.retry\.backoff holds float .*'soon' \(event 1"
+        ColumnTypeError,
+        match=r"'delay' of foundation\.retry\.backoff holds float .*'soon' \(event 1",
     ):
         _ = sim.recording
     emit(events.retry.Backoff("d", 4, 2.5, "constant"))
@@ -106,11 +107,11 @@ def test_a_row_limit_is_1_or_more(row_limit: int) -> None:
 
 
 def test_rows_count_what_is_in_memory_and_on_disk() -> None:
-    sim = busy(row_limit=16)
+    sim = busy(steps=10, row_limit=16)
     recorder = sim.recorder
-    assert recorder.rows == sim.telemetry.sequence == len(sim.recording) == 400
-    assert len(recorder.spilled) == 400 // 16
-    assert recorder.first == 400
+    assert recorder.rows == sim.telemetry.sequence == len(sim.recording) == 100
+    assert len(recorder.spilled) == 100 // 16
+    assert recorder.first == 96
 
 
 def test_the_rows_in_memory_stay_below_the_limit() -> None:

@@ -53,7 +53,11 @@ def test_a_typed_frame_has_the_stamps_and_typed_fields() -> None:
     assert backoff.height == 80
     started = recording.frame(events.coordination.Started)
     assert started.schema["agents"] == pl.List(pl.String())
-    assert started["agents"].to_list()[:8:2] == [[], ["agent-0"], *started["agents"][4:8:2].to_list()]
+    assert started["agents"].to_list()[:8:2] == [
+        [],
+        ["agent-0"],
+        *started["agents"][4:8:2].to_list(),
+    ]
     timeouts = recording.frame(events.circuit_breaker.CallStart)["timeout"]
     assert timeouts.null_count() == 2 * 26
     metrics = recording.frame(events.service.HealthCheck)["metrics"]

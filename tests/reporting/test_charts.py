@@ -8,8 +8,9 @@ import pytest
 
 from foundation_lab.recording.recording import Recording
 from foundation_lab.reporting import charts
-from foundation_lab.reporting.canvas import MOST_BANDS, MOST_POINTS, label
+from foundation_lab.reporting.canvas import MOST_BANDS, MOST_POINTS
 from foundation_lab.reporting.report import CHARTS
+from foundation_lab.reporting.style import label
 from foundation_lab.reporting.timeline import Timeline
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events as e

@@ -219,11 +219,23 @@ def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path: Path) -> None
 
 
 def test_importing_the_package_does_not_import_what_is_heavy() -> None:
-    program = (
-        "import sys, foundation_lab.reporting; "
-        "print(sorted({'plotly', 'jinja2', 'xlsxwriter', 'pandas', 'simpy', 'scipy'} & {*sys.modules}))"
-    )
+    heavy = {"plotly", "jinja2", "xlsxwriter", "pandas", "simpy", "scipy"}
+    program = f"import sys, foundation_lab.reporting; print(sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_verdicts_on_objectives_stand_before_everything_else() -> None:
+    recording = play([(1.0, e.request.Finished("web", "ok", None, 0.25))], until=2.0)
+    objectives = [
+        {"client": "web", "metric": "p99", "at_least": None, "at_most": 0.2},
+        {"client": "web", "metric": "success", "at_least": 0.9, "at_most": None},
+    ]
+    facts = msgspec.structs.replace(recording.facts, scenario={"objectives": objectives})
+    page = Page(render(Recording(recording._parts, facts)))
+    assert page.text.index("p99 of web at most 200 ms") < page.text.index("Requests by client")
+    words = [a.get("class") for tag, a in page.elements if tag == "td"]
+    assert words.count("missed") == words.count("met") == 1
+    assert "250 ms" in page.text

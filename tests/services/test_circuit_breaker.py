@@ -33,17 +33,12 @@ def taking(sim: Simulation, seconds: float, then: Callable[[], Any] = lambda: "d
     return work
 
 
-def calls(
-    sim: Simulation, breaker: CircuitBreaker, *functions: Callable[[], Any]
-) -> list[str]:
-    """Call one after the other in a process, to the end of the run; return the outcomes."""
-    outcomes: list[str] = []
-
-    def caller() -> Generator[Any, Any, None]:
-        for function in functions:
-            outcomes.append((yield from outcome(breaker, function)))
-
-    sim.run(sim.process(caller()))
+def calls(sim: Simulation, breaker: CircuitBreaker, *functions: Callable[[], Any]) -> list[str]:
+    """Call one after the other, and run until it has ended; return the outcomes."""
+    outcomes = []
+    for function in functions:
+        caller = sim.process(outcome(breaker, function))
+        outcomes.append(sim.run(caller))
     return outcomes
 
 
@@ -75,9 +70,9 @@ def test_it_opens_at_exactly_the_threshold_of_failures_in_a_row(threshold: int) 
     sim = Simulation(seed=1)
     breaker = CircuitBreaker(sim, "payments", failure_threshold=threshold)
     calls(sim, breaker, *[fail] * (threshold - 1))
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     calls(sim, breaker, fail)
-    assert breaker.state is State.OPEN
+    assert breaker.status == State.OPEN
     assert changes(sim) == [(0.0, "closed", "open")]
     sim.check_invariants()
 
@@ -86,7 +81,7 @@ def test_a_success_starts_the_row_of_failures_from_zero() -> None:
     sim = Simulation(seed=2)
     breaker = CircuitBreaker(sim, "payments", failure_threshold=3)
     calls(sim, breaker, fail, fail, lambda: 1, fail, fail)
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
 
 
 def test_the_result_of_the_called_function_comes_back_whatever_its_kind() -> None:
@@ -190,7 +185,7 @@ def test_a_probe_that_outlives_a_failed_one_does_not_move_the_next_half_open() -
     later(sim, 12, breaker, fail)
     later(sim, 25, breaker, lambda: 1)  # the first of two probes
     sim.run(until=40)
-    assert breaker.state is State.HALF_OPEN
+    assert breaker.status == State.HALF_OPEN
     sim.check_invariants()
 
 
@@ -204,7 +199,7 @@ def test_late_results_from_before_a_trip_do_not_move_the_state() -> None:
     later(sim, 12, breaker, lambda: 1)
     sim.run()
     assert [to for _, _, to in changes(sim)] == ["open", "half_open", "closed"]
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     assert sim.recording.frame(CircuitBreaker.CallFailure).height == 4
     sim.check_invariants()
 
@@ -223,7 +218,7 @@ def test_an_ignored_error_gives_the_probe_back_and_counts_as_nothing() -> None:
     second = later(sim, 12, breaker, lambda: 1)
     sim.run()
     assert (first.value, second.value) == ("TimedOut", "ok")
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     ignored = sim.recording.frame(CircuitBreaker.CallIgnored)
     assert ignored["error"].to_list() == ["TimedOut"]
 
@@ -237,9 +232,9 @@ def test_an_interrupted_probe_gives_its_permit_back() -> None:
     probe.interrupt()
     sim.run(until=16)
     assert probe.value == "Interrupt"
-    assert breaker.state is State.HALF_OPEN
+    assert breaker.status == State.HALF_OPEN
     assert calls(sim, breaker, lambda: 1) == ["ok"]
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     sim.run()
     assert sim.now == 16
     sim.check_invariants()
@@ -253,7 +248,7 @@ def test_an_interrupt_never_counts_even_when_every_error_does(failure_on: Any) -
     sim.run(until=5)
     caller.interrupt()
     sim.run()
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     assert sim.recording.frame(CircuitBreaker.CallIgnored)["error"].to_list() == ["Interrupt"]
 
 
@@ -262,7 +257,7 @@ def test_a_bug_comes_through_and_never_counts() -> None:
     breaker = CircuitBreaker(sim, "payments", failure_threshold=1)
     with pytest.raises(ValueError, match="a bug"):
         calls(sim, breaker, bug)
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     assert breaker.in_flight == 0
     sim.check_invariants()
 
@@ -278,14 +273,12 @@ def test_a_predicate_says_which_errors_count() -> None:
         raise BackendError(message)
 
     calls(sim, breaker, fail)
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     calls(sim, breaker, disk)
-    assert breaker.state is State.OPEN
+    assert breaker.status == State.OPEN
 
 
-@pytest.mark.parametrize(
-    ("seconds", "ended"), [(1.0, "ok"), (2.0, "TimedOut"), (3.0, "TimedOut")]
-)
+@pytest.mark.parametrize(("seconds", "ended"), [(1.0, "ok"), (2.0, "TimedOut"), (3.0, "TimedOut")])
 def test_a_call_may_take_less_than_its_timeout(seconds: float, ended: str) -> None:
     sim = Simulation(seed=16)
     breaker = CircuitBreaker(sim, "payments", failure_threshold=1, call_timeout=2)
@@ -329,9 +322,9 @@ def test_a_time_window_opens_after_the_minimum_of_calls_at_60_percent() -> None:
     window = TimeWindow(20, failure_rate=0.5, minimum_calls=5)
     breaker = CircuitBreaker(sim, "payments", counting=window)
     calls(sim, breaker, fail, fail, fail, lambda: 1)
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     calls(sim, breaker, lambda: 1)  # a success trips: 3 of 5 have failed
-    assert breaker.state is State.OPEN
+    assert breaker.status == State.OPEN
     reasons = sim.recording.frame(CircuitBreaker.StateChange)["reason"].to_list()
     assert reasons == ["3 of 5 calls failed"]
 
@@ -340,9 +333,9 @@ def test_a_count_window_judges_nothing_before_it_is_full() -> None:
     sim = Simulation(seed=20)
     breaker = CircuitBreaker(sim, "payments", counting=CountWindow(10, failure_rate=0.8))
     calls(sim, breaker, *[lambda: 1] * 2, *[fail] * 7)
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     calls(sim, breaker, fail)
-    assert breaker.state is State.OPEN
+    assert breaker.status == State.OPEN
 
 
 def test_trip_opens_and_starts_the_reset_timeout_anew() -> None:
@@ -363,10 +356,10 @@ def test_reset_closes_forgets_the_counts_and_says_so() -> None:
     calls(sim, breaker, fail)
     breaker.reset()
     calls(sim, breaker, fail)
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     calls(sim, breaker, fail)
     breaker.reset()
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     assert sim.recording.frame(CircuitBreaker.Reset)["from"].to_list() == ["closed", "open"]
     sim.run()
     assert sim.now == 0  # the timer to half-open went with the reset
@@ -397,7 +390,7 @@ def test_a_restarted_breaker_is_closed_and_deaf_to_calls_of_its_former_life() ->
     breaker.kill()
     breaker.restart()
     sim.run(until=late)
-    assert breaker.state is State.CLOSED
+    assert breaker.status == State.CLOSED
     assert [to for _, _, to in changes(sim)] == ["open", "closed"]
     sim.check_invariants()
 
@@ -473,3 +466,20 @@ def test_what_counts_as_failure_is_types_or_a_predicate() -> None:
     wrong: Any = "ServiceError"
     with pytest.raises(TypeError, match="failure_on='ServiceError'; give exception types"):
         CircuitBreaker(Simulation(seed=29), "payments", failure_on=wrong)
+
+
+def test_a_handler_of_the_opening_may_reset_the_breaker_for_good() -> None:
+    sim = Simulation(seed=30)
+    breaker = CircuitBreaker(sim, "payments", failure_threshold=1, reset_timeout=10)
+    sim.telemetry.attach(
+        "operator",
+        CircuitBreaker.StateChange,
+        lambda _record: breaker.reset(),
+        where={"to": "open"},
+        on_error="raise",
+    )
+    calls(sim, breaker, fail)
+    sim.run()
+    assert breaker.status == State.CLOSED
+    assert [to for _, _, to in changes(sim)] == ["open", "closed"]
+    sim.check_invariants()

@@ -524,7 +524,7 @@ actions = st.lists(st.tuples(tenths, st.sampled_from(["interrupt", "kill", "rest
     overflow=st.integers(0, 2),
     timeout=st.sampled_from([None, 0.0, 0.5, 1.0]),
 )
-def test_whatever_happens_at_whatever_instant_no_connection_is_ever_lost(
+def test_whatever_happens_at_whatever_instant_no_connection_is_ever_lost(  # noqa: C901
     users: list[tuple[float, float, str]],
     actions: list[tuple[float, str, float]],
     size: int,
@@ -532,9 +532,7 @@ def test_whatever_happens_at_whatever_instant_no_connection_is_ever_lost(
     timeout: float | None,
 ) -> None:
     sim = Simulation(seed=28)
-    pool = ConnectionManager(
-        sim, "db", size=size, max_overflow=overflow, checkout_timeout=timeout
-    )
+    pool = ConnectionManager(sim, "db", size=size, max_overflow=overflow, checkout_timeout=timeout)
     sim.telemetry.attach("laws", "**", lambda _record: sim.check_invariants(), on_error="raise")
 
     def user(start: float, hold: float, way: str) -> Generator[Any, Any, None]:

@@ -169,7 +169,9 @@ def test_a_span_is_entered_once() -> None:
         pass
 
 
-@pytest.mark.parametrize("field", ["duration", "span_id", "parent_span_id", "error", "kind", "time"])
+@pytest.mark.parametrize(
+    "field", ["duration", "span_id", "parent_span_id", "error", "kind", "time"]
+)
 def test_a_span_refuses_a_field_that_is_filled_for_it(field: str) -> None:
     telemetry = Simulation(seed=SEED).telemetry
     with pytest.raises(ValueError, match=f"field '{field}'.*rename"):

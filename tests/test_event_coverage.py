@@ -1,0 +1,211 @@
+"""Every event of the catalogue is really emitted by whom its family is named after."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import simpy
+
+from foundation_lab.errors import ServiceError
+from foundation_lab.services import (
+    Backend,
+    CircuitBreaker,
+    ConnectionManager,
+    RateLimiter,
+    ResourceManager,
+    Retry,
+    Service,
+    Supervisor,
+    TokenBucket,
+    async_operation,
+    fixed_backoff,
+)
+from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.faults import Outage, inject
+from foundation_lab.simulation.workload import request
+from foundation_lab.telemetry import events
+from foundation_lab.telemetry.event import Event, catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from types import ModuleType
+
+    from foundation_lab.simulation.process import Process
+
+
+def fail() -> None:
+    raise ServiceError
+
+
+def cancel() -> None:
+    raise simpy.Interrupt(None)
+
+
+def client(sim: Simulation, call: Callable[[], Generator[Any, Any, Any]]) -> Process:
+    """Start a process that calls a service and puts up with any failure."""
+
+    def process() -> Generator[Any, Any, None]:
+        with suppress(ServiceError, simpy.Interrupt):
+            yield from call()
+
+    return sim.process(process())
+
+
+def circuit_breaker(sim: Simulation) -> None:
+    breaker = CircuitBreaker(sim, "one", failure_threshold=1, call_timeout=2)
+    for function in (lambda: 1, cancel, lambda: sim.sleep(9)):
+        client(sim, lambda function=function: breaker.call(function))  # type: ignore[misc]
+    sim.run(until=3)
+    client(sim, lambda: breaker.call(fail))
+    sim.run(until=4)
+    breaker.check_health()
+    breaker.reset()
+
+
+def retry(sim: Simulation) -> None:
+    twice = Retry(sim, "one", max_attempts=2, backoff=fixed_backoff(1))
+    for function in (lambda: 1, cancel, fail):
+        client(sim, lambda function=function: twice.call(function))  # type: ignore[misc]
+
+
+def connection(sim: Simulation) -> None:
+    pool = ConnectionManager(sim, "one", size=1, checkout_timeout=1)
+    for _ in range(2):
+        client(sim, lambda: pool.call(lambda: sim.sleep(3)))
+    pool.check_health()
+
+
+def backend(sim: Simulation) -> None:
+    one = Backend(sim, "one", service_time=1, queue_limit=1)
+    clients = [client(sim, one.request) for _ in range(3)]
+    sim.run(until=0.5)
+    clients[1].interrupt()
+
+
+def rate_limiter(sim: Simulation) -> None:
+    limiter = RateLimiter(sim, "one", lambda: TokenBucket(rate=1, capacity=1))
+    for _ in range(2):
+        limiter.allow()
+
+
+def resource(sim: Simulation) -> None:
+    manager = ResourceManager(sim, "one", {"licence": 1})
+    for _ in range(2):
+        client(sim, lambda: manager.call("licence", lambda: sim.sleep(1)))
+
+
+def service(sim: Simulation) -> None:
+    one = Service(sim, "one")
+    one.check_health()
+    one.kill()
+    one.restart()
+
+
+def supervisor(sim: Simulation) -> None:
+    child = Service(sim, "child")
+    Supervisor(sim, "one", [child], intensity=1)
+    for time in (1, 2):
+        sim.call_at(time, child.kill)
+
+
+def asynchronous(sim: Simulation) -> None:
+    async_operation.start(sim, "one", lambda: 1)
+    async_operation.start(sim, "two", fail)
+
+
+def workload(sim: Simulation) -> None:
+    sim.process(request(sim, "one", lambda: 1))
+
+
+def fault(sim: Simulation) -> None:
+    one = Backend(sim, "one", service_time=1)
+    inject(sim, one, [Outage(service="one", start=1, duration=2)])
+
+
+def telemetry(sim: Simulation) -> None:
+    sim.telemetry.attach("broken", Service.Started, lambda _record: fail())
+    Service(sim, "one")
+
+
+SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
+    events.async_operation: asynchronous,
+    events.backend: backend,
+    events.circuit_breaker: circuit_breaker,
+    events.connection: connection,
+    events.fault: fault,
+    events.rate_limiter: rate_limiter,
+    events.request: workload,
+    events.resource: resource,
+    events.retry: retry,
+    events.service: service,
+    events.supervisor: supervisor,
+    events.telemetry: telemetry,
+}
+
+ELSEWHERE = {
+    events.agent: "agents/test_taxonomy.py",
+    events.alert: "alerting/test_live.py",
+    events.coordination: "agents/test_taxonomy.py",
+    events.signal: "agents/test_taxonomy.py",
+}
+"""Families whose coverage is tested beside their emitters."""
+
+EMITTERS: dict[type[Service], ModuleType] = {
+    Backend: events.backend,
+    CircuitBreaker: events.circuit_breaker,
+    ConnectionManager: events.connection,
+    RateLimiter: events.rate_limiter,
+    ResourceManager: events.resource,
+    Retry: events.retry,
+    Service: events.service,
+    Supervisor: events.supervisor,
+}
+
+
+def classes_of(family: ModuleType) -> set[type[Event]]:
+    return {cls for cls in catalogue.classes() if cls.__module__ == family.__name__}
+
+
+def last_word(thing: Any) -> str:
+    return str(thing.__name__).rpartition(".")[2]
+
+
+@pytest.mark.parametrize("family", SCENES, ids=last_word)
+def test_every_event_of_a_family_is_emitted_and_names_its_emitter(family: ModuleType) -> None:
+    sim = Simulation(seed=1)
+    SCENES[family](sim)
+    sim.run(until=60)
+    sim.check_invariants()
+    wanted = {cls.event_name for cls in classes_of(family)}
+    assert wanted
+    assert wanted <= set(sim.recording.counts)
+
+
+def test_no_family_of_the_catalogue_is_forgotten() -> None:
+    ours = [cls for cls in catalogue.classes() if cls.__module__.startswith(events.__name__)]
+    families = {cls.__module__ for cls in ours}
+    assert families == {family.__name__ for family in (*SCENES, *ELSEWHERE)}
+    for page in ELSEWHERE.values():
+        assert (Path(__file__).parent / page).exists()
+
+
+@pytest.mark.parametrize("emitter", EMITTERS, ids=last_word)
+def test_a_service_offers_every_event_of_its_family_as_an_attribute(
+    emitter: type[Service],
+) -> None:
+    offered = {
+        value
+        for value in (getattr(emitter, name) for name in dir(emitter))
+        if isinstance(value, type) and issubclass(value, Event)
+    }
+    assert offered == classes_of(EMITTERS[emitter]) | classes_of(events.service)
+
+
+def test_no_service_is_forgotten() -> None:
+    shipped = [
+        cls for cls in Service.__subclasses__() if cls.__module__.startswith("foundation_lab.")
+    ]
+    assert {*shipped, Service} == set(EMITTERS)
