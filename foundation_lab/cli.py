@@ -9,21 +9,42 @@ Nothing heavy is imported before a command needs it.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from foundation_lab import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from foundation_lab.recording.recording import Recording
     from foundation_lab.scenario.model import Scenario
 
 OK, MISSED, UNUSABLE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
+
+class Commands(TyperGroup):
+    """The commands. Whoever reads their output may close the pipe when it has read enough."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command to the end, or until nobody reads any more."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(OK) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="foundation-lab",
     no_args_is_help=True,
     add_completion=False,
@@ -33,6 +54,7 @@ app = typer.Typer(
     epilog="Begin with: [bold]foundation-lab run scenarios/first_run.yaml[/bold]",
 )
 
+Format = Literal["parquet", "csv", "xlsx", "json"]
 ScenarioFile = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="A scenario file (YAML).", show_default=False)
 ]
@@ -54,18 +76,16 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 def main() -> NoReturn:
     """Run the command line, and turn errors into one message and an exit code."""
-    from foundation_lab.errors import FoundationLabError, SimulationFailed  # noqa: PLC0415
+    from foundation_lab.errors import FoundationLabError, SimulationFailed
 
     try:
         app()
     except SimulationFailed as error:
         _say(f"error: {error}")
         sys.exit(FAILED)
-    except (FoundationLabError, FileExistsError, PermissionError, NotADirectoryError) as error:
+    except (FoundationLabError, OSError) as error:
         _say(f"error: {error}")
         sys.exit(UNUSABLE)
-    except BrokenPipeError:  # whoever reads our output has read enough
-        sys.stderr.close()
     sys.exit(OK)
 
 
@@ -113,15 +133,15 @@ def run(
     force: Force = False,
 ) -> None:
     """Run a scenario, save its recording and report, and print what happened."""
-    from foundation_lab import lab  # noqa: PLC0415
-    from foundation_lab.errors import SimulationFailed  # noqa: PLC0415
-    from foundation_lab.scenario.load import load_scenario  # noqa: PLC0415
+    from foundation_lab import lab
+    from foundation_lab.errors import SimulationFailed
+    from foundation_lab.scenario.load import load_scenario
 
-    chosen = load_scenario(_scenario_path(scenario), overrides=overrides or (), seed=seed, until=until)
+    chosen = load_scenario(
+        _scenario_path(scenario), overrides=overrides or (), seed=seed, until=until
+    )
     target = out if out is not None else Path("runs") / run_name(chosen)
-    if target.exists() and not force:
-        message = f"{target} exists already; give --out for another folder, or --force to replace it"
-        raise FileExistsError(message)
+    _require_place(target, force=force)
     failure = None
     try:
         recording = lab.run(chosen, row_limit=row_limit, progress=not quiet)
@@ -129,7 +149,7 @@ def run(
         failure, recording = error, error.recording
     recording.save(target, force=force)
     if report:
-        from foundation_lab.reporting import write_report  # noqa: PLC0415
+        from foundation_lab.reporting import write_report
 
         write_report(recording, target / "report.html")
     met = _tell(recording, target, as_json=as_json, quiet=quiet, report=report)
@@ -154,10 +174,12 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """List every event that can be emitted, with its fields and their units."""
-    from foundation_lab.telemetry import catalogue, describe, fields_of, matcher  # noqa: PLC0415
+    from foundation_lab.telemetry import catalogue, describe, fields_of
 
-    matches = matcher(pattern)
+    matches = _matcher(pattern)
     classes = [cls for cls in catalogue.classes() if matches(cls.event_name)]
+    if not classes:
+        _refuse(f"no event matches {pattern!r}; foundation-lab events lists them all")
     if as_json:
         _print_json(
             [
@@ -178,18 +200,11 @@ def events(
             ]
         )
         return
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(title=f"{len(classes)} events", title_justify="left")
-    for column in ("event", "measurements", "metadata", "description"):
-        table.add_column(column, overflow="fold")
     for cls in classes:
-        numbers = [f"{f.name} ({f.unit})" for f in fields_of(cls) if f.unit is not None]
-        labels = [f.name for f in fields_of(cls) if f.unit is None]
-        cells = (cls.event_name, ", ".join(numbers), ", ".join(labels), describe(cls))
-        table.add_row(*map(Text, cells))
-    _print(table)
+        numbers = ", ".join(f"{f.name} ({f.unit})" for f in fields_of(cls) if f.unit is not None)
+        labels = ", ".join(f.name for f in fields_of(cls) if f.unit is None)
+        print(f"{cls.event_name}\n    {describe(cls)}")
+        print(f"    measurements: {numbers or 'none'}; metadata: {labels or 'none'}")
 
 
 @app.command(epilog="Example: [bold]foundation-lab report runs/first_run-7-1a2b3c4d[/bold]")
@@ -201,7 +216,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a recording: one HTML file that works offline."""
-    from foundation_lab.reporting import write_report  # noqa: PLC0415
+    from foundation_lab.reporting import write_report
 
     target = folder / "report.html" if out is None else out
     print(write_report(_load(folder), target))
@@ -212,7 +227,7 @@ def report(
 )
 def export(
     folder: Folder,
-    form: Annotated[str, typer.Option("--format", help="parquet, csv, xlsx or json.")],
+    form: Annotated[Format, typer.Option("--format", help="What to write.")],
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="PATH", help="Where to; export-FORMAT in DIR without it."),
@@ -220,25 +235,23 @@ def export(
     force: Force = False,
 ) -> None:
     """Export a recording's frames to other formats."""
-    from foundation_lab.reporting import export as write_export  # noqa: PLC0415
+    from foundation_lab.reporting import export as write_export
 
-    try:
-        print(write_export(_load(folder), out or folder / f"export-{form}", form, force=force))
-    except ValueError as error:
-        _refuse(str(error))
+    print(write_export(_load(folder), out or folder / f"export-{form}", form, force=force))
 
 
 @app.command(epilog="Example: [bold]foundation-lab validate scenarios/*.yaml[/bold]")
 def validate(
     scenarios: Annotated[
-        list[Path], typer.Argument(metavar="SCENARIO...", help="Scenario files.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="SCENARIO...", help="Scenario files.", show_default=False),
     ],
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Check scenario files, and list everything that is wrong with them."""
-    from foundation_lab.errors import InvalidFile  # noqa: PLC0415
-    from foundation_lab.scenario.load import load_scenario  # noqa: PLC0415
+    from foundation_lab.errors import InvalidFile
+    from foundation_lab.scenario.load import load_scenario
 
     results: list[dict[str, Any]] = []
     for path in scenarios:
@@ -258,11 +271,11 @@ def validate(
         raise typer.Exit(UNUSABLE)
 
 
-@app.command(epilog="Example: [bold]foundation-lab schema > scenarios/schema.json[/bold]")
+@app.command(epilog="Example: [bold]foundation-lab schema > scenarios/scenario.schema.json[/bold]")
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    from foundation_lab.scenario.files import schema as json_schema  # noqa: PLC0415
-    from foundation_lab.scenario.model import Scenario  # noqa: PLC0415
+    from foundation_lab.scenario.files import schema as json_schema
+    from foundation_lab.scenario.model import Scenario
 
     _print_json(json_schema(Scenario))
 
@@ -273,8 +286,8 @@ def list_scenarios(
     as_json: AsJson = False,
 ) -> None:
     """List the scenarios in a folder, each with the question that it asks."""
-    from foundation_lab.errors import InvalidFile  # noqa: PLC0415
-    from foundation_lab.scenario.load import load_scenario  # noqa: PLC0415
+    from foundation_lab.errors import InvalidFile
+    from foundation_lab.scenario.load import load_scenario
 
     if not folder.is_dir():
         _refuse(f"{folder}: no such folder")
@@ -295,7 +308,7 @@ def list_scenarios(
 @app.command(epilog="Example: [bold]foundation-lab reproduce runs/first_run-7-1a2b3c4d[/bold]")
 def reproduce(folder: Folder, as_json: AsJson = False) -> None:
     """Run the scenario of a recording again, and show the first event that differs."""
-    from foundation_lab import lab  # noqa: PLC0415
+    from foundation_lab import lab
 
     recording = _load(folder)
     again = lab.reproduce(recording)
@@ -325,13 +338,15 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Play a recording's events again, in order, and print them."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from foundation_lab.recording.replay import records  # noqa: PLC0415
-    from foundation_lab.telemetry import matcher  # noqa: PLC0415
+    from foundation_lab.recording.replay import records
+    from foundation_lab.telemetry import catalogue
 
-    recording, matches = _load(folder), matcher(pattern)
+    recording, matches = _load(folder), _matcher(pattern)
     names = [name for name in recording.counts if matches(name)]
+    if not names and not any(map(matches, catalogue)):
+        _refuse(f"no event matches {pattern!r}; foundation-lab events lists them all")
     for number, record in enumerate(records(recording, names)):
         if number == limit:
             break
@@ -360,43 +375,31 @@ def alerts(
     as_json: AsJson = False,
 ) -> None:
     """Hold alert rules against a recording: when would they have fired, and for how long?"""
-    from foundation_lab import lab  # noqa: PLC0415
+    from foundation_lab import lab
 
     recording = _load(folder)
     history = lab.replay(recording, rules=_rules(recording, folder, rules)).alerts
     if as_json:
         _print_json({"episodes": history.episodes.to_dicts(), "counts": history.counts.to_dicts()})
         return
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from foundation_lab.terminal import render_episodes
 
-    from foundation_lab.reporting.units import duration_text  # noqa: PLC0415
-
-    table = Table(title=f"{history.episodes.height} episodes", title_justify="left")
-    for column in ("rule", "key", "severity", "pending at", "fired at", "resolved at"):
-        table.add_column(column, overflow="fold")
-    for row in history.episodes.iter_rows(named=True):
-        names = map(Text, (row["rule"], row["key"], row["severity"]))
-        times = (duration_text(row[name]) for name in ("pending_at", "firing_at", "resolved_at"))
-        table.add_row(*names, *times)
-    _print(table)
+    _print(render_episodes(history.episodes))
 
 
 def run_name(scenario: Scenario) -> str:
     """Return the folder name of a run: the scenario's name, seed, and a hash of all it says."""
-    import hashlib  # noqa: PLC0415
+    import hashlib
 
     digest = hashlib.sha256(scenario.model_dump_json().encode()).hexdigest()
     return f"{scenario.name}-{scenario.seed}-{digest[:8]}"
 
 
-def _tell(
-    recording: Recording, target: Path, *, as_json: bool, quiet: bool, report: bool
-) -> bool:
+def _tell(recording: Recording, target: Path, *, as_json: bool, quiet: bool, report: bool) -> bool:
     """Print the summary; return whether every objective was met."""
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from foundation_lab.reporting import summarise  # noqa: PLC0415
+    from foundation_lab.reporting import summarise
 
     summary = summarise(recording)
     page = target / "report.html" if report else None
@@ -404,7 +407,7 @@ def _tell(
         whole = msgspec.to_builtins(summary)
         _print_json({**whole, "recording": str(target), "report": str(page) if page else None})
     elif not quiet:
-        from foundation_lab.terminal import render  # noqa: PLC0415
+        from foundation_lab.terminal import render
 
         _print(render(summary))
         print(f"recording  {target}")
@@ -413,17 +416,53 @@ def _tell(
     return all(verdict.met for verdict in summary.objectives)
 
 
+def _require_place(target: Path, *, force: bool) -> None:
+    """Refuse a folder that cannot be written, before a long run rather than after it.
+
+    Raises:
+        FileExistsError: There is something that is not to be replaced.
+        NotADirectoryError: A file is in the way.
+        PermissionError: The folder around it is read-only.
+    """
+    if target.exists() and not force:
+        message = (
+            f"{target} exists already; give --out for another folder, or --force to replace it"
+        )
+        raise FileExistsError(message)
+    if target.exists() and not (target / "manifest.json").is_file():
+        message = (
+            f"{target} is no recording, so --force does not replace it; give --out another folder"
+        )
+        raise FileExistsError(message)
+    around = next(folder for folder in target.absolute().parents if folder.exists())
+    if not around.is_dir():
+        message = f"{around} is a file, so {target} cannot be made; give --out another folder"
+        raise NotADirectoryError(message)
+    if not os.access(around, os.W_OK):
+        message = f"{around} cannot be written to; give --out another folder"
+        raise PermissionError(message)
+
+
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    from foundation_lab.telemetry import matcher
+
+    try:
+        return matcher(pattern)
+    except ValueError as error:
+        _refuse(str(error))
+
+
 def _load(folder: Path) -> Recording:
-    from foundation_lab.recording.recording import Recording  # noqa: PLC0415
+    from foundation_lab.recording.recording import Recording
 
     return Recording.load(folder)
 
 
 def _rules(recording: Recording, folder: Path, file: Path | None) -> list[Any]:
     """Return the rules in a file, or those of the scenario that was recorded."""
-    from foundation_lab.errors import InvalidFile  # noqa: PLC0415
-    from foundation_lab.scenario.alert_specs import RuleFile  # noqa: PLC0415
-    from foundation_lab.scenario.files import load  # noqa: PLC0415
+    from foundation_lab.errors import InvalidFile
+    from foundation_lab.scenario.alert_specs import RuleFile
+    from foundation_lab.scenario.files import load
 
     if file is not None:
         return [spec.rule() for spec in load(file, RuleFile).rules]
@@ -441,15 +480,18 @@ def _scenario_path(given: Path) -> Path:
 
 
 def _print(table: Any) -> None:
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     # a pipe or a file has no width of its own; tables are not to be cut there
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width).print(table)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+    console = Console(width=width)
+    with console.capture() as text:
+        console.print(table)
+    print(text.get(), end="")
 
 
 def _print_json(data: Any) -> None:
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
     print(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
 

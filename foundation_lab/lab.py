@@ -31,7 +31,6 @@ from foundation_lab.alerting import (
 )
 from foundation_lab.errors import InvalidRecording, SimulationFailed
 from foundation_lab.recording.difference import Difference, first_difference
-from foundation_lab.recording.recording import Recording
 from foundation_lab.recording.replay import Player
 from foundation_lab.scenario.build import build
 from foundation_lab.scenario.load import load_scenario
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from foundation_lab.recording.recording import Recording
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.bus import Record
     from foundation_lab.telemetry.pattern import EventName
@@ -116,7 +116,7 @@ def run(
         chosen = Scenario.model_validate({**scenario.model_dump(), **given}) if given else scenario
     else:
         chosen = load_scenario(scenario, overrides=overrides, seed=seed, until=until)
-    return _run(chosen, chosen.horizon, row_limit, notifiers, progress)
+    return _run(chosen, chosen.horizon, row_limit=row_limit, notifiers=notifiers, progress=progress)
 
 
 def finish(
@@ -138,7 +138,7 @@ def finish(
         SimulationFailed: A model failed; the exception carries the recording up to there.
     """
     try:
-        with _stopped_by_interrupt(sim), _watched(sim, until, progress) as watcher:
+        with _stopped_by_interrupt(sim), _watched(sim, until, progress=progress) as watcher:
             sim.run(until=until, progress=watcher)
         if before_seal is not None:
             before_seal()
@@ -206,6 +206,7 @@ def replay(
 def _run(
     scenario: Scenario,
     until: float,
+    *,
     row_limit: int | None = None,
     notifiers: Sequence[Notifier] = (),
     progress: bool | Callable[[float], object] = False,
@@ -220,7 +221,7 @@ def _run(
 
 @contextmanager
 def _watched(
-    sim: Simulation, until: float, progress: bool | Callable[[float], object]
+    sim: Simulation, until: float, *, progress: bool | Callable[[float], object]
 ) -> Iterator[Callable[[float], object] | None]:
     """Show a bar, or call whoever wants to know, or neither."""
     if progress is True:

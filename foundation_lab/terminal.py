@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from foundation_lab.reporting.units import duration_text, number_text, share_text
+from foundation_lab.telemetry.event import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
     from rich.console import RenderableType
 
     from foundation_lab.reporting.clients import Client
@@ -23,6 +26,7 @@ def render(summary: Summary) -> RenderableType:
     """Return what happened in a run as tables: requests, services, faults, alerts, errors."""
     tables = [
         _requests(summary),
+        _latencies(summary),
         _services(summary),
         _protocols(summary),
         _faults(summary),
@@ -31,6 +35,20 @@ def render(summary: Summary) -> RenderableType:
         _failures(summary),
     ]
     return Group(_headline(summary), *(table for table in tables if table.row_count))
+
+
+def render_episodes(episodes: pl.DataFrame) -> RenderableType:
+    """Return the episodes of an alert history as a table."""
+    table = _table(
+        f"Alerts: {episodes.height}",
+        ("rule", "key", "severity"),
+        ("pending at", "fired at", "resolved at"),
+    )
+    for row in episodes.iter_rows(named=True):
+        names = map(Text, (row["rule"], row["key"], row["severity"]))
+        times = (duration_text(row[name]) for name in ("pending_at", "firing_at", "resolved_at"))
+        table.add_row(*names, *times)
+    return table
 
 
 def _headline(summary: Summary) -> Text:
@@ -47,81 +65,112 @@ def _headline(summary: Summary) -> Text:
 
 
 def _requests(summary: Summary) -> Table:
-    table = _table(
-        "Requests",
-        ("client",),
-        ("sent", "per second", "ok", "error", "timeout", "rejected", "in flight", "success")
-        + ("p50", "p95", "p99", "max"),
-    )
-    rows = list(summary.clients)
-    if len(rows) > 1:
-        rows.append(summary.requests)
-    for client in rows:
-        table.add_row(*map(Text, _request_cells(client)))
+    columns = ("sent", "ok", "error", "timeout", "rejected", "in flight", "success")
+    table = _table("Requests", ("client",), columns)
+    for client in _clients(summary):
+        failed = client.error + client.cancelled
+        counts = (client.started, client.ok, failed, client.timeout, client.rejected)
+        cells = (
+            *(f"{count:,}" for count in (*counts, client.in_flight)),
+            share_text(client.success),
+        )
+        table.add_row(Text(client.name), *cells)
     return table
 
 
-def _request_cells(client: Client) -> list[str]:
-    latency = client.latency
-    return [
-        client.name,
-        f"{client.started:,}",
-        number_text(client.throughput),
-        f"{client.ok:,}",
-        f"{client.error + client.cancelled:,}",
-        f"{client.timeout:,}",
-        f"{client.rejected:,}",
-        f"{client.in_flight:,}",
-        share_text(client.success),
-        *(duration_text(q) for q in (latency.p50, latency.p95, latency.p99, latency.max)),
-    ]
+def _latencies(summary: Summary) -> Table:
+    columns = ("finished per second", "mean", "p50", "p95", "p99", "max")
+    table = _table("Throughput and latency", ("client",), columns)
+    for client in _clients(summary):
+        latency = client.latency
+        seconds = (latency.mean, latency.p50, latency.p95, latency.p99, latency.max)
+        table.add_row(
+            Text(client.name), number_text(client.throughput), *map(duration_text, seconds)
+        )
+    return table
+
+
+def _clients(summary: Summary) -> list[Client]:
+    """Return every client, and all of them together when there are several."""
+    together = [summary.requests] if len(summary.clients) > 1 else []
+    return [*summary.clients, *together]
 
 
 def _services(summary: Summary) -> Table:
     table = _table("Services", ("service", "kind", "state", "what happened"), ())
     told = _stories(summary)
     for service in summary.services:
-        state, story = told.get((service.kind, service.name), (service.status, ""))
-        if service.restarts:
-            story += f"{', ' if story else ''}{service.restarts} restarts"
-        table.add_row(*map(Text, (service.name, service.kind, state, story)))
+        state, story = told.get((service.kind, service.name), (service.status, []))
+        restarts = [f"restarted {_times(service.restarts)}"] if service.restarts else []
+        cells = (service.name, service.kind, state, ", ".join([*story, *restarts]))
+        table.add_row(*map(Text, cells))
     return table
 
 
-def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str, str]]:
-    told: dict[tuple[str, str], tuple[str, str]] = {}
+def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str, list[str]]]:
+    """Return the state of each service at the end, and what happened to it."""
+    told: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for breaker in summary.breakers:
-        time_open = duration_text(breaker.seconds.get("open", 0.0))
         told["circuit_breaker", breaker.name] = (
             breaker.state,
-            f"{breaker.calls:,} calls, {breaker.failed:,} failed, {breaker.rejected:,} rejected, "
-            f"opened {breaker.opened} times, open for {time_open}",
+            [
+                f"{breaker.calls:,} calls",
+                f"{breaker.failed:,} failed",
+                f"{breaker.rejected:,} rejected",
+                f"opened {_times(breaker.opened)}",
+                f"open for {duration_text(breaker.seconds.get('open', 0.0))}",
+            ],
         )
     for pool in summary.pools:
         told["connection_manager", pool.name] = (
-            f"{pool.active} out of {number_text(pool.capacity)}",
-            f"{pool.acquired:,} checkouts, {pool.waited:,} waited, {pool.timeouts:,} timed out, "
-            f"wait p99 {duration_text(pool.wait.p99)}, used {share_text(pool.utilisation)}",
+            _used(pool.active, pool.capacity),
+            [
+                f"{pool.acquired:,} checkouts",
+                f"{pool.waited:,} waited",
+                f"{pool.timeouts:,} timed out",
+                f"wait p99 {duration_text(pool.wait.p99)}",
+                f"used {share_text(pool.utilisation)}",
+            ],
         )
     for backend in summary.backends:
         told["backend", backend.name] = (
             "up",
-            f"{backend.served:,} served, {backend.failed:,} of them failed, "
-            f"{backend.rejected:,} rejected, {backend.abandoned:,} abandoned, "
-            f"wait p99 {duration_text(backend.wait.p99)}, {number_text(backend.mean_busy)} busy",
+            [
+                f"{backend.served:,} served",
+                f"{backend.failed:,} of them failed",
+                f"{backend.rejected:,} rejected",
+                f"{backend.abandoned:,} abandoned",
+                f"wait p99 {duration_text(backend.wait.p99)}",
+                f"{number_text(backend.mean_busy)} busy on average",
+            ],
         )
     for retry in summary.retries:
         told["retry", retry.name] = (
             "up",
-            f"{retry.calls:,} calls, {retry.attempts:,} attempts, {retry.recovered:,} recovered, "
-            f"{retry.exhausted:,} exhausted",
+            [
+                f"{retry.calls:,} calls",
+                f"{retry.attempts:,} attempts",
+                f"{retry.recovered:,} recovered",
+                f"{retry.exhausted:,} exhausted",
+            ],
         )
     for limiter in summary.limiters:
         told["rate_limiter", limiter.name] = (
             "up",
-            f"{limiter.allowed:,} allowed, {limiter.denied:,} denied",
+            [
+                f"{limiter.allowed:,} allowed",
+                f"{limiter.denied:,} denied",
+            ],
         )
     return told
+
+
+def _used(active: int, capacity: float | None) -> str:
+    return f"{active} in use" if capacity is None else f"{active} of {number_text(capacity)} in use"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _protocols(summary: Summary) -> Table:
@@ -147,7 +196,7 @@ def _protocols(summary: Summary) -> Table:
 def _faults(summary: Summary) -> Table:
     table = _table("Faults", ("service", "fault"), ("from", "lasted"))
     for fault in summary.faults:
-        lasted = duration_text(fault.duration) + (" (to the end)" if fault.open else "")
+        lasted = duration_text(fault.duration or None) + (" (to the end)" if fault.open else "")
         table.add_row(Text(fault.service), Text(fault.kind), duration_text(fault.start), lasted)
     return table
 
@@ -173,7 +222,8 @@ def _failures(summary: Summary) -> Table:
     table = _table("Errors", ("event", "service", "error"), ("count",))
     shown = summary.failures.groups[:_MOST_ERRORS]
     for group in shown:
-        names = (group.event, "" if group.service is None else group.service, group.error)
+        event = group.event.removeprefix(f"{NAMESPACE}.")
+        names = (event, "" if group.service is None else group.service, group.error)
         table.add_row(*map(Text, names), f"{group.count:,}")
     others = len(summary.failures.groups) - len(shown) + summary.failures.other_groups
     if others:
@@ -182,7 +232,14 @@ def _failures(summary: Summary) -> Table:
 
 
 def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold", title_style="bold cyan")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold cyan",
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        padding=(0, 1, 0, 0),
+    )
     for column in left:
         table.add_column(column, overflow="fold")
     for column in right:

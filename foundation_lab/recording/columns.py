@@ -59,7 +59,7 @@ class Column:
     """One typed column.
 
     Args:
-        kind: ``float``, ``int``, ``bool``, ``str``, ``list`` (of strings) or ``json`` (any mapping).
+        kind: ``float``, ``int``, ``bool``, ``str``, ``list`` (of strings) or ``json`` (a mapping).
         codebook: Where strings are numbered.
         optional: Whether ``None`` is allowed.
     """

@@ -13,7 +13,6 @@ import importlib.metadata
 import platform
 import shutil
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +23,8 @@ from foundation_lab.recording.parts import FolderPart, table_path
 from foundation_lab.recording.schema import FORMAT_VERSION, SPINE, Manifest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from foundation_lab.recording.recording import Recording
 
 MANIFEST = "manifest.json"

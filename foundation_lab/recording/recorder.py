@@ -1,9 +1,9 @@
 """The recorder: takes every event of the bus and keeps it in typed columns.
 
-Events lie in a *spine* (one row an event: time, process, correlation id, ...) and one table for each
-event name (one row an event of that name, one typed column a field). `append` fills the spine and
-puts the event itself aside; every few thousand events their fields are sorted into the columns. The
-layout is the same in memory and on disk.
+Events lie in a *spine* (one row an event: time, process, correlation id, ...) and one table for
+each event name (one row an event of that name, one typed column a field). `append` fills the spine
+and puts the event itself aside; every few thousand events their fields are sorted into the columns.
+The layout is the same in memory and on disk.
 """
 
 from __future__ import annotations

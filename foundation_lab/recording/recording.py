@@ -65,8 +65,10 @@ class Recording:
 
     @property
     def events(self) -> pl.DataFrame:
-        """One row an event: sequence, time (s), event, service, node, process, correlation_id,
-        cause and duration (s; null where the event has none).
+        """One row an event.
+
+        Columns: sequence, time (s), event, service, node, process, correlation_id, cause and
+        duration (s; null where the event has none).
         """
         if self._events is None:
             self._events = self.lazy().collect()
@@ -230,8 +232,8 @@ class Recording:
         )
         return (
             f"<div><b>Recording</b> {html.escape(self.facts.name)} &middot; seed "
-            f"{self.facts.seed} &middot; {len(self):,} events &middot; {self.facts.until:g} virtual "
-            f"seconds &middot; {html.escape(self.facts.status)}"
+            f"{self.facts.seed} &middot; {len(self):,} events &middot; {self.facts.until:g} "
+            f"virtual seconds &middot; {html.escape(self.facts.status)}"
             f"<table><thead><tr><th style='text-align:left'>event</th><th>count</th></tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )

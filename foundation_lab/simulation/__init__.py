@@ -1,0 +1,1 @@
+"""Virtual time: the engine, its processes and timers, randomness, traffic and faults."""

@@ -28,7 +28,6 @@ from foundation_lab.simulation.waiting import Blocked, Wait, blocked
 from foundation_lab.telemetry.bus import Telemetry
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Generator
     from datetime import datetime
     from pathlib import Path
@@ -99,7 +98,7 @@ class Simulation(simpy.Environment):
 
     # -- SimPy ---------------------------------------------------------------------------------
 
-    def process(  # type: ignore[override]  # SimPy's spelling, with two more keywords
+    def process(  # SimPy's spelling, with two more keywords
         self,
         generator: Generator[Event, Any, Any],
         *,
@@ -368,10 +367,10 @@ class Simulation(simpy.Environment):
             RuntimeError: No process runs; the message says that `purpose` needs one.
         """
         process = self._active_proc
-        if not isinstance(process, Process):
-            message = f"{purpose} needs a running process; start one with sim.process(...)"
-            raise RuntimeError(message)
-        return process
+        if isinstance(process, Process):
+            return process
+        message = f"{purpose} needs a running process; start one with sim.process(...)"
+        raise RuntimeError(message)
 
     def buried(self) -> None:
         """Note that a scheduled event was cancelled; sweep when most of the queue is dead."""
@@ -432,8 +431,8 @@ class Simulation(simpy.Environment):
     def _deadlock(self, what: str) -> DeadlockError:
         waiting = "\n".join(f"  - {entry}" for entry in self.blocked()) or "  - no process at all"
         message = (
-            f"No scheduled events left but {what}, at t={self._now:g}. Nothing can happen any more; "
-            f"these wait:\n{waiting}"
+            f"No scheduled events left but {what}, at t={self._now:g}. Nothing can happen any "
+            f"more; these wait:\n{waiting}"
         )
         return DeadlockError(message)
 

@@ -117,7 +117,7 @@ class Process(simpy.Process):
                 self._value = error
                 env.schedule(self)
                 break
-            callbacks = getattr(event, "callbacks", _NO_EVENT)
+            callbacks: Any = getattr(event, "callbacks", _NO_EVENT)
             if callbacks is _NO_EVENT:
                 env._active_proc = None
                 message = (

@@ -28,12 +28,16 @@ class Timer(Event):
         super().__init__(env)
         self._value = None
         self._ok = True
-        self.callbacks = [lambda _event: call()]
+        self._call = call
+        self.callbacks = [self._fire]
         heappush(env._queue, (time, NORMAL, next(env._eid), self))
 
     def cancel(self) -> None:
         """Forget the call. A timer that has fired or was cancelled stays as it is."""
         self.env.cancel(self)
+
+    def _fire(self, _event: Event) -> None:
+        self._call()
 
 
 class Deadline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from simpy.events import Condition, Event, Initialize, Process, Timeout
@@ -52,28 +52,27 @@ def blocked(processes: Iterable[Process]) -> list[Blocked]:
 
 def describe_event(event: Event | None) -> str:
     """Return in words what an event stands for."""
-    if event is None or isinstance(event, Initialize):
-        return "its start"
-    if isinstance(event, Wait):
-        return event.description
-    if isinstance(event, Timeout):
-        return f"a timeout of {event._delay:g} s"
-    if isinstance(event, Process):
-        return f"the process {event.name} to end"
-    if isinstance(event, Condition):
-        words = {Condition.all_events: "all of", Condition.any_events: "any of"}
-        word = words.get(event._evaluate, "a condition on")
-        return f"{word} [{', '.join(describe_event(part) for part in event._events)}]"
-    if isinstance(event, Put | Get):
-        return _describe_request(event, event.resource)
-    if event.triggered:
-        return "an event that is scheduled"
-    return "an event that nobody has triggered"
+    match event:
+        case None | Initialize():
+            words = "its start"
+        case Wait():
+            words = event.description
+        case Timeout():
+            words = f"a timeout of {event._delay:g} s"
+        case Process():
+            words = f"the process {event.name} to end"
+        case Condition():
+            words = _describe_condition(event)
+        case Put() | Get():
+            words = _describe_request(event, event.resource)
+        case _:
+            words = "an event that " + ("is due" if event.triggered else "nobody has triggered")
+    return words
 
 
 def innermost_line(process: Process) -> str:
-    """Return the line at which a process waits, inside of every ``yield from``, as ``file:line``."""
-    generator = process._generator
+    """Return the line at which a process waits, inside every ``yield from``, as ``file:line``."""
+    generator: Any = process._generator
     while getattr(generator, "gi_yieldfrom", None) is not None and hasattr(
         generator.gi_yieldfrom, "gi_frame"
     ):
@@ -84,7 +83,16 @@ def innermost_line(process: Process) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _describe_request(event: Put | Get, resource: BaseResource) -> str:
+def _describe_condition(event: Condition) -> str:
+    word = "a condition on"
+    if event._evaluate is Condition.all_events:
+        word = "all of"
+    elif event._evaluate is Condition.any_events:
+        word = "any of"
+    return f"{word} [{', '.join(describe_event(part) for part in event._events)}]"
+
+
+def _describe_request(event: Put[Any] | Get[Any], resource: BaseResource[Any, Any]) -> str:
     kind = type(resource).__name__
     if isinstance(event, Request) and isinstance(resource, Resource):
         holders = ", ".join(map(_holder, resource.users)) or "nobody"

@@ -167,12 +167,13 @@ class Telemetry:
         """
         if not self._enabled:
             return DISABLED
+        emitter = self._clock.emitter or self.main
         if not isinstance(event, Event):
-            event = self._named(event, measurements, metadata)
-        elif measurements is not None or metadata is not None:
+            return self._stamp(emitter, self._named(event, measurements, metadata), cause)
+        if measurements is not None or metadata is not None:
             message = f"{event!r} has its fields already; give measurements and metadata to a name"
             raise TypeError(message)
-        return self._stamp(self._clock.emitter or self.main, event, cause)
+        return self._stamp(emitter, event, cause)
 
     def emit_as(
         self,

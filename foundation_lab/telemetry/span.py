@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from foundation_lab.telemetry.context import Context
 from foundation_lab.telemetry.event import check_field_name
 
 if TYPE_CHECKING:
@@ -32,8 +31,8 @@ class Span:
         self.fields = _checked(fields)
         self.span_id: str | None = None
         self._telemetry = telemetry
-        self._emitter: Emitter | None = None
-        self._outer: Context | None = None
+        self._emitter: Emitter = telemetry.main
+        self._outer = telemetry.main.context
         self._started = 0.0
 
     def set(self, **fields: Any) -> None:
@@ -71,15 +70,13 @@ class Span:
         else:
             ending = "closed" if isinstance(error, GeneratorExit) else type(error).__name__
             self._emit("exception", duration, {"kind": ending, "error": str(error)})
-        if self._emitter is not None and self._outer is not None:
-            self._emitter.context = self._outer
+        self._emitter.context = self._outer
 
     def _emit(self, ending: str, numbers: dict[str, float], labels: dict[str, Any]) -> None:
-        parent = self._outer.span_id if self._outer is not None else None
         for key, value in self.fields.items():
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             (numbers if is_number else labels)[key] = value
-        labels |= {"span_id": self.span_id, "parent_span_id": parent}
+        labels |= {"span_id": self.span_id, "parent_span_id": self._outer.span_id}
         self._telemetry.emit_as(self._emitter, f"{self.name}.{ending}", numbers, labels)
 
 

@@ -289,3 +289,22 @@ def test_two_hundred_thousand_events_take_a_few_seconds() -> None:
     history = backtest(recording, [ratio])
     assert wall.process_time() - began < 20
     assert history.counts["firing"][0] > 0
+
+
+def test_events_from_before_the_watch_can_be_left_out() -> None:
+    sim = Simulation(seed=1)
+    sim.telemetry.emit(opened())
+    alerts = watch(sim, [BREAKER_RULE])
+    sim.run(until=10)
+    assert alerts.history.transitions.is_empty()
+    assert backtest(sim.recording, [BREAKER_RULE], first=alerts.first).transitions.is_empty()
+    assert backtest(sim.recording, [BREAKER_RULE]).counts["firing"].to_list() == [1]
+
+
+def test_nan_is_no_value_live_and_in_a_recording() -> None:
+    sim = playing([(1, finished(duration=float("nan"))), (2, finished())])
+    rule = PatternRule(name="r", event=REQUEST, where={"duration": None}, quiet_period=5)
+    alerts = watch(sim, [rule])
+    sim.run()
+    assert alerts.history.counts["firing"].to_list() == [1]
+    assert backtest(sim.recording, [rule]).steps == alerts.history.steps

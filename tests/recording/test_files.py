@@ -204,7 +204,7 @@ def test_verify_finds_a_changed_value(saved: Path) -> None:
     rows = pl.read_parquet(saved / BACKOFF)
     rows.with_columns(pl.col("delay") + 1e-9).write_parquet(saved / BACKOFF)
     loaded = Recording.load(saved)
-    with pytest.raises(InvalidRecording, match="rows have digest .* but its manifest says"):
+    with pytest.raises(InvalidRecording, match=r"rows have digest .* but its manifest says"):
         loaded.verify()
 
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from foundation_lab.recording import recorder as module
 from foundation_lab.recording.columns import ColumnTypeError, canonical_json, kind_of
 from foundation_lab.recording.recorder import Recorder
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.telemetry import events
+from foundation_lab.telemetry import Count, Event, events
 from tests.recording.models import SEED, busy
 
 
@@ -58,18 +57,20 @@ def test_each_kind_of_column_refuses_what_it_cannot_hold(event: Any, field: str)
 def test_a_class_defined_anew_with_other_fields_while_a_run_goes_on_is_reported() -> None:
     sim = Simulation(seed=SEED)
 
-    def define(field: str) -> type[events.retry.Backoff]:
+    make_class: Any = type(Event)
+
+    def define(field: str) -> Any:
         body = {
-            "__annotations__": {field: "Count"},
-            "__module__": events.retry.__name__,
+            "__annotations__": {field: Count},
+            "__module__": __name__,
             "__qualname__": "Redefined",
             "event_name": "testshop.redefined",
         }
-        return type(events.retry.Backoff)("Redefined", (module.Event,), body)
+        return make_class("Redefined", (Event,), body)
 
-    sim.telemetry.emit(define("old")(1))  # type: ignore[call-arg]
-    sim.telemetry.emit(define("new")(2))  # type: ignore[call-arg]
-    with pytest.raises(ColumnTypeError, match="'old' of testshop.redefined .* not None"):
+    sim.telemetry.emit(define("old")(1))
+    sim.telemetry.emit(define("new")(2))
+    with pytest.raises(ColumnTypeError, match=r"'old' of testshop.redefined .* not None"):
         _ = sim.recording
     assert sim.recording.events.height == 2
 
@@ -80,7 +81,7 @@ def test_a_loose_field_keeps_the_type_of_its_first_value() -> None:
         sim.telemetry.emit("shop.order.placed", metadata={"size": 3})
         sim.telemetry.emit("shop.order.placed", metadata={"size": None})
         sim.telemetry.emit("shop.order.placed", metadata={"size": "large"})
-        with pytest.raises(ColumnTypeError, match="'size' of shop.order.placed holds int values"):
+        with pytest.raises(ColumnTypeError, match=r"'size' of shop.order.placed holds int values"):
             _ = sim.recording
         frame = sim.recording.frame("shop.order.placed")
         assert frame["size"].to_list() == [3, None, None]

@@ -25,7 +25,7 @@ NUMBER = st.floats(allow_nan=False)
 INTEGER = st.integers(-(2**62), 2**62)
 
 
-class Everything(Event):
+class Everything(Event, frozen=True):
     """Has a field of every kind."""
 
     event_name: ClassVar[str] = "testshop.everything"
@@ -49,9 +49,10 @@ EVENTS = st.builds(
     st.lists(TEXT, max_size=3).map(tuple),
     st.dictionaries(TEXT, INTEGER | TEXT, max_size=2),
 )
+LABELS = {"s": TEXT, "b": st.booleans(), "i": INTEGER, "l": st.lists(TEXT)}
 LOOSE = st.tuples(
     st.dictionaries(st.sampled_from(["m", "n"]), NUMBER, max_size=2),
-    st.fixed_dictionaries({}, optional={"s": TEXT, "b": st.booleans(), "i": INTEGER, "l": st.lists(TEXT)}),
+    st.fixed_dictionaries({}, optional=LABELS),
 )  # fmt: skip
 
 

@@ -207,7 +207,7 @@ def test_invariants_that_do_not_hold_are_listed_with_the_time() -> None:
     backend = Backend(sim, "db", service_time=1)
     sim.check_invariants()
     backend._slots.used = -1
-    with pytest.raises(InvariantError, match="at t=0: backend 'db': .*-1 places in use"):
+    with pytest.raises(InvariantError, match=r"at t=0: backend 'db': .*-1 places in use"):
         sim.check_invariants()
     with pytest.raises(ValueError, match="there is a backend called 'db' already"):
         Backend(sim, "db", service_time=1)

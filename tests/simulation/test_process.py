@@ -10,19 +10,19 @@ from foundation_lab.simulation.process import Process
 SEED = 34
 
 
-class KeywordOnly(Exception):  # noqa: N818
+class KeywordOnly(Exception):
     def __init__(self, *, code: int) -> None:
         super().__init__(f"failed with {code}")
         self.code = code
 
 
-class OtherSignature(Exception):  # noqa: N818
+class OtherSignature(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{reason} ({code})")
         self.code, self.reason = code, reason
 
 
-class Slotted(Exception):  # noqa: N818
+class Slotted(Exception):
     __slots__ = ("code",)
 
     def __init__(self, code: int) -> None:
@@ -250,7 +250,7 @@ def test_what_is_no_event_cannot_be_yielded() -> None:
         yield helper()
 
     sim.process(worker(), name="clerk")
-    with pytest.raises(RuntimeError, match="process 'clerk' may yield events .* 'yield from'"):
+    with pytest.raises(RuntimeError, match=r"process 'clerk' may yield events .* 'yield from'"):
         sim.run()
     assert sim.active_process is None
 
@@ -263,7 +263,7 @@ def test_a_process_is_called_as_it_is_told_or_as_its_function() -> None:
 
     assert sim.process(clerk()).name == "clerk"
     assert sim.process(clerk(), name="ann").name == "ann"
-    assert sim.process((sim.timeout(1) for _ in range(1))).name == "<genexpr>"
+    assert sim.process(sim.timeout(1) for _ in range(1)).name == "<genexpr>"
     with pytest.raises(TypeError, match="name=5; the name of a process is a string"):
         sim.process(clerk(), name=5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="is not a generator"):

@@ -1,6 +1,8 @@
 """Unmodified SimPy models do the same on a `Simulation` as on a `simpy.Environment`."""
 
 from collections.abc import Callable
+from functools import partial
+from operator import eq
 from typing import Any
 
 import pytest
@@ -40,7 +42,8 @@ def preemptive(env: simpy.Environment, log: Log) -> None:
                 log.append((env.now, name, "starts"))
                 yield env.timeout(5)
             except simpy.Interrupt as interrupt:
-                log.append((env.now, name, "lost it after", env.now - interrupt.cause.usage_since))
+                preempted: Any = interrupt.cause
+                log.append((env.now, name, "lost it after", env.now - preempted.usage_since))
 
     for name, (delay, priority) in enumerate([(0, 2), (1, 3), (2, 1), (2, 0), (9, 0)]):
         env.process(job(name, delay, priority))
@@ -61,7 +64,7 @@ def store_and_container(env: simpy.Environment, log: Log) -> None:
     def consumer() -> Any:
         for wanted in (1, 0, 3, 2):
             yield env.timeout(1)
-            item = yield shelf.get(lambda item, wanted=wanted: item == wanted)
+            item = yield shelf.get(partial(eq, wanted))
             first = yield ranked.get()
             yield tank.get(5)
             log.append((env.now, "got", item, first.item, tank.level))
@@ -143,50 +146,65 @@ ACTIONS = st.lists(
 )
 
 
+class Crowd:
+    """Processes that follow scripts and share a desk and a shelf."""
+
+    def __init__(self, env: simpy.Environment, log: Log) -> None:
+        self.env, self.log = env, log
+        self.desk, self.shelf = simpy.Resource(env, 1), simpy.Store(env, 2)
+        self.everyone: list[simpy.Process] = []
+
+    def follow(self, script: list[tuple[str, int]], me: str) -> Any:
+        for action, number in script:
+            try:
+                yield from getattr(self, action)(number, me)
+            except (simpy.Interrupt, KeyError) as error:
+                self.log.append((self.env.now, me, repr(error)))
+            self.log.append((self.env.now, me, action))
+
+    def sleep(self, number: int, _me: str) -> Any:
+        yield self.env.timeout(number)
+
+    def use(self, number: int, _me: str) -> Any:
+        with self.desk.request() as request:
+            yield request
+            yield self.env.timeout(number)
+
+    def impatient(self, number: int, me: str) -> Any:
+        with self.desk.request() as request:
+            got = yield request | self.env.timeout(number)
+            self.log.append((self.env.now, me, len(got.todict())))
+
+    def put(self, number: int, _me: str) -> Any:
+        yield self.shelf.put(number) | self.env.timeout(2)
+
+    def get(self, number: int, me: str) -> Any:
+        got = yield self.shelf.get() | self.env.timeout(number)
+        self.log.append((self.env.now, me, list(got.values())))
+
+    def interrupt(self, number: int, me: str) -> Any:
+        other = self.everyone[number % len(self.everyone)]
+        if other.is_alive and other is not self.env.active_process:
+            other.interrupt(me)
+        yield from ()
+
+    def both(self, number: int, _me: str) -> Any:
+        yield self.env.timeout(number) & self.env.timeout(1)
+
+    def spawn(self, number: int, me: str) -> Any:
+        yield self.env.process(self.follow([("sleep", number)], f"{me}+"))
+
+    def fail(self, number: int, _me: str) -> Any:
+        failing = self.env.event()
+        failing.fail(KeyError(number))
+        yield failing
+
+
 def random_model(scripts: list[list[tuple[str, int]]]) -> Model:
     def model(env: simpy.Environment, log: Log) -> None:
-        desk, shelf = simpy.Resource(env, 1), simpy.Store(env, 2)
-        everyone: list[simpy.Process] = []
-
-        def act(action: str, number: int, me: str) -> Any:
-            if action == "sleep":
-                yield env.timeout(number)
-            elif action == "use":
-                with desk.request() as request:
-                    yield request
-                    yield env.timeout(number)
-            elif action == "impatient":
-                with desk.request() as request:
-                    got = yield request | env.timeout(number)
-                    log.append((env.now, me, len(got.todict())))
-            elif action == "put":
-                yield shelf.put(number) | env.timeout(2)
-            elif action == "get":
-                got = yield shelf.get() | env.timeout(number)
-                log.append((env.now, me, list(got.values())))
-            elif action == "interrupt":
-                other = everyone[number % len(everyone)]
-                if other.is_alive and other is not env.active_process:
-                    other.interrupt(me)
-            elif action == "both":
-                yield env.timeout(number) & env.timeout(1)
-            elif action == "spawn":
-                yield env.process(follow([("sleep", number)], f"{me}+"))
-            else:
-                failing = env.event()
-                failing.fail(KeyError(number))
-                yield failing
-
-        def follow(script: list[tuple[str, int]], me: str) -> Any:
-            for action, number in script:
-                try:
-                    yield from act(action, number, me)
-                except (simpy.Interrupt, KeyError) as error:
-                    log.append((env.now, me, repr(error)))
-                log.append((env.now, me, action))
-
+        crowd = Crowd(env, log)
         for index, script in enumerate(scripts):
-            everyone.append(env.process(follow(script, str(index))))
+            crowd.everyone.append(env.process(crowd.follow(script, str(index))))
 
     return model
 

@@ -92,7 +92,7 @@ def test_durations_are_finite_and_not_negative(value: float) -> None:
 
 
 def test_parameters_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ValueError, match="mean=0; it must be .* more than 0"):
+    with pytest.raises(ValueError, match=r"mean=0; it must be .* more than 0"):
         exponential(0)
     with pytest.raises(ValueError, match="low=3 is above high=1"):
         uniform(3, 1)

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_handler_receives_stamped_records_with_fields_by_name() -> None:
     assert (record.sequence, record.time, record.process) == (1, 0.0, "main")
     assert (record.node, record.correlation_id, record.cause) == ("n-1", "c-1", 0)
     assert (record["from"], record["to"], record.get("nothing", 5)) == ("closed", "open", 5)
-    with pytest.raises(UnknownName, match="unknown field .* 'form'; did you mean 'from'"):
+    with pytest.raises(UnknownName, match=r"unknown field .* 'form'; did you mean 'from'"):
         _ = record["form"]
 
 
@@ -46,10 +47,12 @@ def test_a_handler_sees_the_event_in_the_recording_already() -> None:
 def test_handlers_are_called_by_order_and_then_by_attachment() -> None:
     sim = Simulation(seed=SEED)
     called: list[str] = []
+
+    def note(handler_id: str, _record: Record) -> None:
+        called.append(handler_id)
+
     for handler_id, order in (("c", 1), ("a", 0), ("d", 1), ("b", 0), ("first", -1)):
-        sim.telemetry.attach(
-            handler_id, "**", lambda _record, own=handler_id: called.append(own), order=order
-        )
+        sim.telemetry.attach(handler_id, "**", partial(note, handler_id), order=order)
     sim.telemetry.emit("shop.order.placed")
     assert called == ["first", "a", "b", "c", "d"]
     assert [attached.id for attached in sim.telemetry.handlers()] == called
@@ -152,9 +155,14 @@ def test_a_handler_detached_while_an_event_is_handled_still_hears_that_one() -> 
 
 
 @pytest.mark.parametrize(
-    ("policy", "failures"), [("detach", [(1, True)]), ("keep", [(1, False), (2, False), (3, False)]),
-                             (1, [(1, True)]), (2, [(1, False), (2, True)])]
-)  # fmt: skip
+    ("policy", "failures"),
+    [
+        ("detach", [(1, True)]),
+        ("keep", [(1, False), (2, False), (3, False)]),
+        (1, [(1, True)]),
+        (2, [(1, False), (2, True)]),
+    ],
+)
 def test_the_policy_says_when_a_failing_handler_is_detached(
     policy: Policy, failures: list[tuple[int, bool]]
 ) -> None:

@@ -1,4 +1,3 @@
-import gc
 from typing import Any
 
 import polars as pl
@@ -151,14 +150,13 @@ def test_a_sealed_recording_ignores_the_end_of_an_abandoned_span() -> None:
         with sim.telemetry.span("shop.order"):
             yield sim.timeout(10)
 
-    sim.process(clerk())
+    process = sim.process(clerk())
     sim.run(until=1)
     sim.telemetry.seal()
-    recording, digest = sim.recording, sim.recording.digest
-    del sim
-    gc.collect()
-    assert recording.counts == {"shop.order.start": 1}
-    assert recording.digest == digest
+    digest = sim.recording.digest
+    process.generator.close()
+    assert sim.recording.counts == {"shop.order.start": 1}
+    assert sim.recording.digest == digest
 
 
 def test_a_span_is_entered_once() -> None:
