@@ -22,10 +22,12 @@ def spine_frame(recorder: Recorder) -> pl.DataFrame:
     """Return the spine of the rows in memory; the columns are those of `schema.SPINE`."""
     rows = len(recorder.time)
     texts = pl.Series(recorder.codebook.texts, dtype=pl.String)
+    event = np.full(rows, NO_CODE, dtype=np.int32)
     service = np.full(rows, NO_CODE, dtype=np.int32)
     duration = np.full(rows, np.nan)
     for table in recorder.tables.values():
         place = _numbers(table.sequence) - recorder.first
+        event[place] = table.code
         if table.subject is not None:
             service[place] = _numbers(table.columns[table.subject].values)
         column = table.columns.get("duration")
@@ -34,7 +36,7 @@ def spine_frame(recorder: Recorder) -> pl.DataFrame:
     columns = {
         "sequence": pl.Series(np.arange(recorder.first, recorder.first + rows, dtype=np.int64)),
         "time": pl.Series(_numbers(recorder.time)),
-        "event": _decode(_numbers(recorder.event), texts),
+        "event": _decode(event, texts),
         "service": _decode(service, texts),
         "node": _decode(_numbers(recorder.node), texts),
         "process": _decode(_numbers(recorder.process), texts),

@@ -193,7 +193,6 @@ class Recorder:
         self.correlation_id.append(NO_CODE if correlation_id is None else codebook[correlation_id])
         self.process.append(process)
         self.node.append(node)
-        self.event.append(table.code)
         self.cause.append(cause)
         table.sequence.append(self.first + row)
         table.pending.append(event)
@@ -237,7 +236,7 @@ class Recorder:
     @property
     def bytes(self) -> int:
         """The memory of the columns, in bytes, without the strings and the last few events."""
-        spine = (self.time, self.event, self.node, self.process, self.correlation_id, self.cause)
+        spine = (self.time, self.node, self.process, self.correlation_id, self.cause)
         columns = [column for table in self.tables.values() for column in table.columns.values()]
         return (
             sum(len(a) * a.itemsize for a in spine)
@@ -255,7 +254,6 @@ class Recorder:
         self.codebook = Codebook()
         self.tables = {name: t.emptied(self.codebook) for name, t in self.tables.items()}
         self.time: array[float] = array("d")
-        self.event: array[int] = array("i")
         self.node: array[int] = array("i")
         self.process: array[int] = array("i")
         self.correlation_id: array[int] = array("i")

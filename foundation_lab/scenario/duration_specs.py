@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
 
@@ -34,12 +34,14 @@ class UniformDuration(Section):
     high: NotNegative
     """Seconds."""
 
-    @model_validator(mode="after")
-    def _ordered(self) -> UniformDuration:
-        if self.low > self.high:
-            message = f"low ({self.low:g}) is above high ({self.high:g}); exchange them"
+    @field_validator("high")
+    @classmethod
+    def _not_below_low(cls, high: float, info: ValidationInfo) -> float:
+        low = info.data.get("low", 0.0)
+        if high < low:
+            message = f"high ({high:g}) is below low ({low:g}); exchange them"
             raise ValueError(message)
-        return self
+        return high
 
 
 class LogNormalDuration(Section):

@@ -111,10 +111,14 @@ def _counts(path: Path, column: pl.Series) -> pl.Series:
 
 
 def _numbers(path: Path, column: pl.Series) -> pl.Series:
-    if not column.dtype.is_numeric():
+    if not (column.dtype.is_numeric() or column.dtype == pl.String):
         message = f"{path}: {column.name!r} holds {column.dtype}, where numbers are needed"
         raise InvalidFile(message)
-    numbers = column.cast(pl.Float64)
+    numbers = column.cast(pl.Float64, strict=False)
+    if numbers.null_count():
+        row = _first(numbers.is_null())
+        message = f"{path}: row {row}: {column[row - 1]!r} in {column.name!r} is no number"
+        raise InvalidFile(message)
     if not numbers.is_finite().all():
         row = _first(~numbers.is_finite())
         message = f"{path}: row {row}: {numbers[row - 1]} in {column.name!r}; give a finite number"

@@ -199,8 +199,7 @@ class ConnectionManager(Service):
             connection.stop_watching()
             held.setdefault(connection.owner, []).append(connection)
         for owner, connections in held.items():
-            if owner is not self.sim.active_process:
-                evict(owner, ConnectionLost(message), partial(_any_held, connections))
+            evict(owner, ConnectionLost(message), partial(_any_held, connections))
         for _ in lost:
             self._failed(ConnectionLost(message))
 

@@ -153,6 +153,6 @@ class Slots:
             self._line = deque(waiter for waiter in self._line if not waiter.gone)
 
     def _give_up(self, waiter: Waiter, on_timeout: Callable[[], ServiceError]) -> None:
-        if not waiter.triggered and not waiter.gone:
+        if not waiter.triggered:
             self._withdraw(waiter)
             waiter.fail(on_timeout()).defused = True

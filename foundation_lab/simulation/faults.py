@@ -211,7 +211,7 @@ def crash(sim: Simulation, target: Killable, *, at: float) -> str:
     Returns:
         The id of the fault, as its events carry it.
     """
-    fault_id = f"crash:{target.name}:{at:g}"
+    fault_id = f"crash:{target.name}:{at:.15g}"
 
     def strike() -> None:
         sequence = sim.telemetry.emit(events.fault.Injected(target.name, fault_id, "crash", {}))

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from foundation_lab.recording import recorder
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
 from tests.recording.models import SEED, busy
 
+PINNED = "a694e409efadd20332cf47c8fb7dc4394c94e7dcfb3a934a52b4170271a8e76d"
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 from tests.recording.models import busy
@@ -115,6 +117,22 @@ def test_the_digest_does_not_tell_one_zero_or_one_nan_from_another() -> None:
 
     assert digest(0.0) == digest(-0.0) != digest(5e-324)
     assert digest(math.nan) == digest(-math.nan) == digest(math.inf - math.inf)
+
+
+@pytest.mark.parametrize("batch", [1, 13, 4096])
+def test_how_many_events_are_sorted_at_once_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    plain = busy(steps=12).recording
+    monkeypatch.setattr(recorder, "BATCH", batch)
+    other = busy(steps=12).recording
+    assert other.digest == plain.digest
+    assert other.wide().equals(plain.wide())
+
+
+def test_the_digest_is_the_same_on_any_machine_and_python_version() -> None:
+    digest = digest_of({"x": "a", "n": 1, "share": 0.1}, {"x": "ü", "flag": True, "tags": ["b"]})
+    assert digest == PINNED
 
 
 def test_the_digest_of_nothing_is_a_digest() -> None:

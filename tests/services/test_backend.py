@@ -11,7 +11,7 @@ from foundation_lab.errors import ServiceError
 from foundation_lab.services import Backend, Health
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, inject
+from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -115,12 +115,13 @@ def test_an_outage_drops_what_is_served_and_what_waits_and_refuses_the_rest() ->
     empty(sim, backend)
 
 
-def test_a_request_granted_at_the_instant_of_the_outage_is_dropped_too() -> None:
+def test_a_request_granted_at_the_instant_of_the_crash_is_dropped_too() -> None:
     sim = Simulation(seed=6)
     backend = Backend(sim, "db", service_time=1)
-    first, waiter = ask(sim, backend), ask(sim, backend)
-    sim.run(until=0.5)
-    first.callbacks.insert(0, lambda _event: backend.kill())  # after the grant of the place
+    sim.telemetry.attach(
+        "chaos", Backend.Served, lambda _record: backend.kill(), where={"outcome": "ok"}
+    )
+    first, waiter = ask(sim, backend), ask(sim, backend)  # the first leaves its place to the waiter
     sim.run()
     assert first.value == ("ok", 1.0)
     assert waiter.value == ("ServiceDown", 1.0)
@@ -164,6 +165,28 @@ def test_faults_alike_in_kind_and_start_are_two_faults() -> None:
     assert outcomes == ["ok", "BackendError", "BackendError", "ok"]
     cleared = sim.recording.frame(events.fault.Cleared)
     assert sorted(cleared["fault_id"]) == sorted(ids)
+
+
+def test_one_of_several_error_rates_is_enough() -> None:
+    sim = Simulation(seed=20)
+    backend = Backend(sim, "db", service_time=1)
+    inject(sim, backend, [ErrorRate(service="db", start=0, rate=rate) for rate in (0, 1, 0)])
+    caller = ask(sim, backend, at=0.5)
+    sim.run()
+    assert caller.value == ("BackendError", 1.5)
+
+
+def test_a_crash_kills_once_and_has_an_id_of_its_own() -> None:
+    sim = Simulation(seed=21)
+    backend = Backend(sim, "db", service_time=1)
+    ids = [crash(sim, backend, at=time) for time in (1e6, 1e6 + 0.25)]
+    caller = ask(sim, backend, at=1e6 - 0.5)
+    sim.run()
+    assert len(set(ids)) == 2
+    assert caller.value == ("ServiceDown", 1e6)
+    injected = sim.recording.frame(events.fault.Injected)
+    assert injected.select("fault_id", "kind").rows() == [(fault_id, "crash") for fault_id in ids]
+    assert sim.recording.frame(Backend.Stopped)["reason"].to_list() == ["crashed"]
 
 
 def test_leaving_an_error_fault_out_changes_nothing_else() -> None:

@@ -328,6 +328,24 @@ def test_an_owner_of_two_connections_is_told_once() -> None:
     assert failed["error"].to_list() == ["ConnectionLost", "ConnectionLost"]
 
 
+def test_an_owner_who_kills_the_pool_loses_its_own_connection_too() -> None:
+    sim = Simulation(seed=30)
+    pool = ConnectionManager(sim, "db", size=1)
+
+    def chaos() -> Any:
+        pool.kill()
+        return sim.sleep(10)
+
+    def owner() -> Generator[Any, Any, float]:
+        with pytest.raises(ConnectionLost):
+            yield from pool.call(chaos)
+        return sim.now
+
+    process = sim.process(owner())
+    sim.run()
+    assert process.value == 0
+
+
 def test_an_owner_who_left_at_the_instant_of_the_kill_is_not_told() -> None:
     sim = Simulation(seed=17)
     pool = ConnectionManager(sim, "db", size=1)
@@ -492,6 +510,27 @@ def test_the_time_that_connections_are_out_adds_up_to_the_utilisation() -> None:
     assert sim.now == 4.5  # 0.5 + 1.5 + 2.5 on one, 1 + 2 on the other
 
 
+def test_an_owner_of_many_connections_one_after_the_other_is_watched_by_none() -> None:
+    sim = Simulation(seed=29)
+    pool = ConnectionManager(sim, "db", size=2)
+
+    def user() -> Generator[Any, Any, None]:
+        for _ in range(5):
+            with (yield from pool.checkout()):
+                yield from sim.sleep(1)
+        yield from pool.checkout()
+        with suppress(ConnectionLost):
+            yield from sim.sleep(9)
+        yield from sim.sleep(1)
+
+    owner = sim.process(user())
+    sim.run(until=6)
+    assert len(owner.callbacks) == 1
+    pool.kill()
+    sim.run(until=6.5)
+    assert owner.callbacks == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -547,6 +586,8 @@ def test_whatever_happens_at_whatever_instant_no_connection_is_ever_lost(  # noq
                 yield from pool.checkout()
                 yield from sim.sleep(hold)
         except (CheckoutTimeout, ConnectionLost, ServiceDown, simpy.Interrupt):
+            if way == "forget":
+                return  # holding its connection still
             with suppress(simpy.Interrupt):  # of the test; an exception of the pool would be stray
                 yield from sim.sleep(0.1)
 

@@ -280,3 +280,21 @@ def test_no_span_of_a_sliding_window_holds_more_than_its_limit(
         if allowed:
             sliding.take(now, 1)
             granted.append(now)
+
+
+def test_a_wait_that_the_clock_of_floats_would_cut_short_is_rounded_up() -> None:
+    window = (2**53 - 1) / 2**43
+    now = 2.0**-44
+    assert now + (window - now) < window
+    sliding = SlidingWindow(1, window)
+    sliding.take(0.0, 1)
+    assert now + sliding.wait_for(now, 1) >= window
+
+
+def test_a_multiple_of_the_window_begins_a_window_however_late() -> None:
+    window, number = 1 / 3, 430_978_177_987
+    begin = number * window
+    assert begin / window < number
+    fixed = FixedWindow(1, window)
+    fixed.take((number - 1) * window, 1)
+    assert fixed.remaining(begin) == 1

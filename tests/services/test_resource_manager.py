@@ -128,6 +128,7 @@ def test_a_restarted_manager_has_all_its_tokens_and_ignores_those_of_its_former_
     assert holder.value == ("ok", 5.0)
     assert waiter.value == ("ServiceDown", 2.0)
     assert [user.value for user in after] == [("ok", 4.0), ("ok", 5.0)]
+    assert sim.recording.frame(ResourceManager.Released)["time"].to_list() == [4.0, 5.0]
     sim.check_invariants()
 
 

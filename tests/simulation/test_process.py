@@ -10,19 +10,19 @@ from foundation_lab.simulation.process import Process
 SEED = 34
 
 
-class KeywordOnly(Exception):
+class KeywordOnlyError(Exception):
     def __init__(self, *, code: int) -> None:
         super().__init__(f"failed with {code}")
         self.code = code
 
 
-class OtherSignature(Exception):
+class OtherSignatureError(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{reason} ({code})")
         self.code, self.reason = code, reason
 
 
-class Slotted(Exception):
+class SlottedError(Exception):
     __slots__ = ("code",)
 
     def __init__(self, code: int) -> None:
@@ -35,9 +35,9 @@ def undecodable() -> UnicodeDecodeError:
 
 
 FAILURES = [
-    KeywordOnly(code=7),
-    OtherSignature(7, "tea"),
-    Slotted(7),
+    KeywordOnlyError(code=7),
+    OtherSignatureError(7, "tea"),
+    SlottedError(7),
     RateLimited("no permit", retry_after=2.5),
     FileNotFoundError(2, "no such file", "tea.txt"),
     undecodable(),
@@ -78,16 +78,16 @@ def test_an_exception_reaches_those_who_wait_with_all_its_attributes(error: Base
 
 def test_an_exception_nobody_catches_leaves_the_run_as_itself() -> None:
     sim = Simulation(seed=SEED)
-    error = KeywordOnly(code=7)
+    error = KeywordOnlyError(code=7)
     sim.event().fail(error)
-    with pytest.raises(KeywordOnly) as caught:
+    with pytest.raises(KeywordOnlyError) as caught:
         sim.run()
     assert caught.value is error
 
 
 def test_the_chain_of_causes_leads_through_every_process() -> None:
     sim = Simulation(seed=SEED)
-    error = OtherSignature(7, "tea")
+    error = OtherSignatureError(7, "tea")
 
     def inner() -> Any:
         yield sim.timeout(1)
@@ -96,7 +96,7 @@ def test_the_chain_of_causes_leads_through_every_process() -> None:
     def outer() -> Any:
         yield sim.process(inner())
 
-    with pytest.raises(OtherSignature) as caught:
+    with pytest.raises(OtherSignatureError) as caught:
         sim.run(until=sim.process(outer()))
     assert caught.value.__cause__ is error
     assert caught.value.reason == "tea"
@@ -104,14 +104,14 @@ def test_the_chain_of_causes_leads_through_every_process() -> None:
 
 def test_throw_raises_the_very_exception_where_the_process_waits() -> None:
     sim = Simulation(seed=SEED)
-    error = KeywordOnly(code=7)
+    error = KeywordOnlyError(code=7)
     caught: list[tuple[float, BaseException]] = []
 
     def worker() -> Any:
         timeout = sim.timeout(10)
         try:
             yield timeout
-        except KeywordOnly as received:
+        except KeywordOnlyError as received:
             caught.append((sim.now, received))
         yield timeout
         caught.append((sim.now, RuntimeError()))

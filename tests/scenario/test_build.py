@@ -1,0 +1,174 @@
+"""From a scenario to a simulation: every part becomes what it says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from foundation_lab import services as made
+from foundation_lab.scenario.build import build, build_services
+from foundation_lab.scenario.load import load_scenario
+from foundation_lab.scenario.model import Scenario
+from foundation_lab.simulation.engine import Simulation
+from tests.scenario.shop import shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BACKEND: dict[str, Any] = {"kind": "backend", "service_time": 0.1}
+
+SERVICES: list[dict[str, Any]] = [
+    {"kind": "backend", "service_time": 0},
+    {"kind": "backend", "service_time": {"kind": "constant", "value": 0.0}},
+    {"kind": "backend", "service_time": {"kind": "uniform", "low": 0.1, "high": 0.1}},
+    {"kind": "backend", "service_time": {"kind": "lognormal", "median": 1e-9, "sigma": 0}},
+    {"kind": "backend", "service_time": {"kind": "erlang", "mean": 0.1, "stages": 1}},
+    {"kind": "backend", "service_time": 0.1, "queue_limit": 0, "error_rate": 1},
+    {"kind": "circuit_breaker"},
+    {"kind": "circuit_breaker", "window": {"kind": "count", "size": 1, "minimum_calls": 5}},
+    {"kind": "circuit_breaker", "window": {"kind": "count", "size": 5}},
+    {"kind": "circuit_breaker", "window": {"kind": "time", "seconds": 1}, "call_timeout": 1e-9},
+    {"kind": "retry"},
+    {"kind": "retry", "max_attempts": 1, "backoff": {"kind": "fixed", "seconds": 0}},
+    {"kind": "retry", "backoff": {"kind": "linear", "base": 1, "cap": 0.5}},
+    {"kind": "retry", "backoff": {"kind": "exponential", "base": 1, "factor": 1}},
+    {"kind": "retry", "backoff": {"kind": "decorrelated", "base": 1, "cap": 0.5}},
+    {"kind": "connection_manager", "size": 1},
+    {"kind": "connection_manager", "size": 1, "checkout_timeout": None},
+    {"kind": "connection_manager", "size": 1, "checkout_timeout": 0},
+    {"kind": "rate_limiter", "limit": {"kind": "token_bucket", "rate": 1e-9, "capacity": 1}},
+    {"kind": "rate_limiter", "limit": {"kind": "fixed_window", "limit": 1, "window": 1e-9}},
+    {"kind": "rate_limiter", "limit": {"kind": "sliding_window", "limit": 1, "window": 1e9}},
+    {"kind": "supervisor", "children": ["db"], "intensity": 0},
+]
+
+ARRIVALS: list[dict[str, Any]] = [
+    {"kind": "poisson", "rate": 1},
+    {"kind": "constant", "rate": 1},
+    {"kind": "piecewise", "table": [[0, 0], [5, 2]]},
+    {"kind": "piecewise", "table": [[0, 2], [5, 0]], "between": "linear"},
+    {"kind": "timestamps", "seconds": [5, 1, 1]},
+    {"kind": "timestamps", "seconds": []},
+    {"kind": "counts", "counts": [1, 0, 2.5], "interval": 0.1},
+    {"kind": "counts", "counts": [1, 2, 3], "interval": 0.1, "starts": [0.1, 0.2, 0.3]},
+]
+
+
+def scenario(**parts: Any) -> Scenario:
+    services = {"db": BACKEND, **parts.pop("services", {})}
+    workloads = {"web": {"arrivals": {"kind": "constant", "rate": 2}, "call": ["db"]}}
+    data = {"name": "built", "description": "?", "seed": 3, "horizon": 10}
+    data |= {"services": services, "workloads": workloads, **parts}
+    return Scenario.model_validate_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("spec", SERVICES, ids=str)
+def test_every_service_that_a_file_may_describe_can_be_built_and_called(
+    spec: dict[str, Any],
+) -> None:
+    wraps = spec["kind"] not in {"backend", "supervisor"}
+    call = ["x", "db"] if wraps else ["x" if spec["kind"] == "backend" else "db"]
+    workloads = {"web": {"arrivals": {"kind": "constant", "rate": 2}, "call": call}}
+    sim = build(scenario(services={"x": spec}, workloads=workloads))
+    sim.run(until=3)
+    assert (spec["kind"], "x") in sim.components
+    assert sim.recording.counts["foundation.request.finished"] >= 5
+    sim.check_invariants()
+
+
+@pytest.mark.parametrize("spec", ARRIVALS, ids=str)
+def test_every_kind_of_arrivals_can_be_built(spec: dict[str, Any]) -> None:
+    sim = build(scenario(workloads={"web": {"arrivals": spec, "call": ["db"]}}))
+    sim.run(until=10)
+    assert sim.recording.counts.get("foundation.request.started", 0) == len(
+        sim.recording.frame("request.started")
+    )
+
+
+def test_the_values_of_a_file_reach_the_services(tmp_path: Path) -> None:
+    sim = Simulation(1)
+    services = build_services(sim, load_scenario(shop(tmp_path)))
+    db, pool, again, breaker = (services[name] for name in ("db", "pool", "again", "breaker"))
+    assert isinstance(db, made.Backend)
+    assert (db.concurrency, db.queue_limit, db.error_rate) == (4, 20, 0.02)
+    assert isinstance(pool, made.ConnectionManager)
+    assert (pool.size, pool.max_overflow, pool.checkout_timeout) == (3, 1, 0.2)
+    assert isinstance(again, made.Retry)
+    assert (again.max_attempts, again.jitter, again.attempt_timeout) == (3, "full", 1)
+    assert isinstance(breaker, made.CircuitBreaker)
+    assert (breaker.reset_timeout, breaker.half_open_calls) == (2, 2)
+    keeper = services["keeper"]
+    assert isinstance(keeper, made.Supervisor)
+    assert (keeper.children, keeper.restart_delay) == ([pool], 0.5)
+
+
+def test_supervisors_of_supervisors_are_built_in_any_order() -> None:
+    tree: dict[str, Any] = {
+        "top": {"kind": "supervisor", "children": ["middle"]},
+        "middle": {"kind": "supervisor", "children": ["low", "db"]},
+        "low": {"kind": "supervisor", "children": ["cache"]},
+        "cache": BACKEND,
+    }
+    crash = {"kind": "crash", "service": "cache", "at": 2}
+    sim = build(scenario(services=tree, faults=[crash]))
+    sim.run(until=3)
+    started = sim.recording.frame("supervisor.child_started").select("service", "child").rows()
+    assert sorted(set(started)) == [
+        ("low", "cache"),
+        ("middle", "db"),
+        ("middle", "low"),
+        ("top", "middle"),
+    ]
+    assert sim.recording.frame("service.restarted")["service"].to_list() == ["cache"]
+
+
+def test_a_request_goes_through_its_call_from_the_outside_in(tmp_path: Path) -> None:
+    sim = build(load_scenario(shop(tmp_path)))
+    sim.run(until=1)
+    events = sim.recording.events.filter(pl.col("node") == "edge")
+    request = events.filter(pl.col("correlation_id") == events["correlation_id"][0])
+    names = [name.removeprefix("foundation.") for name in request["event"]]
+    assert names[:5] == [
+        "request.started",
+        "rate_limiter.allowed",
+        "circuit_breaker.call_start",
+        "retry.attempt_start",
+        "connection.connection_acquired",
+    ]
+
+
+def test_faults_strike_and_end_when_the_file_says(tmp_path: Path) -> None:
+    sim = build(load_scenario(shop(tmp_path)))
+    sim.run(until=60)
+    injected = sim.recording.frame("fault.injected").select("time", "kind", "service").rows()
+    assert injected == [
+        (20, "outage", "db"),
+        (30, "slow_down", "db"),
+        (40, "error_rate", "db"),
+        (50, "crash", "pool"),
+    ]
+    cleared = sim.recording.frame("fault.cleared").select("time", "kind").rows()
+    assert cleared == [(25, "outage"), (35, "slow_down"), (50, "crash")]
+    sim.check_invariants()
+
+
+def test_the_wall_clock_instant_of_virtual_0_is_kept(tmp_path: Path) -> None:
+    sim = build(load_scenario(shop(tmp_path)))
+    assert sim.recording.facts.start == "2026-03-02T09:00:00+00:00"
+
+
+def test_what_is_kept_of_a_scenario_is_the_scenario_with_its_nulls() -> None:
+    pool = {"kind": "connection_manager", "size": 1, "checkout_timeout": None}
+    given = scenario(services={"pool": pool})
+    kept = build(given).recording.facts.scenario
+    assert Scenario.model_validate_json(json.dumps(kept)) == given
+
+
+def test_arrivals_that_still_lie_in_a_file_cannot_be_built() -> None:
+    arrivals = {"kind": "file", "file": "day.csv", "holds": "counts"}
+    given = scenario(workloads={"web": {"arrivals": arrivals, "call": ["db"]}})
+    with pytest.raises(TypeError, match="must be read before"):
+        build(given)
