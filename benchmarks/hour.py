@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import by_hand
 
-from foundation_lab.recording.recording import Recording
 from foundation_lab.services import Backend, CircuitBreaker, ConnectionManager, Retry
 from foundation_lab.services.backoff import exponential_backoff
 from foundation_lab.simulation.arrivals import poisson
@@ -27,6 +26,8 @@ from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from foundation_lab.recording.recording import Recording
 
 SEED = 7
 T = TypeVar("T")

@@ -12,7 +12,8 @@ FoundationLabError
 │   │   ├── QueueFull            the waiting line has reached its limit
 │   │   └── ResourceExhausted    no token left and the caller did not want to wait
 │   └── TimedOut                 a deadline passed (outcome "timeout")
-│       └── CheckoutTimeout      no connection came free in time
+│       ├── CheckoutTimeout      no connection came free in time
+│       └── DeadlinePassed       a limit further outside is over; never tried again
 ├── CoordinationError            agents could not come to a result (outcome "error")
 ├── UnknownName                  an event, field or service name that does not exist (a ValueError)
 ├── InvalidFile                  a scenario, rule or data file that cannot be used (a ValueError)
@@ -106,6 +107,14 @@ class TimedOut(ServiceError):
 
 class CheckoutTimeout(TimedOut):
     """No connection came free within the checkout timeout."""
+
+
+class DeadlinePassed(TimedOut):
+    """The time of a block further outside is over; on its way to whoever set the limit.
+
+    What it passes through may count it as a failure, but must not try again: nobody waits for the
+    answer any more.
+    """
 
 
 class CoordinationError(ServiceError):

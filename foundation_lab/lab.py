@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from foundation_lab.recording.recording import Recording
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.bus import Record
     from foundation_lab.telemetry.pattern import EventName
+    from foundation_lab.telemetry.record import Record
 
 
 class Replayed(msgspec.Struct, frozen=True):

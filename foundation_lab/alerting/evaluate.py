@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.alerting.alert import State, Transition
     from foundation_lab.alerting.rules import PatternRule, ThresholdRule
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
 
 
 class Evaluator:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from foundation_lab.alerting.pager import Step
     from foundation_lab.alerting.routing import Delivery, Route
     from foundation_lab.alerting.rules import PatternRule, ThresholdRule
-    from foundation_lab.telemetry.bus import Record, Telemetry
+    from foundation_lab.telemetry.bus import Telemetry
+    from foundation_lab.telemetry.record import Record
 
 FIRST = -(2**31)
 """The order of the handler: it is called before others, so that it sees events in their order."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from foundation_lab.alerting.filters import STAMP_FIELDS
 from foundation_lab.recording.columns import canonical_json
-from foundation_lab.telemetry.bus import AdHoc
 from foundation_lab.telemetry.event import field_values, subject_of
+from foundation_lab.telemetry.record import AdHoc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
 
 
 class Observation(NamedTuple):

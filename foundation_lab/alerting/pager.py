@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from foundation_lab.alerting.observation import Observation
     from foundation_lab.alerting.routing import Route
     from foundation_lab.alerting.rules import PatternRule, ThresholdRule
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
 
 Step = Transition | Delivery
 """What an alert does: it changes its state, or somebody is to be told."""

@@ -30,8 +30,8 @@ from foundation_lab.telemetry.event import Event, fields_of, subject_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from foundation_lab.telemetry.bus import AdHoc
     from foundation_lab.telemetry.context import Context, Emitter
+    from foundation_lab.telemetry.record import AdHoc
 
 BATCH = 4096
 """How many events are put aside before they are sorted into columns."""

@@ -1,4 +1,8 @@
-"""Playing a recording: its events again as records, in order, at their virtual times."""
+"""Playing a recording: its events again as records, in order, at their virtual times.
+
+A handler is given the records that it was given live. Only events without a class lose a little, as
+they do in frames: lists and mappings come as JSON text, and fields that were ``None`` are missing.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.recording.columns import kind_of
-from foundation_lab.telemetry.bus import AdHoc, Record, Telemetry
+from foundation_lab.telemetry.bus import Telemetry
 from foundation_lab.telemetry.event import Event, catalogue, fields_of
+from foundation_lab.telemetry.record import AdHoc, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -24,7 +24,7 @@ from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.counting import Consecutive, Counting
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.invocation import error_name, invoke, invoke_within
+from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -222,7 +222,8 @@ class CircuitBreaker(Service):
             f"call through circuit breaker {self.name!r} took longer than {limit:g} s"
         )
         try:
-            return (yield from invoke_within(self.sim, fn, limit, overdue))
+            with self.sim.deadline(limit, overdue):
+                return (yield from invoke(fn))
         except TimedOut as error:
             if error is overdue:
                 self._emit(events.circuit_breaker.CallTimeout(self.name, limit))

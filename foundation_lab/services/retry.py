@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import ServiceError, TimedOut
+from foundation_lab.errors import DeadlinePassed, ServiceError, TimedOut
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.backoff import as_jitter, exponential_backoff, jittered
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.invocation import (
-    DeadlinePassed,
-    error_name,
-    invoke,
-    invoke_within,
-)
+from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -125,7 +120,8 @@ class Retry(Service):
             else:
                 limit = self.attempt_timeout
                 overdue = TimedOut(f"attempt {attempt} took longer than {limit:g} s")
-                result = yield from invoke_within(self.sim, fn, limit, overdue)
+                with self.sim.deadline(limit, overdue):
+                    result = yield from invoke(fn)
         except BaseException as error:
             if self._is_retryable(error):
                 duration = self.sim.now - started

@@ -6,21 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from foundation_lab.errors import ServiceError, TimedOut
+from foundation_lab.errors import ServiceError
 from foundation_lab.simulation.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-
-    from foundation_lab.simulation.engine import Simulation
-
-
-class DeadlinePassed(TimedOut):
-    """The time of a call further outside is over; on its way to whoever set the limit.
-
-    What it passes through may count it as a failure, but must not try again: nobody waits for the
-    answer any more.
-    """
 
 
 def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
@@ -42,20 +32,6 @@ def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
                 result.defused = True
             raise
     return result
-
-
-def invoke_within(
-    sim: Simulation, fn: Callable[[], Any], seconds: float, overdue: TimedOut
-) -> Generator[Any, Any, Any]:
-    """Call `fn` as `invoke` does, and raise `overdue` when it takes `seconds` or longer."""
-    passed = DeadlinePassed(str(overdue))
-    try:
-        with sim.deadline(seconds, passed):
-            return (yield from invoke(fn))
-    except DeadlinePassed as error:
-        if error is passed:
-            raise overdue from None
-        raise
 
 
 def outcome_of(error: BaseException | None) -> str:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Self
 
 from simpy.events import NORMAL, Event
 
+from foundation_lab.errors import DeadlinePassed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from foundation_lab.errors import TimedOut
-    from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
+    from foundation_lab.simulation.virtual_time import VirtualTime
 
 
 class Timer(Event):
@@ -22,9 +24,9 @@ class Timer(Event):
     A cancelled timer leaves no trace: it does not move the clock and keeps no run alive.
     """
 
-    env: Simulation
+    env: VirtualTime
 
-    def __init__(self, env: Simulation, time: float, call: Callable[[], object]) -> None:
+    def __init__(self, env: VirtualTime, time: float, call: Callable[[], object]) -> None:
         super().__init__(env)
         self._value = None
         self._ok = True
@@ -43,16 +45,20 @@ class Timer(Event):
 class Deadline:
     """Limits the time of a block in the running process; made by `Simulation.deadline`.
 
-    When the time is over, the given exception is raised in the process where it waits. What comes
-    first in the order of (time, priority, sequence) wins: an event that is processed at the very
-    instant of the deadline, but before it, still comes through.
+    When the time is over, `DeadlinePassed` is raised in the process where it waits, and becomes the
+    given exception where it leaves the block. On its way it may be counted as a failure, but it is
+    not tried again: nobody waits for the answer any more.
+
+    What comes first in the order of (time, priority, sequence) wins: an event that is processed at
+    the very instant of the deadline, but before it, still comes through.
     """
 
-    def __init__(self, env: Simulation, delay: float, error: TimedOut) -> None:
+    def __init__(self, env: VirtualTime, delay: float, error: TimedOut) -> None:
         self.expired = False
         self._env = env
         self._delay = delay
         self._error = error
+        self._passed = DeadlinePassed(str(error))
         self._timer: Timer | None = None
         self._process: Process | None = None
 
@@ -68,11 +74,13 @@ class Deadline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the clock."""
+        """Stop the clock; raise the given exception when it was this deadline that passed."""
         if self._timer is not None:
             self._timer.cancel()
+        if error is self._passed:
+            raise self._error from None
 
     def _expire(self) -> None:
         self.expired = True
         if self._process is not None:
-            self._process.deliver(self._error)
+            self._process.deliver(self._passed)

@@ -1,7 +1,7 @@
 """What happened: events, the catalogue of their names, and the bus that carries them."""
 
 from foundation_lab.telemetry import events
-from foundation_lab.telemetry.bus import Attached, Record, Telemetry
+from foundation_lab.telemetry.bus import Telemetry
 from foundation_lab.telemetry.context import Context
 from foundation_lab.telemetry.event import (
     Count,
@@ -21,7 +21,9 @@ from foundation_lab.telemetry.event import (
     describe,
     fields_of,
 )
+from foundation_lab.telemetry.handlers import Attached
 from foundation_lab.telemetry.pattern import EventName, matcher, resolve
+from foundation_lab.telemetry.record import Record
 from foundation_lab.telemetry.span import Span
 
 __all__ = [

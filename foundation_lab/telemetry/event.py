@@ -70,6 +70,9 @@ RESERVED_FIELDS = ("sequence", "time", "event", "node", "process", "correlation_
 NAMESPACE = "foundation"
 """The first segment of every event name of this package. It may be left out when naming one."""
 
+TEST_NAMESPACE = "foundation.test"
+"""Names below are free for tests, like those of any user; all others here belong to the package."""
+
 
 class Field(msgspec.Struct, frozen=True):
     """One field of an event class.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simpy.events import Event
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.clock import Ending
     from foundation_lab.testing.matchers import Wanted
 

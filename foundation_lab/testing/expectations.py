@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.blocks import Order
     from foundation_lab.testing.matchers import Wanted
 

@@ -7,8 +7,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.recording.columns import kind_of
-from foundation_lab.telemetry.bus import AdHoc, Record
 from foundation_lab.telemetry.event import catalogue, fields_of
+from foundation_lab.telemetry.record import AdHoc, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.matchers import Wanted
 
 

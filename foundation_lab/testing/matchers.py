@@ -25,9 +25,9 @@ from foundation_lab.telemetry.pattern import dotted, matcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from foundation_lab.telemetry.bus import Record
     from foundation_lab.telemetry.event import Event
     from foundation_lab.telemetry.pattern import EventName
+    from foundation_lab.telemetry.record import Record
 
 
 class Absent(msgspec.Struct, frozen=True):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.bus import Record
     from foundation_lab.telemetry.event import Event
+    from foundation_lab.telemetry.record import Record
 
 T = TypeVar("T")
 

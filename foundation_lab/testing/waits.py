@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ FIGURE = "application/vnd.plotly.v1+json"
 def executed(path: Path) -> nbformat.NotebookNode:
     """Run a notebook from top to bottom; once more when its kernel died or hung."""
     for attempt in (1, 2):
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
         client = NotebookClient(
             notebook,
             timeout=120,

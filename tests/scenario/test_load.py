@@ -39,7 +39,9 @@ def counted(scenario: Scenario) -> list[float]:
 
 def test_seed_and_horizon_can_be_given_and_win_over_overrides(tmp_path: Path) -> None:
     path = shop(tmp_path)
-    scenario = load_scenario(path, overrides=["seed=1", "services.db.concurrency=9"], seed=2, until=5)
+    scenario = load_scenario(
+        path, overrides=["seed=1", "services.db.concurrency=9"], seed=2, until=5
+    )
     assert (scenario.seed, scenario.horizon) == (2, 5)
     assert scenario.services["db"].model_dump()["concurrency"] == 9
 

@@ -59,7 +59,7 @@ def test_the_shop_is_valid_and_frozen(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_value_is_named_with_its_path_and_a_remedy(
-    tmp_path: Path, old: str, new: str, path: str, value: str, says: str
+    tmp_path: Path, *, old: str, new: str, path: str, value: str, says: str
 ) -> None:
     (found,) = wrong(tmp_path, (old, new))
     assert found.path == path

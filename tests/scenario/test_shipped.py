@@ -63,7 +63,6 @@ def test_in_the_first_run_nothing_goes_wrong_but_ordinary_errors() -> None:
     assert db.mean_busy == pytest.approx(1.0, abs=0.05)
 
 
-@pytest.mark.slow
 def test_the_breaker_opens_in_the_outage_and_closes_when_the_database_is_back() -> None:
     changes = recorded("failing_database").frame(events.circuit_breaker.StateChange)
     opened = changes.filter(to="open")["time"]
@@ -74,7 +73,6 @@ def test_the_breaker_opens_in_the_outage_and_closes_when_the_database_is_back() 
     assert changes["to"][-1] == "closed"
 
 
-@pytest.mark.slow
 def test_an_open_breaker_spares_the_customers_the_waiting() -> None:
     recording = recorded("failing_database")
     rejected = finished(recording, 320, 420).filter(error="CircuitOpen")
@@ -84,7 +82,6 @@ def test_an_open_breaker_spares_the_customers_the_waiting() -> None:
     assert success(recording, 480, 900) > 0.999
 
 
-@pytest.mark.slow
 def test_the_alerts_of_the_failing_database_fire_and_resolve() -> None:
     recording = recorded("failing_database")
     fired = dict(recording.frame(events.alert.Firing).select("rule", "time").iter_rows())
@@ -95,7 +92,6 @@ def test_the_alerts_of_the_failing_database_fire_and_resolve() -> None:
     assert recording.frame(events.alert.Escalated)["rule"].to_list() == ["errors_high"]
 
 
-@pytest.mark.slow
 def test_the_objectives_of_the_failing_database_are_met() -> None:
     verdicts = summarise(recorded("failing_database")).objectives
     assert [verdict.metric for verdict in verdicts] == ["success", "p99"]
@@ -142,12 +138,13 @@ def test_nearly_all_votes_find_a_majority_because_agents_are_asked_again() -> No
 
 
 def test_a_network_that_loses_more_messages_makes_votes_slower() -> None:
-    usual = recorded("agents_vote").frame(events.coordination.Completed)["duration"]
-    lossy = recorded("agents_vote", "agents.network.loss=0.3")
-    assert lossy.frame(events.coordination.Completed)["duration"].median() > usual.median()
+    usual, lossy = (
+        recorded("agents_vote", f"agents.network.loss={loss}").frame(events.coordination.Completed)
+        for loss in (0.05, 0.3)
+    )
+    assert lossy["duration"].to_numpy().mean() > 1.2 * usual["duration"].to_numpy().mean()
 
 
-@pytest.mark.slow
 def test_a_retry_storm_goes_on_long_after_the_stall_that_set_it_off() -> None:
     storm = recorded("retry_storm")
     assert success(storm, 0, 60) == 1
@@ -172,7 +169,6 @@ def test_what_ends_a_retry_storm_and_what_does_not(override: str, recovers: bool
     assert recovers or success(recording, 90, 120) < 0.1
 
 
-@pytest.mark.slow
 def test_as_many_requests_arrive_in_each_interval_as_were_counted_there() -> None:
     counted = pl.read_csv(FOLDER / "traffic" / "load_balancer_day.csv")["value"].to_list()
     started = recorded("load_balancer_day").frame(events.request.Started)
@@ -182,7 +178,6 @@ def test_as_many_requests_arrive_in_each_interval_as_were_counted_there() -> Non
     assert [arrived.get(number, 0) for number in range(288)] == counted
 
 
-@pytest.mark.slow
 def test_the_day_of_the_load_balancer_has_its_outage_over_noon() -> None:
     recording = recorded("load_balancer_day")
     assert success(recording, 0, 43200) > 0.999

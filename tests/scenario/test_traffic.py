@@ -111,7 +111,12 @@ def test_times_of_less_than_a_second_are_kept(tmp_path: Path) -> None:
 
 
 def test_timestamps_need_no_order_and_the_earliest_is_0(tmp_path: Path) -> None:
-    assert timestamps(table(tmp_path, "30", "10", "20", "20", columns="timestamp")) == [0, 10, 10, 20]
+    assert timestamps(table(tmp_path, "30", "10", "20", "20", columns="timestamp")) == [
+        0,
+        10,
+        10,
+        20,
+    ]
 
 
 def test_times_are_scaled_together_with_the_intervals(tmp_path: Path) -> None:
@@ -171,7 +176,10 @@ def test_an_interval_may_be_given(tmp_path: Path) -> None:
             id="an overlap",
         ),
         pytest.param(
-            ["0,5", "300,5", "300,5"], {}, "row 3: begins 0 s after the row before", id="a time twice"
+            ["0,5", "300,5", "300,5"],
+            {},
+            "row 3: begins 0 s after the row before",
+            id="a time twice",
         ),
         pytest.param(
             ["0,5", "300,5"], {"interval": 301}, "whose interval is 301 s long", id="too long"
@@ -198,7 +206,9 @@ def test_intervals_that_make_no_sense_are_refused(
         pytest.param(["0,5", ",5"], "row 2: no value in 'timestamp'", id="no time"),
         pytest.param(["0,5", "60,many"], "row 2: 'many' in 'value' is no number", id="a word"),
         pytest.param(["0,5", "60,inf"], "row 2: inf in 'value'", id="infinite"),
-        pytest.param(["nan,5", "60,5"], "row 1: 'nan' in 'timestamp' is no date", id="not a number"),
+        pytest.param(
+            ["nan,5", "60,5"], "row 1: 'nan' in 'timestamp' is no date", id="not a number"
+        ),
         pytest.param(
             ["2026-03-02 00:00,5", "03/02/2026 00:05,5"],
             "row 2: '03/02/2026 00:05' in 'timestamp' is no date-time; write it as 2026-01-31",

@@ -5,7 +5,8 @@ import simpy
 
 from foundation_lab.errors import DeadlockError, InvariantError, SchedulingError
 from foundation_lab.services import Backend
-from foundation_lab.simulation.engine import PROGRESS_EVERY, Simulation
+from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.virtual_time import PROGRESS_EVERY
 
 SEED = 32
 

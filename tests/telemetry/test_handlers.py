@@ -6,7 +6,7 @@ import pytest
 from foundation_lab.errors import UnknownName
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import Record, events
-from foundation_lab.telemetry.bus import Policy
+from foundation_lab.telemetry.handlers import Policy
 
 SEED = 13
 FAILURE = "foundation.telemetry.handler.failure"

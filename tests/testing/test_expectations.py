@@ -22,7 +22,7 @@ from tests.testing.world import Ping, change, says
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.expectations import Step
 
 

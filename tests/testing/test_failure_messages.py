@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from contextlib import AbstractContextManager
 
-    from foundation_lab.telemetry.bus import Record
+    from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.expectations import Step
 
 

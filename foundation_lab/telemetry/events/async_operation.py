@@ -1,4 +1,4 @@
-"""Events of `foundation_lab.services.async_operation.start`: work that goes on in the background."""
+"""Events of `foundation_lab.services.async_operation`: work that goes on in the background."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class CallRejected(Event, frozen=True):
 
 
 class CallIgnored(Event, frozen=True):
-    """A call ended in a way that the classifier does not count: an ignored error, a cancellation."""
+    """A call ended in a way that does not count: an ignored error, or a cancellation."""
 
     event_name: ClassVar[str] = "foundation.circuit_breaker.call_ignored"
 

@@ -1,0 +1,24 @@
+"""Components: the parts of a simulation that have a name and laws to keep."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Component(Protocol):
+    """What can be part of a simulation: it has a name, a kind, a state, and laws that it keeps."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: ``backend``, ``circuit_breaker``, ..."""
+
+    @property
+    def status(self) -> str:
+        """The state it is in, in a word or two."""
+
+    def violations(self) -> list[str]:
+        """Return every conservation law that does not hold now, in words."""

@@ -1,0 +1,561 @@
+"""The command line: what it prints where, its exit codes, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from foundation_lab import __version__, lab
+from foundation_lab.cli import app
+from foundation_lab.recording.recording import Recording
+from foundation_lab.telemetry import catalogue
+from tests.scenario.shop import SHOP, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = sorted(
+    command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands
+)
+HEAVY = {"httpx", "jinja2", "numpy", "pandas", "plotly", "polars", "pyarrow", "scipy", "simpy"}
+
+
+def command_line(*arguments: object, folder: Path, **variables: str) -> Any:
+    """Run the command line in a process of its own, as a user would."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "foundation_lab.cli", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run_program(program: str, *arguments: object, folder: Path) -> Any:
+    """Run the command line in a process in which something was prepared before."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{program}\nfrom foundation_lab.cli import main\nmain()\n"]
+        + [str(argument) for argument in arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def refused(done: Any) -> str:
+    """Return the one message of a command that was refused."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("error:") == 1
+    return str(done.stderr.removeprefix("error: "))
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shop(tmp_path_factory.mktemp("scenarios"))
+
+
+@pytest.fixture(scope="module")
+def recording(path: Path) -> Recording:
+    return lab.run(path, until=25)
+
+
+@pytest.fixture(scope="module")
+def saved(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved recording; tests read it only."""
+    return recording.save(tmp_path_factory.mktemp("runs") / "shop")
+
+
+@pytest.fixture
+def copy(recording: Recording, tmp_path: Path) -> Path:
+    """A saved recording that a test may damage."""
+    return recording.save(tmp_path / "copy")
+
+
+# Help
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    done = command_line("--version", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{__version__}\n")
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    done = command_line("--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert all(re.search(rf"\b{command}\b", done.stdout) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) -> None:
+    done = command_line(command, "--help", folder=tmp_path)
+    assert done.returncode == 0
+    assert re.search(rf"Examples?: +foundation-lab {command}\b", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("bogus",), ("run",), ("run", "x.yaml", "--bogus"), ("run", "x.yaml", "--until", "soon")],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2_and_says_where_to_look(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = command_line(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "--help" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("events", "--json"), ("schema",)], ids=" ".join
+)
+def test_what_needs_nothing_heavy_imports_nothing_heavy(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        f"sys.argv = ['foundation-lab', *{list(arguments)!r}]"
+    )
+    done = run_program(program, folder=tmp_path)
+    assert done.returncode == 0
+    imported = set(done.stderr.split())
+    allowed = {"simpy", "polars", "numpy", "scipy"} if arguments == ("schema",) else set()
+    assert HEAVY & imported <= allowed
+
+
+# run
+
+
+def test_run_prints_tables_and_saves_a_recording_and_a_report(path: Path, tmp_path: Path) -> None:
+    done = command_line("run", path, "--until", 10, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"shop-7-[0-9a-f]{8}", folder.name)
+    assert f"recording  runs/{folder.name}\n" in done.stdout
+    assert f"report     runs/{folder.name}/report.html\n" in done.stdout
+    assert (folder / "report.html").stat().st_size > 10_000
+    for word in ("Requests", "success", "p50", "p99", "web", "Services", "breaker", "pool", "met"):
+        assert word in done.stdout
+    assert Recording.load(folder).digest == lab.run(path, until=10).digest
+
+
+def test_the_folder_of_a_run_is_named_after_all_that_the_scenario_says(
+    path: Path, tmp_path: Path
+) -> None:
+    for options in ((), ("--seed", 8), ("--set", "services.db.concurrency=5")):
+        done = command_line(
+            "run", path, "--until", 1, "--no-report", "-q", *options, folder=tmp_path
+        )
+        assert done.returncode == 0
+    names = sorted(folder.name for folder in (tmp_path / "runs").iterdir())
+    assert [name.rsplit("-", 1)[0] for name in names] == ["shop-7", "shop-7", "shop-8"]
+
+
+def test_a_second_run_is_refused_without_force(path: Path, tmp_path: Path) -> None:
+    options = ("run", path, "--until", 1, "--no-report", "--out", "r")
+    assert command_line(*options, folder=tmp_path).returncode == 0
+    before = (tmp_path / "r" / "manifest.json").read_bytes()
+    message = refused(command_line(*options, "--seed", 8, folder=tmp_path))
+    assert message == "r exists already; give --out another folder, or --force to replace it\n"
+    assert (tmp_path / "r" / "manifest.json").read_bytes() == before
+    assert command_line(*options, "--seed", 8, "--force", folder=tmp_path).returncode == 0
+    assert Recording.load(tmp_path / "r").facts.seed == 8
+
+
+@pytest.mark.parametrize("out", [".", "..", "mine", "mine/"])
+def test_force_never_replaces_what_is_no_recording(out: str, path: Path, tmp_path: Path) -> None:
+    here = tmp_path / "home"
+    (here / "mine").mkdir(parents=True)
+    (here / "mine" / "letter.txt").write_text("dear")
+    (here / "letter.txt").write_text("dear")
+    done = command_line("run", path, "--until", 1, "--force", "--out", out, folder=here)
+    assert "is no recording: --force will not replace it" in refused(done)
+    kept = sorted(str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*"))
+    assert kept == ["home", "home/letter.txt", "home/mine", "home/mine/letter.txt"]
+
+
+def test_a_folder_is_made_with_all_that_are_above_it(path: Path, tmp_path: Path) -> None:
+    done = command_line("run", path, "--until", 1, "--no-report", "--out", "a/b/c", folder=tmp_path)
+    assert done.returncode == 0
+    assert Recording.load(tmp_path / "a" / "b" / "c").facts.until == 1
+
+
+def test_a_file_in_the_way_is_refused_before_the_run(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("dear")
+    long = ("run", path, "--until", 1e9)  # would take for ever
+    message = refused(command_line(*long, "--out", "letter/run", folder=tmp_path))
+    assert "letter is a file, so letter/run cannot be made" in message
+    message = refused(command_line(*long, "--out", "letter", "--force", folder=tmp_path))
+    assert message.startswith("letter is no recording")
+    assert (tmp_path / "letter").read_text() == "dear"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_refused_before_the_run(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0o500)
+    done = command_line("run", path, "--until", 1e9, "--out", "shut/run", folder=tmp_path)
+    assert "shut cannot be written to" in refused(done)
+
+
+def test_a_folder_that_cannot_be_written_after_all_is_one_message(
+    path: Path, tmp_path: Path
+) -> None:
+    name = "x" * 300
+    done = command_line("run", path, "--until", 1, "--no-report", "--out", name, folder=tmp_path)
+    assert "File name too long" in refused(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_prints_nothing(path: Path, tmp_path: Path) -> None:
+    done = command_line("run", path, "--until", 1, "--quiet", folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_json_is_one_document_and_nothing_else(path: Path, tmp_path: Path) -> None:
+    done = command_line("run", path, "--until", 5, "--json", "--out", "r", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = json.loads(done.stdout)
+    assert summary["run"]["name"] == "shop"
+    assert summary["requests"]["started"] > 100
+    assert summary["objectives"][0]["met"] is True
+    assert (summary["recording"], summary["report"]) == ("r", "r/report.html")
+
+
+def test_no_colour_reaches_a_pipe(path: Path, tmp_path: Path) -> None:
+    for variables in ({}, {"NO_COLOR": "1"}):
+        done = command_line(
+            "run", path, "--until", 1, "--no-report", "--force", folder=tmp_path, **variables
+        )
+        assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_tables_fit_the_width_of_the_terminal(columns: str, path: Path, tmp_path: Path) -> None:
+    done = command_line(
+        "run", path, "--until", 60, "--no-report", "--out", "r", folder=tmp_path, COLUMNS=columns
+    )
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert "…" not in done.stdout
+    client = re.compile(r"web +[\d,]+ +[\d,]+ +[\d,]+ +[\d,]+ +[\d,]+ +\d+ +[\d.]+ %")
+    assert any(client.search(line) for line in lines)
+
+
+def test_a_missed_objective_ends_with_1_and_the_recording_is_kept(
+    path: Path, tmp_path: Path
+) -> None:
+    done = command_line(
+        "run", path, "--until", 2, "--out", "r", "--no-report",
+        "--set", "objectives[0].at_least=1.5", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "missed" in done.stdout
+    assert Recording.load(tmp_path / "r").facts.status == "complete"
+
+
+def test_a_model_that_fails_ends_with_3_and_the_recording_is_kept(
+    path: Path, tmp_path: Path
+) -> None:
+    program = (
+        "from foundation_lab.services import Backend\n"
+        "def broken(self):\n    yield self.sim.timeout(0.5)\n    return 1 / 0\n"
+        "Backend.request = broken\n"
+    )
+    done = run_program(program, "run", path, "--out", "r", "--json", folder=tmp_path)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert re.match(r"error: the simulation failed at t=0\.\d+ s: ZeroDivisionError", done.stderr)
+    assert json.loads(done.stdout)["run"]["status"] == "failed"
+    assert Recording.load(tmp_path / "r").facts.error == "ZeroDivisionError: division by zero"
+    assert (tmp_path / "r" / "report.html").is_file()
+
+
+def test_ctrl_c_ends_with_130_and_the_recording_is_kept(path: Path, tmp_path: Path) -> None:
+    # the signal comes at a virtual time, from within: no race with a real clock
+    program = (
+        "import os, signal\n"
+        "from foundation_lab.services import Backend\n"
+        "request = Backend.request\n"
+        "def interrupted(self):\n"
+        "    if self.sim.now > 5 and not self.sim.stopped:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return request(self)\n"
+        "Backend.request = interrupted\n"
+    )
+    done = run_program(program, "run", path, "--until", 1e7, "--out", "r", folder=tmp_path)
+    assert done.returncode == 130
+    assert done.stderr == "interrupted: the recording holds what happened up to there\n"
+    recorded = Recording.load(tmp_path / "r")
+    assert recorded.facts.status == "interrupted"
+    assert 5 < recorded.facts.until < 6
+    assert (tmp_path / "r" / "report.html").is_file()
+    again = command_line("reproduce", "r", folder=tmp_path)
+    assert (again.returncode, again.stdout.split(":")[0]) == (0, "identical")
+
+
+def test_a_bare_name_is_looked_up_among_the_scenarios(tmp_path: Path) -> None:
+    shop(tmp_path / "scenarios")
+    done = command_line("run", "shop", "--until", 1, "-q", "--no-report", folder=tmp_path)
+    assert done.returncode == 0
+    message = refused(command_line("run", "shup", "--until", 1, folder=tmp_path))
+    assert message.startswith("shup: there is no such file")
+
+
+# Files that cannot be used
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("seed: 7", "seed: [7", "shop.yaml:"),
+        ("concurrency: 4", "concurency: 4", "did you mean 'concurrency'?"),
+        ("rate: 40", "rate: -40", "expected a number greater than 0, not -40"),
+        ("again, pool, db]", "again, pol, db]", "there is no service 'pol'; did you mean 'pool'?"),
+    ],
+    ids=["not YAML", "unknown key", "negative rate", "unknown service"],
+)
+def test_a_wrong_scenario_is_one_message_with_its_place_and_writes_nothing(
+    old: str, new: str, says: str, tmp_path: Path
+) -> None:
+    shop(tmp_path, (old, new))
+    message = refused(command_line("run", "shop.yaml", folder=tmp_path))
+    assert re.match(r"shop\.yaml:\d+:\d+: ", message)
+    assert says in message
+    assert [each.name for each in tmp_path.iterdir()] == ["shop.yaml"]
+
+
+def test_a_wrong_override_is_one_message(path: Path, tmp_path: Path) -> None:
+    done = command_line("run", path, "--set", "services.db.concurency=3", folder=tmp_path)
+    message = refused(done)
+    assert message.startswith("--set services.db.concurency=3: services.db.concurency: unknown key")
+    assert "did you mean 'concurrency'?" in message
+
+
+@pytest.mark.parametrize("command", ["report", "reproduce", "replay", "alerts", "export"])
+def test_what_is_no_recording_is_refused_by_every_command(command: str, tmp_path: Path) -> None:
+    options = ("--format", "csv") if command == "export" else ()
+    message = refused(command_line(command, "nothing", *options, folder=tmp_path))
+    assert message == "nothing: no such recording; give the folder that a run wrote\n"
+    message = refused(command_line(command, ".", *options, folder=tmp_path))
+    assert "no manifest.json; this is not a recording" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def newer(folder: Path) -> None:
+    manifest = folder / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["format_version"] = 99
+    manifest.write_text(json.dumps(content))
+
+
+def shorter(folder: Path) -> None:
+    spine = folder / "spine.parquet"
+    spine.write_bytes(spine.read_bytes()[:1000])
+
+
+def gone(folder: Path) -> None:
+    (folder / "events" / "foundation.request.started.parquet").unlink()
+
+
+def torn(folder: Path) -> None:
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text()[:500])
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (newer, "format_version is 99"),
+        (shorter, "spine.parquet: not a readable Parquet file"),
+        (gone, "missing; the recording was cut short"),
+        (torn, "not a readable manifest"),
+    ],
+    ids=["newer", "cut short", "a file gone", "a torn manifest"],
+)
+def test_a_damaged_recording_is_one_message(
+    damage: Callable[[Path], None], says: str, copy: Path, tmp_path: Path
+) -> None:
+    damage(copy)
+    before = sorted(copy.rglob("*"))
+    for command in ("report", "reproduce", "replay"):
+        assert says in refused(command_line(command, "copy", folder=tmp_path))
+    assert sorted(copy.rglob("*")) == before
+
+
+# The other commands
+
+
+def test_events_lists_every_event_with_its_fields(tmp_path: Path) -> None:
+    done = command_line("events", "--json", folder=tmp_path)
+    listed = json.loads(done.stdout)
+    assert [event["name"] for event in listed] == list(catalogue)
+    assert all(event["description"] and event["fields"] for event in listed)
+    (backoff,) = (event for event in listed if event["name"] == "foundation.retry.backoff")
+    fields = {field["name"]: (field["kind"], field["unit"]) for field in backoff["fields"]}
+    assert fields["delay"] == ("measurement", "s")
+    assert fields["service_id"] == ("metadata", None)
+
+
+def test_events_takes_patterns_and_says_when_none_matches(tmp_path: Path) -> None:
+    done = command_line("events", "retry", folder=tmp_path)
+    names = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert names == [name for name in catalogue if name.startswith("foundation.retry.")]
+    assert "attempt (1), duration (s)" in done.stdout
+    message = refused(command_line("events", "circut_breaker", folder=tmp_path))
+    assert "did you mean 'foundation.circuit_breaker." in message
+    message = refused(command_line("events", "zzz", folder=tmp_path))
+    assert message == "no event matches 'zzz'; foundation-lab events lists them all\n"
+    assert "empty segment" in refused(command_line("events", "a..b", folder=tmp_path))
+
+
+def test_report_writes_a_page_and_prints_its_path(saved: Path, tmp_path: Path) -> None:
+    done = command_line("report", saved, "--out", "page.html", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "page.html\n")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "shop" in page
+    assert page.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "json"])
+def test_export_writes_a_folder_and_prints_its_path(form: str, saved: Path, tmp_path: Path) -> None:
+    done = command_line("export", saved, "--format", form, "--out", "exported", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "exported\n")
+    assert any((tmp_path / "exported").iterdir())
+    again = command_line("export", saved, "--format", form, "--out", "exported", folder=tmp_path)
+    assert "exported" in refused(again)
+
+
+def test_an_unknown_format_is_refused(saved: Path, tmp_path: Path) -> None:
+    done = command_line("export", saved, "--format", "pdf", folder=tmp_path)
+    assert done.returncode == 2
+    assert "'parquet', 'csv', 'xlsx', 'json'" in " ".join(done.stderr.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_validate_tells_of_every_file(path: Path, tmp_path: Path) -> None:
+    shop(tmp_path, ("seed: 7", "sed: 7"))
+    done = command_line("validate", path, "shop.yaml", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == f"{path}: valid (shop, seed 7)\n"
+    assert len(re.findall(r"^shop\.yaml:\d+:\d+: ", done.stderr, re.MULTILINE)) == 2
+    done = command_line("validate", path, "shop.yaml", "--json", folder=tmp_path)
+    good, bad = json.loads(done.stdout)
+    assert (good["valid"], bad["valid"], len(bad["problems"])) == (True, False, 2)
+    assert command_line("validate", path, folder=tmp_path).returncode == 0
+
+
+def test_schema_is_one_json_document(tmp_path: Path) -> None:
+    done = command_line("schema", folder=tmp_path)
+    assert json.loads(done.stdout)["title"] == "Scenario"
+    kept = (ROOT / "scenarios" / "scenario.schema.json").read_text(encoding="utf-8")
+    assert done.stdout == kept
+
+
+def test_list_names_each_scenario_with_its_question(tmp_path: Path) -> None:
+    shop(tmp_path)
+    (tmp_path / "bad.yaml").write_text("name: bad\n")
+    done = command_line("list", ".", folder=tmp_path)
+    assert done.returncode == 0
+    assert "shop.yaml\n    A shop with everything.\n" in done.stdout
+    assert "bad.yaml\n    cannot be used: bad.yaml" in done.stdout
+    listed = json.loads(command_line("list", ".", "--json", folder=tmp_path).stdout)
+    assert [Path(entry["file"]).name for entry in listed] == ["bad.yaml", "shop.yaml"]
+    message = refused(command_line("list", "nowhere", folder=tmp_path))
+    assert message == "nowhere: no such folder\n"
+
+
+def test_reproduce_says_whether_the_same_happened_again(copy: Path, tmp_path: Path) -> None:
+    done = command_line("reproduce", "copy", folder=tmp_path)
+    digest = Recording.load(copy).digest
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(rf"identical: [\d,]+ events, digest {digest}\n", done.stdout)
+    manifest = copy / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["facts"]["scenario"]["seed"] = 8
+    manifest.write_text(json.dumps(content))
+    done = command_line("reproduce", "copy", folder=tmp_path)
+    assert done.returncode == 1
+    assert re.match(r"different: event \d+ \(.*\) at t=", done.stdout)
+    done = command_line("reproduce", "copy", "--json", folder=tmp_path)
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["identical"] is False
+    assert told["recorded"] == digest != told["reproduced"]
+    assert told["difference"].startswith("event ")
+
+
+def test_replay_prints_events_in_order(saved: Path, recording: Recording, tmp_path: Path) -> None:
+    done = command_line("replay", saved, "retry", "--json", folder=tmp_path)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == sum(
+        count for name, count in recording.counts.items() if name.startswith("foundation.retry.")
+    )
+    assert [line["sequence"] for line in lines] == sorted(line["sequence"] for line in lines)
+    assert {"sequence", "time", "event", "service_id"} <= lines[0].keys()
+    done = command_line("replay", saved, "--limit", 2, folder=tmp_path)
+    assert len(done.stdout.splitlines()) == 2
+    assert "no event matches 'zzz'" in refused(
+        command_line("replay", saved, "zzz", folder=tmp_path)
+    )
+    quiet = command_line("replay", saved, "signal", folder=tmp_path)
+    assert (quiet.returncode, quiet.stdout) == (0, "")
+
+
+def test_alerts_holds_rules_against_a_recording(saved: Path, tmp_path: Path) -> None:
+    done = command_line("alerts", saved, folder=tmp_path)
+    assert done.returncode == 0
+    assert "opened" in done.stdout
+    told = json.loads(command_line("alerts", saved, "--json", folder=tmp_path).stdout)
+    assert {episode["rule"] for episode in told["episodes"]} <= {"errors", "opened"}
+    (tmp_path / "rules.yaml").write_text(
+        "rules:" + SHOP[SHOP.index("alerts:") + 7 :].split("\n\n")[0]
+    )
+    mine = command_line("alerts", saved, "rules.yaml", "--json", folder=tmp_path)
+    assert json.loads(mine.stdout) == told
+    (tmp_path / "rules.yaml").write_text("rules: []\n")
+    message = refused(command_line("alerts", saved, "rules.yaml", folder=tmp_path))
+    assert re.match(r"rules\.yaml:1:8: rules: ", message)
+
+
+def test_a_recording_without_rules_needs_a_file_of_rules(path: Path, tmp_path: Path) -> None:
+    lab.run(path, until=1, overrides=["alerts=[]"]).save(tmp_path / "r")
+    message = refused(command_line("alerts", "r", folder=tmp_path))
+    assert message == "r: the recorded scenario has no alert rules; give a file of rules\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("replay",), ("events",), ("events", "--json"), ("schema",)], ids=" ".join
+)
+def test_a_reader_that_has_read_enough_is_no_error(
+    arguments: tuple[str, ...], saved: Path, tmp_path: Path
+) -> None:
+    command, *options = arguments
+    where = [str(saved)] if command == "replay" else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "foundation_lab.cli", command, *where, *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate()
+    assert (process.returncode, said) == (0, "")
