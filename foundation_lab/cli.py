@@ -426,12 +426,12 @@ def _require_place(target: Path, *, force: bool) -> None:
     """
     if target.exists() and not force:
         message = (
-            f"{target} exists already; give --out for another folder, or --force to replace it"
+            f"{target} exists already; give --out another folder, or --force to replace it"
         )
         raise FileExistsError(message)
     if target.exists() and not (target / "manifest.json").is_file():
         message = (
-            f"{target} is no recording, so --force does not replace it; give --out another folder"
+            f"{target} is no recording: --force will not replace it; give --out another folder"
         )
         raise FileExistsError(message)
     around = next(folder for folder in target.absolute().parents if folder.exists())

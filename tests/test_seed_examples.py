@@ -165,7 +165,7 @@ def test_a_signal_tells_when_it_is_processed() -> None:
 def test_telemetry_events_are_emitted_correctly() -> None:
     sim = Simulation(seed=9)
     with capture_events(sim, "foundation.test.event") as captured:
-        sim.telemetry.emit(("shop", "test", "event"), metadata={"data": "test"})
+        sim.telemetry.emit(("foundation", "test", "event"), metadata={"data": "test"})
     assert [record["data"] for record in captured.records] == ["test"]
 
 
