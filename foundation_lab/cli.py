@@ -67,11 +67,11 @@ Overrides = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change the scenario: services.db.concurrency=8. May be repeated.",
+        help="Change a value, such as services.db.size=8; may be repeated.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
 
 
 def main() -> NoReturn:
@@ -425,9 +425,7 @@ def _require_place(target: Path, *, force: bool) -> None:
         PermissionError: The folder around it is read-only.
     """
     if target.exists() and not force:
-        message = (
-            f"{target} exists already; give --out another folder, or --force to replace it"
-        )
+        message = f"{target} exists already; give --out another folder, or --force to replace it"
         raise FileExistsError(message)
     if target.exists() and not (target / "manifest.json").is_file():
         message = (

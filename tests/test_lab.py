@@ -26,6 +26,7 @@ from foundation_lab.recording.recording import Recording
 from foundation_lab.scenario.build import build
 from foundation_lab.scenario.load import load_scenario
 from foundation_lab.scenario.model import Scenario
+from foundation_lab.services import Backend
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
 from tests.scenario.shop import shop
@@ -274,6 +275,26 @@ def test_nulls_that_are_no_defaults_are_reproduced(tmp_path: Path) -> None:
         path, overrides=["faults=[{kind: slow_down, service: db, start: 1, factor: 99}]"]
     )
     assert lab.reproduce(recorded).identical
+
+
+def test_a_run_that_failed_is_reproduced_with_its_failure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Backend.request
+
+    def broken(backend: Backend) -> Generator[Event, Any, None]:
+        yield from request(backend)
+        if backend.sim.now > 3:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Backend, "request", broken)
+    with pytest.raises(SimulationFailed) as caught:
+        lab.run(path)
+    again = lab.reproduce(caught.value.recording)
+    assert again.identical
+    assert again.recording.facts.error == caught.value.recording.facts.error
+    monkeypatch.setattr(Backend, "request", request)
+    assert lab.reproduce(caught.value.recording).difference is not None
 
 
 def test_a_scenario_that_was_altered_shows_the_first_event_that_differs(

@@ -155,6 +155,25 @@ def test_faults_strike_and_end_when_the_file_says(tmp_path: Path) -> None:
     sim.check_invariants()
 
 
+def test_agents_may_be_given_tasks_instead_of_votes() -> None:
+    agents = {
+        "members": ["ada", "bela"],
+        "think_time": 0.1,
+        "sessions": {
+            "protocol": {"kind": "assignment", "task": "sort the mail"},
+            "interval": 2,
+            "timeout": 1,
+            "times": 3,
+        },
+    }
+    sim = build(scenario(agents=agents))
+    sim.run(until=10)
+    started = sim.recording.frame("mabeam.coordination.started")
+    assert started["protocol"].to_list() == ["assignment"] * 3
+    assert sim.recording.counts["foundation.mabeam.coordination.completed"] == 3
+    sim.check_invariants()
+
+
 def test_the_wall_clock_instant_of_virtual_0_is_kept(tmp_path: Path) -> None:
     sim = build(load_scenario(shop(tmp_path)))
     assert sim.recording.facts.start == "2026-03-02T09:00:00+00:00"
