@@ -47,7 +47,7 @@ def test_the_diagram_in_architecture_md_shows_every_import_and_no_other() -> Non
 
 def test_only_the_command_line_enters_by_the_front_door_for_the_version() -> None:
     graph = grimp.build_graph(PACKAGE, exclude_type_checking_imports=True, cache_dir=None)
-    assert graph.find_modules_that_directly_import(PACKAGE) <= {f"{PACKAGE}.cli"}
+    assert graph.find_modules_that_directly_import(PACKAGE) <= {f"{PACKAGE}.cli.app"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""``foundation-lab run``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foundation_lab.cli.app import app
+from foundation_lab.cli.arguments import AsJson, Force, Overrides, ScenarioFile
+from foundation_lab.cli.exit_codes import INTERRUPTED, MISSED
+from foundation_lab.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from foundation_lab.recording.recording import Recording
+    from foundation_lab.scenario.model import Scenario
+
+
+@app.command(
+    epilog="Examples: [bold]foundation-lab run scenarios/first_run.yaml[/bold]  ·  "
+    "[bold]foundation-lab run scenarios/retry_storm.yaml --seed 4 "
+    "--set services.client_retry.max_attempts=1[/bold]"
+)
+def run(
+    scenario: ScenarioFile,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
+    until: Annotated[
+        float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where the recording goes; runs/NAME-SEED-HASH without it.",
+            show_default=False,
+        ),
+    ] = None,
+    row_limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Events kept in memory; more are spilled to disk meanwhile."),
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write report.html beside the recording.")] = True,
+    as_json: AsJson = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Run a scenario, save its recording and report, and print what happened."""
+    from foundation_lab import lab
+    from foundation_lab.errors import SimulationFailed
+    from foundation_lab.scenario.load import load_scenario
+
+    chosen = load_scenario(
+        _scenario_path(scenario), overrides=overrides or (), seed=seed, until=until
+    )
+    target = out if out is not None else Path("runs") / run_name(chosen)
+    _require_place(target, force=force)
+    failure = None
+    try:
+        recording = lab.run(chosen, row_limit=row_limit, progress=not quiet)
+    except SimulationFailed as error:
+        failure, recording = error, error.recording
+    recording.save(target, force=force)
+    if report:
+        from foundation_lab.reporting import write_report
+
+        write_report(recording, target / "report.html")
+    met = _tell(recording, target, as_json=as_json, quiet=quiet, report=report)
+    if failure is not None:
+        raise failure
+    if recording.facts.status == "interrupted":
+        say("interrupted: the recording holds what happened up to there")
+        raise typer.Exit(INTERRUPTED)
+    if not met:
+        raise typer.Exit(MISSED)
+
+
+def run_name(scenario: Scenario) -> str:
+    """Return the folder name of a run: the scenario's name, seed, and a hash of all it says."""
+    import hashlib
+
+    digest = hashlib.sha256(scenario.model_dump_json().encode()).hexdigest()
+    return f"{scenario.name}-{scenario.seed}-{digest[:8]}"
+
+
+def _tell(recording: Recording, target: Path, *, as_json: bool, quiet: bool, report: bool) -> bool:
+    """Print the summary; return whether every objective was met."""
+    import msgspec
+
+    from foundation_lab.reporting import summarise
+
+    summary = summarise(recording)
+    page = target / "report.html" if report else None
+    if as_json:
+        whole = msgspec.to_builtins(summary)
+        print_json({**whole, "recording": str(target), "report": str(page) if page else None})
+    elif not quiet:
+        from foundation_lab.terminal import render
+
+        print_table(render(summary))
+        print(f"recording  {target}")
+        if page is not None:
+            print(f"report     {page}")
+    return all(verdict.met for verdict in summary.objectives)
+
+
+def _require_place(target: Path, *, force: bool) -> None:
+    """Refuse a folder that cannot be written, before a long run rather than after it.
+
+    Raises:
+        FileExistsError: There is something that is not to be replaced.
+        NotADirectoryError: A file is in the way.
+        PermissionError: The folder around it is read-only.
+    """
+    if target.exists() and not force:
+        message = f"{target} exists already; give --out another folder, or --force to replace it"
+        raise FileExistsError(message)
+    if target.exists() and not (target / "manifest.json").is_file():
+        message = (
+            f"{target} is no recording: --force will not replace it; give --out another folder"
+        )
+        raise FileExistsError(message)
+    around = next(folder for folder in target.absolute().parents if folder.exists())
+    if not around.is_dir():
+        message = f"{around} is a file, so {target} cannot be made; give --out another folder"
+        raise NotADirectoryError(message)
+    if not os.access(around, os.W_OK):
+        message = f"{around} cannot be written to; give --out another folder"
+        raise PermissionError(message)
+
+
+def _scenario_path(given: Path) -> Path:
+    """Return a scenario's file; a bare name is looked up in the folder ``scenarios``."""
+    named = Path("scenarios") / f"{given}.yaml"
+    return named if not given.suffix and not given.exists() and named.is_file() else given
