@@ -25,6 +25,7 @@ from foundation_lab.alerting import (
     InMemoryNotifier,
     Notifier,
     PatternRule,
+    Route,
     ThresholdRule,
     backtest,
     watch,
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.pattern import EventName
     from foundation_lab.telemetry.record import Record
+
+
+MEMORY = "memory"
+"""The notifier that is told of a scenario's alerts when there is no other."""
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -215,8 +220,16 @@ def _run(
     if not scenario.alerts:
         return finish(sim, until, progress=progress)
     rules = [spec.rule() for spec in scenario.alerts]
-    with watch(sim, rules, notifiers=notifiers or [InMemoryNotifier()]) as alerts:
+    routes = [] if notifiers else [Route([MEMORY])]
+    notifiers = notifiers or _in_memory(rules)
+    with watch(sim, rules, notifiers=notifiers, routes=routes) as alerts:
         return finish(sim, until, progress=progress, before_seal=alerts.finish)
+
+
+def _in_memory(rules: Sequence[ThresholdRule | PatternRule]) -> list[Notifier]:
+    """Return a notifier for every name that the rules escalate to, and one for all else."""
+    names = {rule.escalate_to for rule in rules if rule.escalate_to is not None}
+    return [InMemoryNotifier(name) for name in sorted({MEMORY, *names})]
 
 
 @contextmanager

@@ -98,6 +98,14 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that shape a recording."""
+    return {
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+    }
+
+
 class _Version(msgspec.Struct):
     format_version: int
 
@@ -109,10 +117,7 @@ def _manifest_json(recording: Recording) -> bytes:
         events=len(recording),
         facts=recording.facts,
         tables=recording.tables,
-        versions={
-            "python": platform.python_version(),
-            **{package: _version(package) for package in PACKAGES},
-        },
+        versions=recording.versions,
     )
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2)
 

@@ -45,6 +45,7 @@ class MemoryPart:
                 rows=len(table.sequence),
                 units=dict(table.units),
                 deterministic=table.cls is None or table.cls.deterministic,
+                json=tuple(n for n, column in table.columns.items() if column.kind == "json"),
             )
             for name, table in tables.items()
         }

@@ -15,7 +15,7 @@ import polars as pl
 from foundation_lab.errors import InvalidRecording, UnknownName
 from foundation_lab.recording.columns import kind_of
 from foundation_lab.recording.digest import digest_of
-from foundation_lab.recording.files import open_folder, write_folder
+from foundation_lab.recording.files import open_folder, versions, write_folder
 from foundation_lab.recording.parts import parts_of
 from foundation_lab.recording.schema import KINDS, SPINE, STAMPS, Facts, TableFacts
 from foundation_lab.telemetry.event import catalogue, fields_of
@@ -38,6 +38,7 @@ class Recording:
         parts: Consecutive runs of rows.
         facts: What is known about the run beside its events.
         digest: The digest, where it is known already.
+        versions: What the run was made with; what is installed by default.
         keep_alive: Whatever must live as long as the parts can be read.
     """
 
@@ -47,11 +48,13 @@ class Recording:
         facts: Facts,
         *,
         digest: str | None = None,
+        versions: dict[str, str] | None = None,
         keep_alive: object = None,
     ) -> None:
         self.facts = facts
         self._parts = parts
         self._digest = digest
+        self._versions = versions
         self._keep_alive = keep_alive
         self._events: pl.DataFrame | None = None
         self._frames: dict[str, pl.DataFrame] = {}
@@ -147,17 +150,23 @@ class Recording:
 
     @property
     def tables(self) -> dict[str, TableFacts]:
-        """The number of rows and the units of every event's table, by name."""
-        units: dict[str, dict[str, str]] = {}
-        deterministic: dict[str, bool] = {}
+        """The number of rows, the units and more of every event's table, by name."""
+        known: dict[str, TableFacts] = {}
         for part in self._parts:
             for name, facts in part.tables.items():
-                units.setdefault(name, {}).update(facts.units)
-                deterministic[name] = facts.deterministic
-        return {
-            name: TableFacts(rows, dict(sorted(units[name].items())), deterministic[name])
-            for name, rows in self.counts.items()
-        }
+                before = known.get(name, TableFacts(0, {}))
+                known[name] = TableFacts(
+                    before.rows + facts.rows,
+                    dict(sorted({**before.units, **facts.units}.items())),
+                    facts.deterministic,
+                    tuple(sorted({*before.json, *facts.json})),
+                )
+        return dict(sorted(known.items()))
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of Python and of the packages that the run was made with."""
+        return versions() if self._versions is None else self._versions
 
     @property
     def digest(self) -> str:
@@ -212,7 +221,9 @@ class Recording:
             InvalidRecording: Missing, cut short, or written by a newer version.
         """
         part, manifest = open_folder(Path(folder))
-        return Recording([part], manifest.facts, digest=manifest.digest)
+        return Recording(
+            [part], manifest.facts, digest=manifest.digest, versions=manifest.versions
+        )
 
     # -- display -------------------------------------------------------------------------------
 

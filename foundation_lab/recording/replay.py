@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from foundation_lab.recording.recording import Recording
+    from foundation_lab.recording.schema import TableFacts
 
 
 class PlayedTime:
@@ -76,8 +77,8 @@ def _maker(
 ) -> Callable[[list[Any]], Event | AdHoc]:
     cls = catalogue.get(name)
     if cls is None:
-        units = recording.tables[name].units
-        return lambda values: _ad_hoc(name, units, zip(fields, values, strict=True))
+        facts = recording.tables[name]
+        return lambda values: _ad_hoc(name, facts, zip(fields, values, strict=True))
     known = {field.name: field for field in fields_of(cls)}
     kinds = [kind_of(known[field].type) for field in fields]
     attributes = [known[field].attribute for field in fields]
@@ -89,12 +90,16 @@ def _maker(
     return make
 
 
-def _ad_hoc(name: str, units: dict[str, str], values: Iterable[tuple[str, Any]]) -> AdHoc:
-    present = [(field, value) for field, value in values if value is not None]
+def _ad_hoc(name: str, facts: TableFacts, values: Iterable[tuple[str, Any]]) -> AdHoc:
+    present = {
+        field: json.loads(value) if field in facts.json else value
+        for field, value in values
+        if value is not None
+    }
     return AdHoc(
         name,
-        {field: value for field, value in present if field in units},
-        {field: value for field, value in present if field not in units},
+        {field: value for field, value in present.items() if field in facts.units},
+        {field: value for field, value in present.items() if field not in facts.units},
     )
 
 

@@ -61,11 +61,19 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class TableFacts(msgspec.Struct, frozen=True):
-    """What the manifest says of one event's table."""
+    """What the manifest says of one event's table.
+
+    Attributes:
+        rows: How often the event happened.
+        units: The unit of each measurement by field name.
+        deterministic: Whether it counts for the digest; wall-clock data do not.
+        json: The fields that hold mappings and the like, as JSON text.
+    """
 
     rows: int
     units: dict[str, str]
     deterministic: bool = True
+    json: tuple[str, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.metadata
-import platform
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,9 +41,6 @@ MOST_ROWS = 200
 
 MOST_EMBEDDED = 1_000
 """How many entries of a list the embedded summary holds."""
-
-PACKAGES = ("foundation-lab", "polars", "plotly")
-"""The packages whose versions a report names."""
 
 
 def write_report(
@@ -122,7 +117,7 @@ def render(
         command="foundation-lab reproduce RECORDING" if command is None else command,
         placeholder=command is None,
         scenario=None if scenario is None else msgspec.json.format(scenario).decode(),
-        versions=_versions(),
+        versions=recording.versions,
         policy=_policy(scripts),
         scripts=[Markup(script) for script in scripts],  # noqa: S704  (plotly's and our own)
         figures_json=Markup(in_script(_figures_json(figures))),  # noqa: S704  (escaped there)
@@ -266,16 +261,6 @@ def _groups(summary: Summary) -> int:
 
 def _open(spans: Any) -> int:
     return sum(span.open for span in spans)
-
-
-def _versions() -> dict[str, str]:
-    found = {"Python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def _one_line_ends(script: str) -> str:
