@@ -220,7 +220,7 @@ def _run(
     if not scenario.alerts:
         return finish(sim, until, progress=progress)
     rules = [spec.rule() for spec in scenario.alerts]
-    routes = [] if notifiers else [Route([MEMORY])]
+    routes = [] if notifiers else [Route(notifiers=[MEMORY])]
     notifiers = notifiers or _in_memory(rules)
     with watch(sim, rules, notifiers=notifiers, routes=routes) as alerts:
         return finish(sim, until, progress=progress, before_seal=alerts.finish)

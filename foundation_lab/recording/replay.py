@@ -1,7 +1,7 @@
 """Playing a recording: its events again as records, in order, at their virtual times.
 
-A handler is given the records that it was given live. Only events without a class lose a little, as
-they do in frames: lists and mappings come as JSON text, and fields that were ``None`` are missing.
+A handler is given the records that it was given live. Only events without a class lose a little:
+tuples come as lists, and fields that were ``None`` are missing.
 """
 
 from __future__ import annotations
