@@ -127,9 +127,7 @@ class Shop:
             yield place
             yield self.env.timeout(-MEAN * math.log(1.0 - self.service.random()))
             failed = False
-            for (start, duration, rate), stream in zip(
-                TROUBLES, self.trouble_streams, strict=True
-            ):
+            for (start, duration, rate), stream in zip(TROUBLES, self.trouble_streams, strict=True):
                 if start <= self.env.now < start + duration:
                     failed |= stream.random() < rate
             failed |= self.errors.random() < ERROR_RATE

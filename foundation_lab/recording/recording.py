@@ -221,9 +221,7 @@ class Recording:
             InvalidRecording: Missing, cut short, or written by a newer version.
         """
         part, manifest = open_folder(Path(folder))
-        return Recording(
-            [part], manifest.facts, digest=manifest.digest, versions=manifest.versions
-        )
+        return Recording([part], manifest.facts, digest=manifest.digest, versions=manifest.versions)
 
     # -- display -------------------------------------------------------------------------------
 
