@@ -149,15 +149,20 @@ def finish(
             before_seal()
     except Exception as error:  # whatever a model raises ends this run, and must not lose it
         sim.failure = f"{type(error).__name__}: {error}"
-        sim.telemetry.seal()
         message = f"the simulation failed at t={sim.now:g} s: {sim.failure}"
         raise SimulationFailed(message, sim.recording) from error
-    sim.telemetry.seal()
+    except BaseException:
+        sim.stop()
+        raise
+    finally:
+        sim.telemetry.seal()
     return sim.recording
 
 
 def reproduce(recording: Recording) -> Reproduction:
     """Run the scenario of a recording again, and compare.
+
+    Notifiers are stood in for by their names; that one refused a notification is not repeated.
 
     Raises:
         InvalidRecording: It holds no scenario: its model was written in Python; or one that this
@@ -175,10 +180,11 @@ def reproduce(recording: Recording) -> Reproduction:
     except ValidationError as error:
         message = f"recording {facts.name!r} holds a scenario that cannot be used: {error}"
         raise InvalidRecording(message) from error
+    notifiers = [InMemoryNotifier(name) for name in facts.notifiers]
     if facts.status == "complete":
-        fresh = _run(scenario, facts.until)
+        fresh = _run(scenario, facts.until, notifiers=notifiers)
         return Reproduction(fresh, first_difference(recording, fresh))
-    fresh = _run_through(scenario, facts.until)
+    fresh = _run_through(scenario, facts.until, notifiers)
     difference = first_difference(recording, fresh)
     came_later = difference is not None and difference.left is None
     return Reproduction(fresh, None if came_later else difference)
@@ -217,6 +223,7 @@ def _run(
     progress: bool | Callable[[float], object] = False,
 ) -> Recording:
     sim = build(scenario, row_limit=row_limit)
+    sim.notifiers = tuple(notifier.name for notifier in notifiers)
     if not scenario.alerts:
         return finish(sim, until, progress=progress)
     rules = [spec.rule() for spec in scenario.alerts]
@@ -244,10 +251,10 @@ def _watched(
         yield progress or None
 
 
-def _run_through(scenario: Scenario, until: float) -> Recording:
+def _run_through(scenario: Scenario, until: float, notifiers: Sequence[Notifier]) -> Recording:
     """Run a scenario up to a time and everything at that time, or until it fails."""
     try:
-        return _run(scenario, math.nextafter(until, math.inf))
+        return _run(scenario, math.nextafter(until, math.inf), notifiers=notifiers)
     except SimulationFailed as error:
         failed: Recording = error.recording
         return failed
@@ -264,7 +271,11 @@ def _stopped_by_interrupt(sim: Simulation) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         sim.stop()
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = signal.getsignal(signal.SIGINT)
+    if before is None:
+        yield  # whoever handles it is not of Python, and could not be put back
+        return
+    signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:

@@ -100,16 +100,18 @@ def _services(summary: Summary) -> Table:
     table = _table("Services", ("service", "kind", "state", "what happened"), ())
     told = _stories(summary)
     for service in summary.services:
-        state, story = told.get((service.kind, service.name), (service.status, []))
+        state, story = told.get((service.kind, service.name), (None, []))
+        if state is None or service.status != "up":
+            state = service.status
         restarts = [f"restarted {_times(service.restarts)}"] if service.restarts else []
         cells = (service.name, service.kind, state, ", ".join([*story, *restarts]))
         table.add_row(*map(Text, cells))
     return table
 
 
-def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str, list[str]]]:
-    """Return the state of each service at the end, and what happened to it."""
-    told: dict[tuple[str, str], tuple[str, list[str]]] = {}
+def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str | None, list[str]]]:
+    """Return the state of each service that has one of its own, and what happened to it."""
+    told: dict[tuple[str, str], tuple[str | None, list[str]]] = {}
     for breaker in summary.breakers:
         told["circuit_breaker", breaker.name] = (
             breaker.state,
@@ -134,7 +136,7 @@ def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str, list[str]]]:
         )
     for backend in summary.backends:
         told["backend", backend.name] = (
-            "up",
+            None,
             [
                 f"{backend.served:,} served",
                 f"{backend.failed:,} of them failed",
@@ -146,7 +148,7 @@ def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str, list[str]]]:
         )
     for retry in summary.retries:
         told["retry", retry.name] = (
-            "up",
+            None,
             [
                 f"{retry.calls:,} calls",
                 f"{retry.attempts:,} attempts",
@@ -156,7 +158,7 @@ def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str, list[str]]]:
         )
     for limiter in summary.limiters:
         told["rate_limiter", limiter.name] = (
-            "up",
+            None,
             [
                 f"{limiter.allowed:,} allowed",
                 f"{limiter.denied:,} denied",

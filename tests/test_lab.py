@@ -423,3 +423,23 @@ def test_alert_rules_come_to_the_same_in_replay_as_live(recording: Recording) ->
     assert sorted(resolved) == sorted(
         (e["rule"], e["key"], e["resolved_at"]) for e in happened if e["resolved_at"] is not None
     )
+
+
+def test_a_run_whose_notifiers_had_names_of_their_own_is_reproduced(path: Path) -> None:
+    recorded = lab.run(path, notifiers=[InMemoryNotifier("pager"), InMemoryNotifier("mail")])
+    assert recorded.facts.notifiers == ("pager", "mail")
+    assert lab.reproduce(recorded).identical
+
+
+def test_a_model_that_is_broken_off_leaves_a_sealed_recording() -> None:
+    sim = Simulation(seed=1)
+
+    def breaks_off() -> Generator[Any, Any, None]:
+        yield sim.timeout(0.5)
+        raise KeyboardInterrupt
+
+    sim.process(breaks_off())
+    with pytest.raises(KeyboardInterrupt):
+        lab.finish(sim, 1.0)
+    assert sim.recording.facts.status == "interrupted"
+    assert not sim.telemetry.enabled

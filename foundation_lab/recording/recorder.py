@@ -25,13 +25,13 @@ from foundation_lab.recording.columns import (
     kind_of,
     kind_of_value,
 )
-from foundation_lab.telemetry.event import Event, fields_of, subject_of
+from foundation_lab.telemetry.event import Event, field_values, fields_of, subject_of
+from foundation_lab.telemetry.record import AdHoc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from foundation_lab.telemetry.context import Context, Emitter
-    from foundation_lab.telemetry.record import AdHoc
 
 BATCH = 4096
 """How many events are put aside before they are sorted into columns."""
@@ -110,7 +110,7 @@ class Table:
     def _flush_loose(self, batch: list[AdHoc]) -> ColumnTypeError | None:
         first = len(self.sequence) - len(batch)
         misfits = []
-        for row, event in enumerate(batch, first):
+        for row, event in enumerate(map(_as_loose, batch), first):
             for loose, is_number in ((event.measurements, True), (event.metadata, False)):
                 for name, value in loose.items():
                     if value is not None:
@@ -144,6 +144,19 @@ class Table:
                 f"(event {sequence}, recorded without it): {error}"
             )
         return None
+
+
+def _as_loose(event: Event | AdHoc) -> AdHoc:
+    """Return an event as one without a class: its name had none when its table was begun."""
+    if isinstance(event, AdHoc):
+        return event
+    values = field_values(event)
+    numbers = {f.name for f in fields_of(type(event)) if f.unit is not None}
+    return AdHoc(
+        event.event_name,
+        {name: value for name, value in values.items() if name in numbers},
+        {name: value for name, value in values.items() if name not in numbers},
+    )
 
 
 class Recorder:

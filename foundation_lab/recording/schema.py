@@ -49,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True):
         error: What ended a failed run.
         scenario: The validated scenario as plain data, so that it can be run again; ``None`` for a
             model written in Python.
+        notifiers: The names of the notifiers that were told of its alerts, beside its scenario's.
     """
 
     name: str = "simulation"
@@ -58,6 +59,7 @@ class Facts(msgspec.Struct, frozen=True):
     status: str = "complete"
     error: str | None = None
     scenario: dict[str, Any] | None = None
+    notifiers: tuple[str, ...] = ()
 
 
 class TableFacts(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ def breakers(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
     Of more than 30 breakers, those with the most changes are shown.
     """
     title = "States of circuit breakers"
-    spans = breaker_spans(recording)
+    spans = breaker_spans(recording).filter(pl.col("duration") > 0)
     if spans.is_empty():
         return nothing(title, "There is no circuit breaker in this recording.")
     names, shown = _busiest(spans, "service")

@@ -142,7 +142,12 @@ def breakers(recording: Recording, tally: Tally) -> tuple[Breaker, ...]:
         Breaker(
             name=name,
             state=own["state"][-1] if own.height else "closed",
-            seconds=dict(own.group_by("state", maintain_order=True).agg(_seconds).iter_rows()),
+            seconds=dict(
+                own.filter(pl.col("duration") > 0)
+                .group_by("state", maintain_order=True)
+                .agg(_seconds)
+                .iter_rows()
+            ),
             opened=opened.get(name, 0),
             calls=tally.count(name, e.CallStart),
             succeeded=tally.count(name, e.CallSuccess),

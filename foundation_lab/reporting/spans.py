@@ -124,8 +124,7 @@ def breaker_spans(recording: Recording) -> pl.DataFrame:
 
     A breaker begins in the state that its first change leaves, closed when it never changed, at the
     time of its start event, or at the beginning of the recording when there is none. While the
-    service is down its state is ``down``; a restart closes it. States that lasted no time are left
-    out.
+    service is down its state is ``down``; a restart closes it. A state may have lasted no time.
     """
     begin, until = horizon(recording)
     changes = recording.frame(events.circuit_breaker.StateChange)
@@ -162,7 +161,6 @@ def breaker_spans(recording: Recording) -> pl.DataFrame:
         .sort("sequence", maintain_order=True)
         .with_columns(start=pl.col("time"), end=end)
         .select("service", "state", "start", "end", duration=pl.col("end") - pl.col("start"))
-        .filter(pl.col("duration") > 0)
     )
 
 

@@ -63,6 +63,7 @@ class Simulation(VirtualTime):
         self.telemetry = Telemetry(self, self.recorder, self.stream("telemetry.ids"))
         self.components: dict[tuple[str, str], Component] = {}
         self.scenario: dict[str, Any] | None = None
+        self.notifiers: tuple[str, ...] = ()
         self.failure: str | None = None
         self._processes: list[Process] = []
         self._crowd = 64
@@ -214,6 +215,7 @@ class Simulation(VirtualTime):
             status=self._outcome(),
             error=self.failure,
             scenario=self.scenario,
+            notifiers=self.notifiers,
         )
 
     def _outcome(self) -> str:

@@ -6,7 +6,7 @@ and ``request.finished``, whose outcome and latency are what the caller saw.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import simpy
 
@@ -31,7 +31,15 @@ class Workload:
         arrivals: When requests arrive.
         call: What each does; returns a generator, a SimPy event, or a plain value.
         node: The simulated node that the requests run on.
+
+    Attributes:
+        sent: How many requests were sent so far.
+
+    Raises:
+        ValueError: There is a workload of this name; they would share their random stream.
     """
+
+    kind: ClassVar[str] = "workload"
 
     def __init__(
         self,
@@ -45,6 +53,8 @@ class Workload:
         self.sim = sim
         self.name = name
         self.call = call
+        self.sent = 0
+        sim.add(self)
         self._node = sim.telemetry.running.context.node if node is None else node
         self._arrivals = arrivals
         self._stream = sim.stream(f"workload.{name}.arrivals")
@@ -57,6 +67,16 @@ class Workload:
             process = sim.process(request(sim, self.name, self.call), name=self.name)
             process.context = Context(self._node, telemetry.new_id())
             process.cause = NO_CAUSE
+            self.sent += 1
+
+    @property
+    def status(self) -> str:
+        """How many requests were sent."""
+        return f"{self.sent:,} sent"
+
+    def violations(self) -> list[str]:
+        """Return nothing: what became of the requests is for the services to keep account of."""
+        return []
 
 
 def request(sim: Simulation, client: str, call: Callable[[], Any]) -> Generator[Any, Any, str]:

@@ -1,13 +1,13 @@
 import gc
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 
 from foundation_lab.recording.columns import ColumnTypeError, canonical_json, kind_of
 from foundation_lab.recording.recorder import Recorder
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.telemetry import Count, Event, events
+from foundation_lab.telemetry import Count, Event, Label, Measurement, events
 from tests.recording.models import SEED, busy
 
 
@@ -151,3 +151,26 @@ def test_an_event_takes_little_memory() -> None:
         sim.telemetry.emit(events.retry.Backoff("a", step, 0.5, "constant"))
     sim.recorder.flush()
     assert sim.recorder.bytes / 1000 == 28 + 8 + 24  # the spine, the sequence, four fields
+
+
+def define_opened() -> Any:
+    """Define the class in the middle of a test, as a cell of a notebook would."""
+
+    class Opened(Event, frozen=True):
+        """A jar was opened."""
+
+        event_name: ClassVar[str] = "shop.jar.opened"
+
+        jam: Label
+        grams: Annotated[float, Measurement("g")]
+
+    return Opened
+
+
+def test_a_name_that_is_given_a_class_later_keeps_one_table() -> None:
+    sim = Simulation(seed=1)
+    sim.telemetry.emit("shop.jar.opened", {"grams": 10.0}, {"jam": "plum"})
+
+    sim.telemetry.emit(define_opened()("cherry", 20.0))
+    frame = sim.recording.frame("shop.jar.opened")
+    assert frame.select("jam", "grams").rows() == [("plum", 10.0), ("cherry", 20.0)]

@@ -17,7 +17,7 @@ from foundation_lab.services import (
     TokenBucket,
     fixed_backoff,
 )
-from foundation_lab.simulation.arrivals import constant_rate, timestamps
+from foundation_lab.simulation.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.workload import Workload, request
@@ -312,3 +312,10 @@ def test_a_service_that_goes_down_in_the_middle_of_a_call_ends_it() -> None:
     shop.sim.run()
     assert outcomes(shop.sim) == [("error", "ConnectionLost", 2.0)]
     assert process.value == "error"
+
+
+def test_two_workloads_of_one_name_are_refused_because_they_would_share_a_stream() -> None:
+    sim = Simulation(seed=1)
+    Workload(sim, "shop", poisson(1.0), lambda: None)
+    with pytest.raises(ValueError, match="a workload called 'shop' already"):
+        Workload(sim, "shop", poisson(1.0), lambda: None)
