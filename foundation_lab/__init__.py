@@ -10,6 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foundation_lab import lab
+    from foundation_lab.errors import (
+        BackendError,
+        CircuitOpen,
+        RateLimited,
+        Rejected,
+        ServiceError,
+        SimulationFailed,
+        TimedOut,
+    )
     from foundation_lab.recording.recording import Recording
     from foundation_lab.services import (
         Backend,
@@ -46,11 +56,29 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
     from foundation_lab.simulation.workload import Workload, request
-    from foundation_lab.telemetry import Event, catalogue
+    from foundation_lab.telemetry import (
+        Count,
+        Event,
+        Flag,
+        Label,
+        Measurement,
+        Ratio,
+        Seconds,
+        catalogue,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "errors": (
+        "BackendError",
+        "CircuitOpen",
+        "RateLimited",
+        "Rejected",
+        "ServiceError",
+        "SimulationFailed",
+        "TimedOut",
+    ),
     "recording.recording": ("Recording",),
     "services": (
         "Backend",
@@ -81,28 +109,50 @@ _HOMES = {
     "simulation.engine": ("Simulation",),
     "simulation.faults": ("ErrorRate", "Outage", "SlowDown", "crash", "inject"),
     "simulation.workload": ("Workload", "request"),
-    "telemetry": ("Event", "catalogue"),
+    "telemetry": (
+        "Count",
+        "Event",
+        "Flag",
+        "Label",
+        "Measurement",
+        "Ratio",
+        "Seconds",
+        "catalogue",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Backend",
+    "BackendError",
     "CircuitBreaker",
+    "CircuitOpen",
     "ConnectionManager",
+    "Count",
     "CountWindow",
     "ErrorRate",
     "Event",
     "FixedWindow",
+    "Flag",
+    "Label",
+    "Measurement",
     "Outage",
+    "RateLimited",
     "RateLimiter",
+    "Ratio",
     "Recording",
+    "Rejected",
     "ResourceManager",
     "Retry",
+    "Seconds",
+    "ServiceError",
     "Simulation",
+    "SimulationFailed",
     "SlidingWindow",
     "SlowDown",
     "Supervisor",
     "TimeWindow",
+    "TimedOut",
     "TokenBucket",
     "Workload",
     "catalogue",
@@ -116,6 +166,7 @@ __all__ = [
     "exponential_backoff",
     "fixed_backoff",
     "inject",
+    "lab",
     "linear_backoff",
     "lognormal",
     "piecewise",
@@ -128,6 +179,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used."""
+    if name == "lab":
+        return import_module(f"{__name__}.lab")
     home = _HOME_OF.get(name)
     if home is None:
         message = f"module {__name__!r} has no attribute {name!r}"

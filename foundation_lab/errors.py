@@ -1,4 +1,4 @@
-"""Every exception class of the package.
+"""The exception classes of the package; those that only one part raises are beside it.
 
 ```
 FoundationLabError
@@ -11,10 +11,10 @@ FoundationLabError
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
 │   │   ├── QueueFull            the waiting line has reached its limit
 │   │   └── ResourceExhausted    no token left and the caller did not want to wait
+│   ├── CoordinationError        agents could not come to a result
 │   └── TimedOut                 a deadline passed (outcome "timeout")
 │       ├── CheckoutTimeout      no connection came free in time
 │       └── DeadlinePassed       a limit further outside is over; never tried again
-├── CoordinationError            agents could not come to a result (outcome "error")
 ├── UnknownName                  an event, field or service name that does not exist (a ValueError)
 ├── InvalidFile                  a scenario, rule or data file that cannot be used (a ValueError)
 ├── InvalidRecording             a folder that is no readable recording (a ValueError)
@@ -72,7 +72,19 @@ class Rejected(ServiceError):
 
 
 class CircuitOpen(Rejected):
-    """The circuit breaker is open, or all probes of its half-open state are taken."""
+    """The circuit breaker is open, or all probes of its half-open state are taken.
+
+    Args:
+        message: What was refused.
+        retry_after: Seconds until the breaker is half-open; ``None`` when it is already.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class RateLimited(Rejected):

@@ -65,13 +65,12 @@ class Agent(Life):
         probe: Callable[[Agent], Health] | None = None,
         node: str | None = None,
     ) -> None:
-        super().__init__(sim, agent_id, node=node, health_interval=health_interval)
+        super().__init__(sim, agent_id, node=node, health_interval=health_interval, probe=probe)
         self.capabilities = capabilities
         self.network = network
         self.behaviour = behaviour
         self.think_time = as_distribution(think_time)
         self.startup_time = as_distribution(startup_time)
-        self.probe = probe
         self.session: Session | None = None
         self.memory: dict[str, Any] = {}
         self._mailbox = Mailbox(sim, f"a message for agent {agent_id}")
@@ -144,10 +143,6 @@ class Agent(Life):
         if self.state is AgentState.STOPPING:
             self._end(AgentState.STOPPED, reason, Health.UNKNOWN)
         self._go(AgentState.UNREGISTERED, reason)
-
-    def examine(self) -> Health:
-        """Return how it is, asking its probe if it has one and the agent runs."""
-        return self.health if self.probe is None or not self.alive else self.probe(self)
 
     def metrics(self) -> dict[str, Any]:
         """Return what a health check reports."""

@@ -69,7 +69,7 @@ def engagement_violations(
         agent_id: The agent.
         state: The state it is in.
         engaged: Whether it takes part in a session.
-        running: Whether that session runs.
+        running: Whether that session runs, or has just ended and is about to free the agent.
 
     >>> engagement_violations("a", AgentState.BUSY, engaged=False, running=False)
     ['a is busy without a session']

@@ -11,7 +11,7 @@ from foundation_lab.services.service import Health
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.event import Event
@@ -41,6 +41,7 @@ class Life:
         *,
         node: str | None,
         health_interval: float | None,
+        probe: Callable[[Any], Health] | None,
     ) -> None:
         self.sim = sim
         self.agent_id = agent_id
@@ -48,6 +49,7 @@ class Life:
         self.health_interval = (
             None if health_interval is None else positive("health_interval", health_interval)
         )
+        self.probe = probe
         self.state = AgentState.REGISTERED
         self.health = Health.UNKNOWN
         self.history: deque[tuple[AgentState, AgentState]] = deque(maxlen=HISTORY)
@@ -77,8 +79,8 @@ class Life:
             self.check_health()
 
     def examine(self) -> Health:
-        """Return how it is."""
-        return self.health
+        """Return how it is, asking its probe if it has one and the agent runs."""
+        return self.health if self.probe is None or not self.alive else self.probe(self)
 
     def metrics(self) -> dict[str, Any]:
         """Return what a health check reports."""

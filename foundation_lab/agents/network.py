@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from foundation_lab.agents.disturbance import Disturbances
 from foundation_lab.agents.invariants import conservation_violations
 from foundation_lab.agents.message import Message
 from foundation_lab.errors import UnknownName
@@ -57,7 +57,6 @@ class Network:
         self.sim = sim
         self.name = name
         self.latency = as_distribution(latency)
-        self.loss = loss
         self.fifo = fifo
         self.sent = 0
         self.received = 0
@@ -66,7 +65,7 @@ class Network:
         self._endpoints: dict[str, Endpoint | None] = {}
         self._under_way: dict[str, Timer] = {}
         self._last_arrival: dict[tuple[str, str], float] = {}
-        self._groups: dict[str, int] = {}
+        self._disturbances = Disturbances(sim, name, loss)
         sim.add(self)
 
     # -- addresses -----------------------------------------------------------------------------
@@ -168,21 +167,22 @@ class Network:
 
     @property
     def loss(self) -> float:
-        """The probability that a message is lost; may be changed while the simulation runs."""
-        return self._loss
+        """The probability that a message is lost; may be changed while the simulation runs.
+
+        While it is another than the network was made with, that is a fault of the network.
+        """
+        return self._disturbances.loss
 
     @loss.setter
     def loss(self, probability: float) -> None:
-        if not (math.isfinite(probability) and 0 <= probability <= 1):
-            message = f"loss={probability!r}; give a probability from 0 to 1"
-            raise ValueError(message)
-        self._loss = probability
+        self._disturbances.lose(probability)
 
     def partition(self, groups: Iterable[Iterable[str]]) -> None:
         """Cut every link between addresses of different groups, until `heal`.
 
         Messages are dropped when they are sent over a cut link, and when they would arrive over
         one. An address in no group still reaches everybody. A new partition replaces the old one.
+        Each is recorded as a fault of the network.
 
         Args:
             groups: The addresses of each group.
@@ -191,31 +191,18 @@ class Network:
             UnknownName: An address was never connected.
             ValueError: An address is in two groups, or there are fewer than two groups.
         """
-        members: dict[str, int] = {}
-        total = 0
-        for number, group in enumerate(groups):
-            total += 1
-            for address in group:
-                if address not in self._endpoints:
-                    raise UnknownName.among("address", address, self._endpoints)
-                if members.setdefault(address, number) != number:
-                    message = f"the address {address!r} is in two groups of a partition"
-                    raise ValueError(message)
-        if total < 2:
-            message = f"a partition into {total} groups cuts nothing; give two or more groups"
-            raise ValueError(message)
-        self._groups = members
+        self._disturbances.part(groups, self._endpoints)
 
     def heal(self) -> None:
-        """End the partition."""
-        self._groups = {}
+        """End the partition, if there is one."""
+        self._disturbances.heal()
 
     # -- component -----------------------------------------------------------------------------
 
     @property
     def status(self) -> str:
         """``connected`` or ``partitioned``."""
-        return "partitioned" if self._groups else "connected"
+        return "partitioned" if self._disturbances.partitioned else "connected"
 
     def violations(self) -> list[str]:
         """Return every law of the network that does not hold, in words."""
@@ -245,8 +232,7 @@ class Network:
         return arrival
 
     def _cut(self, message: Message) -> str | None:
-        here, there = self._groups.get(message.sender), self._groups.get(message.to)
-        return "partition" if here is not None and there is not None and here != there else None
+        return "partition" if self._disturbances.cuts(message.sender, message.to) else None
 
     def _arrive(self, message: Message) -> None:
         del self._under_way[message.message_id]

@@ -191,7 +191,7 @@ class AgentRegistry:
                 agent.agent_id,
                 agent.state,
                 engaged=session is not None,
-                running=session is not None and session.running,
+                running=session is not None and agent in session.engaged,
             )
         return broken
 

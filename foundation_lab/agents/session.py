@@ -1,7 +1,7 @@
 """A coordination session: agents, a protocol, a timeout, and how it ended.
 
-While a session runs, its agents are busy. Before `completed` or `failed` is emitted they are free
-again, so whoever waits for one of the two finds them idle.
+While a session runs, its agents are busy. It is over before any event tells of it: `timeout`, if
+that is why; then its agents become free; then `completed` or `failed`, which finds them idle.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Session:
 
     @property
     def engaged(self) -> list[Agent]:
-        """The agents that it keeps busy now, in order."""
+        """The agents that it keeps busy now, in order; once it is over, those not yet free."""
         return list(self._engaged.values())
 
     def ask(self, agent_id: str, type: str, body: Any = None) -> Message:  # noqa: A002
@@ -222,8 +222,10 @@ class Session:
         trigger(self._arrival)
 
     def lose(self, agent: Agent, reason: str, cause: int) -> None:
-        """Take note that an agent takes no part any more."""
+        """Take note that an agent takes no part any more; once it is over nothing is noted."""
         self._engaged.pop(agent.agent_id, None)
+        if not self.running:
+            return
         self.lost[agent.agent_id] = reason
         self._inbox.append(Departure(agent.agent_id, reason, cause))
         trigger(self._arrival)
@@ -254,24 +256,28 @@ class Session:
     def _complete(self, result: str) -> None:
         self.result = result
         duration = self._close(SessionStatus.COMPLETED)
+        self._release()
         self.sim.telemetry.emit(events.coordination.Completed(self.session_id, result, duration))
 
     def _fail(self, error: BaseException) -> None:
         self.error = _reason(error)
+        duration = self._close(SessionStatus.FAILED)
         if isinstance(error, SessionTimedOut):
             self.sim.telemetry.emit(events.coordination.Timeout(self.session_id, self.timeout))
-        duration = self._close(SessionStatus.FAILED)
+        self._release()
         self.sim.telemetry.emit(events.coordination.Failed(self.session_id, self.error, duration))
 
     def _close(self, status: SessionStatus) -> float:
         self.coordinator.close(self)
-        for agent in self.engaged:
-            self._engaged.pop(agent.agent_id, None)
-            agent.release(self)
         self._inbox.clear()
         self.status = status
         self.duration = self.sim.now - self._started
         return self.duration
+
+    def _release(self) -> None:
+        for agent in self.engaged:
+            self._engaged.pop(agent.agent_id, None)
+            agent.release(self)
 
 
 def _distinct(participants: Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+import simpy
 
 from foundation_lab.agents.agent import Agent
 from foundation_lab.errors import ServiceError, UnknownName
@@ -90,8 +91,8 @@ class SignalBus:
     ) -> None:
         """Call `handler` with every signal of this name.
 
-        A `ServiceError` of the handler is noted in the signal's `failures`; any other exception is
-        a bug and comes through.
+        A `ServiceError` of the handler is noted in the signal's `failures`, and so is an interrupt,
+        as ``cancelled``; any other exception is a bug and comes through.
 
         Args:
             subscriber: A name, or an agent; signals pass an agent over that does not run.
@@ -169,14 +170,16 @@ class SignalBus:
 
     def _carry(self, signal: Signal, receiver: Subscription) -> Generator[Any, Any, None]:
         stream = self.sim.stream(f"signals.{self.name}.latency.{receiver.subscriber}")
-        yield self.sim.timeout(self.latency.sample(stream))
-        if receiver.agent is not None and not receiver.agent.alive:
-            signal.failures[receiver.subscriber] = f"receiver_{receiver.agent.state.value}"
-        else:
-            try:
+        try:
+            yield self.sim.timeout(self.latency.sample(stream))
+            if receiver.agent is not None and not receiver.agent.alive:
+                signal.failures[receiver.subscriber] = f"receiver_{receiver.agent.state.value}"
+            else:
                 yield from invoke(lambda: receiver.handler(signal))
-            except ServiceError as error:
-                signal.failures[receiver.subscriber] = error_name(error)
+        except ServiceError as error:
+            signal.failures[receiver.subscriber] = error_name(error)
+        except simpy.Interrupt:
+            signal.failures[receiver.subscriber] = "cancelled"
         signal.pending.remove(receiver.subscriber)
         if not signal.pending:
             self._finish(signal)

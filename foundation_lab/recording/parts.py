@@ -76,7 +76,7 @@ class FolderPart:
 
 
 def write_part(recorder: Recorder, folder: Path) -> None:
-    """Write the rows that a recorder has in memory to a new folder, for `part_of` to read."""
+    """Write the rows that a recorder has in memory to a new folder, for `parts_of` to read."""
     part = MemoryPart(recorder)
     (folder / "events").mkdir(parents=True)
     part.spine().collect().write_parquet(folder / "spine.parquet")

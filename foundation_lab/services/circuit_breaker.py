@@ -113,7 +113,8 @@ class CircuitBreaker(Service):
             What `fn` came to.
 
         Raises:
-            CircuitOpen: The breaker is open, or all probes of half-open are taken.
+            CircuitOpen: The breaker is open, or all probes of half-open are taken; the exception
+                carries `retry_after`.
             TimedOut: The call took too long.
             ServiceDown: The breaker itself was stopped.
         """
@@ -209,10 +210,12 @@ class CircuitBreaker(Service):
             self._half_open()
         probing = self.state is State.HALF_OPEN
         if self.state is State.OPEN or (probing and self._probes >= self.half_open_calls):
-            state = self.state.value
-            self._emit(events.circuit_breaker.CallRejected(self.name, state, self.retry_after))
+            state, after = self.state.value, self.retry_after
+            self._emit(events.circuit_breaker.CallRejected(self.name, state, after))
             message = f"circuit breaker {self.name!r} is {state}"
-            raise CircuitOpen(message)
+            if after is not None:
+                message += f"; half-open in {after:g} s"
+            raise CircuitOpen(message, after)
         self._probes += probing
 
     def _invoke(self, fn: Callable[[], Any], limit: float | None) -> Generator[Any, Any, Any]:
@@ -237,13 +240,12 @@ class CircuitBreaker(Service):
 
     def _ended_badly(self, error: BaseException, generation: int, duration: float) -> None:
         self.in_flight -= 1
-        current = generation == self._generation and self.up
         if self._is_failure(error):
             self._emit(events.circuit_breaker.CallFailure(self.name, error_name(error), duration))
-            if current:
+            if generation == self._generation and self.up:
                 self._count(failed=True)
             return
-        if current and self.state is State.HALF_OPEN:
+        if generation == self._generation and self.up and self.state is State.HALF_OPEN:
             self._probes -= 1
         self._emit(events.circuit_breaker.CallIgnored(self.name, error_name(error), duration))
 

@@ -23,7 +23,6 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
 
@@ -152,6 +151,11 @@ class ConnectionManager(Service):
         return len(self._idle)
 
     @property
+    def free(self) -> int:
+        """How many places nobody holds: idle connections, and those that may yet be opened."""
+        return self._slots.free
+
+    @property
     def waiting(self) -> int:
         """How many wait for a connection."""
         return self._slots.waiting
@@ -228,7 +232,7 @@ class ConnectionManager(Service):
         slots = self._slots
         try:
             yield from slots.acquire(self.checkout_timeout, self._overdue, self._exhausted)
-        except (CheckoutTimeout, ServiceDown) as error:
+        except BaseException as error:  # its caller's deadline or interrupt, too
             if isinstance(error, CheckoutTimeout):
                 waited = self.sim.now - asked
                 self._emit(events.connection.Timeout(self.name, waited, self.waiting))
@@ -250,7 +254,7 @@ class ConnectionManager(Service):
             f"no connection of pool {self.name!r} came free within {self.checkout_timeout:g} s"
         )
 
-    def _failed(self, error: ServiceError) -> None:
+    def _failed(self, error: BaseException) -> None:
         self._emit(events.connection.ConnectionFailed(self.name, error_name(error)))
 
     def _new_id(self) -> str:

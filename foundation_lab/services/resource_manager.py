@@ -1,11 +1,16 @@
-"""The resource manager: limited tokens of any kind, such as licences or file handles."""
+"""The resource manager: limited tokens of any kind, such as licences or file handles.
+
+A token whose owner's process ends without giving it back is taken back at that instant.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import ResourceExhausted, ServiceDown, TimedOut, UnknownName
+from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.lease import Slots
+from foundation_lab.services.loan import Loan
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
@@ -13,18 +18,25 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from foundation_lab.services.loan import Lender
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.process import Process
 
 
-class Token:
-    """A token that is out."""
+class Token(Loan):
+    """A token that is out; a context manager that gives it back.
 
-    def __init__(self, resource: str, token_id: str, slots: Slots, since: float) -> None:
+    Attributes:
+        resource: Of which resource it is.
+        token_id: The token's name, unique in its manager for all time.
+    """
+
+    def __init__(
+        self, manager: Lender, resource: str, token_id: str, owner: Process, slots: Slots
+    ) -> None:
+        super().__init__(manager, owner, slots)
         self.resource = resource
         self.token_id = token_id
-        self.slots = slots
-        self.since = since
-        self.released = False
 
 
 class ResourceManager(Service):
@@ -34,6 +46,9 @@ class ResourceManager(Service):
         sim: The simulation.
         name: The manager's name.
         limits: How many tokens there are of each resource.
+
+    Raises:
+        ValueError: A limit is no whole number from 1.
     """
 
     kind: ClassVar[str] = "resource_manager"
@@ -42,7 +57,10 @@ class ResourceManager(Service):
     Exhausted = events.resource.Exhausted
 
     def __init__(self, sim: Simulation, name: str, limits: Mapping[str, int]) -> None:
-        self._limits = dict(limits)
+        self._limits = {
+            resource: whole(f"resource manager {name!r}: limits[{resource!r}]", limit)
+            for resource, limit in limits.items()
+        }
         self._lent = 0
         self.sim = sim
         self._open()
@@ -51,35 +69,25 @@ class ResourceManager(Service):
     def acquire(
         self, resource: str, *, wait: bool = True, timeout: float | None = None
     ) -> Generator[Any, Any, Token]:
-        """Take a token of a resource (``yield from``).
+        """Lend a token of a resource to the running process (``yield from``).
 
         Args:
             resource: Which one.
             wait: Whether to wait when none is left.
             timeout: How many seconds to wait at most; for ever without it.
 
+        Returns:
+            The token; give it back with ``token.release()`` or by ``with``.
+
         Raises:
             ResourceExhausted: None is left, and `wait` is false.
             TimedOut: None came free in time.
             ServiceDown: The manager is down, or went down meanwhile.
             UnknownName: There is no such resource.
+            ValueError: `timeout` is no finite number from 0, or was given although `wait` is false.
         """
-        self.require_up()
-        slots = self._of(resource)
-        asked = self.sim.now
-        if wait:
-            yield from slots.acquire(
-                timeout,
-                lambda: TimedOut(f"no token of resource {resource!r} came free in {timeout:g} s"),
-                lambda: self._exhausted(resource, slots),
-            )
-        elif not slots.try_acquire():
-            self._exhausted(resource, slots)
-            message = f"all {slots.capacity} tokens of resource {resource!r} are out"
-            raise ResourceExhausted(message)
-        self._lent += 1
-        token = Token(resource, f"{resource}-{self._lent}", slots, self.sim.now)
-        self._emit(events.resource.Acquired(resource, token.token_id, self.sim.now - asked))
+        token = yield from self._acquire(resource, wait=wait, timeout=timeout)
+        token.watch_owner()
         return token
 
     def release(self, token: Token) -> None:
@@ -92,14 +100,20 @@ class ResourceManager(Service):
             message = f"token {token.token_id!r} was given back twice"
             raise RuntimeError(message)
         token.released = True
+        token.stop_watching()
         if token.slots is self._slots.get(token.resource):
             token.slots.release()
             duration = self.sim.now - token.since
             self._emit(events.resource.Released(token.resource, token.token_id, duration))
 
+    def reclaim(self, token: Token) -> None:
+        """Take a token back whose owner ended without giving it back."""
+        if not token.released:
+            self.release(token)
+
     def call(self, resource: str, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
         """Call `fn` while holding a token (``yield from``); errors are those of `acquire`."""
-        token = yield from self.acquire(resource)
+        token = yield from self._acquire(resource)
         try:
             return (yield from invoke(fn))
         finally:
@@ -129,6 +143,32 @@ class ResourceManager(Service):
     def on_restart(self) -> None:
         """Begin anew with all tokens."""
         self._open()
+
+    def _acquire(
+        self, resource: str, *, wait: bool = True, timeout: float | None = None
+    ) -> Generator[Any, Any, Token]:
+        if timeout is not None:
+            positive("timeout", timeout, zero=True)
+            if not wait:
+                raise ValueError(f"timeout={timeout!r} with wait=False; leave one of them out")
+        self.require_up()
+        slots = self._of(resource)
+        owner = self.sim.running_process(f"a token of resource {resource!r}")
+        asked = self.sim.now
+        if wait:
+            yield from slots.acquire(
+                timeout,
+                lambda: TimedOut(f"no token of resource {resource!r} came free in {timeout:g} s"),
+                lambda: self._exhausted(resource, slots),
+            )
+        elif not slots.try_acquire():
+            self._exhausted(resource, slots)
+            message = f"all {slots.capacity} tokens of resource {resource!r} are out"
+            raise ResourceExhausted(message)
+        self._lent += 1
+        token = Token(self, resource, f"{resource}-{self._lent}", owner, slots)
+        self._emit(events.resource.Acquired(resource, token.token_id, self.sim.now - asked))
+        return token
 
     def _exhausted(self, resource: str, slots: Slots) -> None:
         self._emit(events.resource.Exhausted(resource, slots.capacity, slots.waiting))

@@ -53,6 +53,7 @@ class Service:
         self.name = name
         self.up = True
         self.restart_count = 0
+        self.planned_faults: set[str] = set()
         self._on_exit: list[Callable[[str], object]] = []
         sim.add(self)
         self._emit = sim.telemetry.emit

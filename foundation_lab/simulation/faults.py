@@ -78,6 +78,8 @@ class ErrorRate(Fault, frozen=True, kw_only=True):
 class Impairable(Protocol):
     """A service that faults can be put on."""
 
+    name: str
+    planned_faults: set[str]
     impairments: Impairments
 
     def fault_changed(self) -> None:
@@ -88,6 +90,7 @@ class Killable(Protocol):
     """A service that can crash."""
 
     name: str
+    planned_faults: set[str]
 
     def kill(self, reason: str) -> None:
         """End the service as a crash would."""
@@ -98,15 +101,6 @@ class Impairments:
 
     def __init__(self) -> None:
         self._active: dict[str, tuple[Fault, random.Random]] = {}
-        self._planned: set[str] = set()
-
-    def plan(self, fault: Fault) -> str:
-        """Return the id of a fault that is going to be put on, unlike that of any other one."""
-        plain = f"{fault.kind}:{fault.service}:{fault.start:.15g}"
-        ids = (plain if number == 1 else f"{plain}#{number}" for number in count(1))
-        fault_id = next(fault_id for fault_id in ids if fault_id not in self._planned)
-        self._planned.add(fault_id)
-        return fault_id
 
     def add(self, fault_id: str, fault: Fault, stream: random.Random) -> None:
         """Put a fault on."""
@@ -147,20 +141,23 @@ def inject(sim: Simulation, target: Impairable, faults: Iterable[Fault]) -> list
     Args:
         sim: The simulation.
         target: The service.
-        faults: What is to happen to it.
+        faults: What is to happen to it; each names it as its service.
 
     Returns:
         The ids of the faults, as their events carry them.
 
     Raises:
-        ValueError: A fault's strength or duration makes no sense.
+        ValueError: A fault is one of another service, or its strength or duration makes no sense;
+            none is scheduled then.
     """
+    faults = list(faults)
+    for fault in faults:
+        _check(fault, target)
     return [_schedule(sim, target, fault) for fault in faults]
 
 
 def _schedule(sim: Simulation, target: Impairable, fault: Fault) -> str:
-    _check(fault)
-    fault_id = target.impairments.plan(fault)
+    fault_id = _plan(target, fault.kind, fault.start)
     stream = sim.stream(f"fault.{fault_id}")
 
     def begin() -> None:
@@ -184,7 +181,13 @@ def _schedule(sim: Simulation, target: Impairable, fault: Fault) -> str:
     return fault_id
 
 
-def _check(fault: Fault) -> None:
+def _check(fault: Fault, target: Impairable) -> None:
+    if fault.service != target.name:
+        message = (
+            f"{fault.kind} of {fault.service!r} on service {target.name!r}; "
+            f"give service={target.name!r}"
+        )
+        raise ValueError(message)
     if not fault.duration > 0:
         message = (
             f"{fault.kind} of {fault.service!r}: duration={fault.duration!r}; give seconds > 0"
@@ -211,7 +214,7 @@ def crash(sim: Simulation, target: Killable, *, at: float) -> str:
     Returns:
         The id of the fault, as its events carry it.
     """
-    fault_id = f"crash:{target.name}:{at:.15g}"
+    fault_id = _plan(target, "crash", at)
 
     def strike() -> None:
         sequence = sim.telemetry.emit(events.fault.Injected(target.name, fault_id, "crash", {}))
@@ -221,4 +224,13 @@ def crash(sim: Simulation, target: Killable, *, at: float) -> str:
         )
 
     sim.call_at(at, strike)
+    return fault_id
+
+
+def _plan(target: Impairable | Killable, kind: str, start: float) -> str:
+    """Return the id of a fault that is to come, unlike that of any other one of the service."""
+    plain = f"{kind}:{target.name}:{start:.15g}"
+    ids = (plain if number == 1 else f"{plain}#{number}" for number in count(1))
+    fault_id = next(fault_id for fault_id in ids if fault_id not in target.planned_faults)
+    target.planned_faults.add(fault_id)
     return fault_id

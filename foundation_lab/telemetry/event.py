@@ -107,7 +107,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """The base class of every event; subclasses set `event_name` and declare marked fields.
 
     Instances state facts only. The bus stamps them with sequence, time, node, process,
-    correlation id and cause; see `foundation_lab.telemetry.bus.Record`.
+    correlation id and cause; see `foundation_lab.telemetry.record.Record`.
     """
 
     event_name: ClassVar[str] = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.telemetry.handlers import Handlers
     from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.matchers import Wanted
 
@@ -31,7 +33,7 @@ class Listener:
         self.since = 0
         self._sim = sim
         self._wanted = wanted
-        self._id = f"{type(self).__name__} {id(self):#x}"
+        self._id = ""
         self._entered = False
         self._broken: Exception | None = None
 
@@ -47,6 +49,7 @@ class Listener:
             raise RuntimeError(message)
         self._entered = True
         self.since = self._sim.telemetry.sequence
+        self._id = free_id(self._sim.telemetry, type(self).__name__)
         # First in line, so that events come in order of sequence even when a handler emits more.
         self._sim.telemetry.attach_many(
             self._id, [wanted.pattern for wanted in self._wanted], self._hear, order=-sys.maxsize
@@ -84,7 +87,9 @@ class Listener:
 
     @property
     def _is_attached(self) -> bool:
-        return any(handler.id == self._id for handler in self._sim.telemetry.handlers())
+        # After `detach_all` in the block, the next listener may have got the same number.
+        attached = self._sim.telemetry.handlers()
+        return any(one.id == self._id and one.handler == self._hear for one in attached)
 
     def _hear(self, record: Record) -> None:
         if self._broken is not None:
@@ -109,3 +114,12 @@ class Capture(Listener):
     def __str__(self) -> str:
         """Return how it was made."""
         return f"capture_events({', '.join(wanted.pattern for wanted in self._wanted)})"
+
+
+def free_id(telemetry: Handlers, label: str) -> str:
+    """Return a label with the first number from 1 that no attached handler has with it.
+
+    Equal runs get equal ids, so that a ``foundation.telemetry.handler.failure`` is the same too.
+    """
+    taken = {handler.id for handler in telemetry.handlers()}
+    return next(name for name in (f"{label} {n}" for n in count(1)) if name not in taken)

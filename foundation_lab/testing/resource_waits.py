@@ -59,7 +59,7 @@ def wait_for_connection_pool_ready(
         if not isinstance(pool, ConnectionManager) or not pool.up or pool.waiting:
             return None
         # Not pool.active: a connection that was granted at this instant is not out yet, but taken.
-        return pool if pool._slots.free > 0 else None
+        return pool if pool.free > 0 else None
 
     seen = what_is_there(sim, pool_id, ConnectionManager.kind)
     return present(until(sim, ready, within, f"pool {pool_id!r} to be ready", seen))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from foundation_lab.testing.clock import advance, require_outside, require_seconds
 from foundation_lab.testing.failure import circumstances, compose, seconds, why_it_ended
 from foundation_lab.testing.history import past_records
+from foundation_lab.testing.listening import free_id
 from foundation_lab.testing.matchers import wanted_event
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def told_of(sim: Simulation, kinds: Iterable[type[Event]], **fields: str) -> Ite
     names = {one.pattern for one in wanted}
     past = past_records(sim.recording, names.__contains__)
     told = [record for record in past if any(one.matches(record) for one in wanted)]
-    handler = f"wait {id(told):#x}"
+    handler = free_id(sim.telemetry, "wait")
     sim.telemetry.attach_many(handler, sorted(names), told.append, where=fields)
     try:
         yield told

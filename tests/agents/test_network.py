@@ -117,6 +117,56 @@ def test_a_partition_drops_what_is_sent_and_what_is_under_way_across_it() -> Non
     sim.check_invariants()
 
 
+def test_partitions_are_recorded_as_faults_of_the_network() -> None:
+    sim, network = make_network(14, "abc")
+    sim.call_at(1.0, lambda: network.partition([["a", "b"], ["c"]]))
+    sim.call_at(3.0, lambda: network.partition([["a"], ["b"]]))
+    sim.call_at(7.0, network.heal)
+    sim.call_at(8.0, network.heal)
+    sim.run()
+    injected, cleared = sim.recording.frame("fault.injected"), sim.recording.frame("fault.cleared")
+    assert injected.select("time", "service", "fault_id", "kind", "parameters").rows() == [
+        (1.0, "net", "partition:net:1", "partition", '{"groups":[["a","b"],["c"]]}'),
+        (3.0, "net", "partition:net:2", "partition", '{"groups":[["a"],["b"]]}'),
+    ]
+    assert cleared.select("time", "service", "fault_id", "kind", "duration").rows() == [
+        (3.0, "net", "partition:net:1", "partition", 2.0),
+        (7.0, "net", "partition:net:2", "partition", 4.0),
+    ]
+
+
+def test_a_loss_other_than_the_usual_one_is_recorded_as_a_fault_of_the_network() -> None:
+    sim, network = make_network(15, loss=0.125)
+    for time, loss in enumerate([0.5, 0.5, 1.0, 0.125, 0.125], start=1):
+        sim.call_at(time, lambda loss=loss: setattr(network, "loss", loss))  # type: ignore[misc]
+    sim.run()
+    injected, cleared = sim.recording.frame("fault.injected"), sim.recording.frame("fault.cleared")
+    assert injected.select("time", "fault_id", "kind", "parameters").rows() == [
+        (1.0, "message_loss:net:1", "message_loss", '{"rate":0.5}'),
+        (3.0, "message_loss:net:2", "message_loss", '{"rate":1.0}'),
+    ]
+    assert cleared.select("time", "fault_id", "duration").rows() == [
+        (3.0, "message_loss:net:1", 2.0),
+        (4.0, "message_loss:net:2", 1.0),
+    ]
+    assert network.loss == 0.125
+
+
+def test_whoever_hears_of_a_partition_finds_the_network_cut() -> None:
+    sim, network = make_network(16)
+    seen: list[tuple[str, str]] = []
+    sim.telemetry.attach(
+        "look", "foundation.fault.*", lambda r: seen.append((r.name, network.status)),
+        on_error="raise",
+    )  # fmt: skip
+    network.partition([["a"], ["b"]])
+    network.heal()
+    assert seen == [
+        ("foundation.fault.injected", "partitioned"),
+        ("foundation.fault.cleared", "connected"),
+    ]
+
+
 def test_a_partition_must_cut_something_and_know_its_addresses() -> None:
     _, network = make_network(7)
     with pytest.raises(ValueError, match="two or more groups"):

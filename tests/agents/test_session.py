@@ -103,6 +103,48 @@ def test_a_session_without_answers_ends_exactly_at_its_timeout() -> None:
     assert names[timed_out + 1 : failed] == [Agent.StateChange.event_name] * 3
 
 
+@pytest.mark.parametrize(
+    ("timeout", "status", "events"),
+    [(5.0, "completed", {"state_change", "completed"}),
+     (0.1, "failed", {"timeout", "state_change", "failed"})],
+)  # fmt: skip
+def test_whoever_hears_of_the_end_of_a_session_finds_it_over(
+    timeout: float, status: str, events: set[str]
+) -> None:
+    sim, coordinator = make_coordinator(26, latency=0.01, think_time=0.2)
+    session = coordinator.session(AGENTS, Assignment("dig"), timeout=timeout)
+    seen: dict[str, tuple[str, float | None, int]] = {}
+
+    def look(record: Record) -> None:
+        if record.get("to") != "busy" and session.status != "new":
+            seen[record.name.rsplit(".", 1)[1]] = (
+                session.status,
+                session.duration,
+                len(coordinator.sessions),
+            )
+            sim.check_invariants()
+
+    endings: list[Any] = [Session.Timeout, Session.Completed, Session.Failed, Agent.StateChange]
+    sim.telemetry.attach_many("look", endings, look, on_error="raise")
+    session.start()
+    sim.run()
+    assert seen == dict.fromkeys(events, (status, session.duration, 0))
+    assert session.duration is not None
+
+
+def test_an_agent_killed_when_the_end_of_its_session_is_told_was_not_lost_to_it() -> None:
+    sim, coordinator = make_coordinator(27, think_time=1.0)
+    session = coordinator.coordinate(AGENTS, Assignment("dig"), timeout=0.5)
+    agent = coordinator.registry.get("agent_3")
+    sim.telemetry.attach(
+        "kill", Session.Timeout, lambda _record: agent.kill("late"), on_error="raise"
+    )
+    sim.run()
+    assert (session.error, session.lost, session.engaged) == ("timeout", {}, [])
+    assert [a.state.value for a in coordinator.registry] == ["idle", "idle", "failed"]
+    sim.check_invariants()
+
+
 def test_an_answer_at_the_very_instant_of_the_timeout_is_too_late() -> None:
     sim, coordinator = make_coordinator(5, latency=0.5)
     session = coordinator.coordinate(AGENTS, Assignment("dig"), timeout=1.0)

@@ -79,6 +79,22 @@ def test_a_failing_subscriber_keeps_no_signal_from_being_processed() -> None:
     assert signal.failures == {"bad": "BackendError"}
 
 
+def test_an_interrupted_subscriber_keeps_no_signal_in_flight() -> None:
+    sim = Simulation(seed=9)
+    bus = SignalBus(sim)
+    bus.subscribe("patient", "ping", lambda _signal: sim.sleep(9.0))
+    bus.subscribe("other", "ping", nothing)
+    work = sim.process(sim.sleep(9.0), name="work")
+    bus.subscribe("cancelled", "ping", lambda _signal: work)
+    signal = bus.publish("ping")
+    sim.call_at(0.5, lambda: work.interrupt("enough"))
+    sim.run(until=1.0)
+    assert (signal.pending, signal.failures) == (["patient"], {"cancelled": "cancelled"})
+    sim.run(until=signal.processed)
+    assert (sim.now, bus.status) == (9.0, "0 in flight")
+    sim.check_invariants()
+
+
 def test_a_bug_of_a_subscriber_comes_through() -> None:
     sim = Simulation(seed=5)
     bus = SignalBus(sim)

@@ -483,3 +483,43 @@ def test_a_handler_of_the_opening_may_reset_the_breaker_for_good() -> None:
     assert breaker.status == State.CLOSED
     assert [to for _, _, to in changes(sim)] == ["open", "closed"]
     sim.check_invariants()
+
+
+def test_a_reset_by_a_handler_of_the_failure_leaves_no_count_of_it() -> None:
+    sim = Simulation(seed=61)
+    breaker = CircuitBreaker(sim, "db", failure_threshold=1)
+    sim.telemetry.attach(
+        "operator", CircuitBreaker.CallFailure, lambda _record: breaker.reset(), on_error="raise"
+    )
+    assert calls(sim, breaker, fail) == ["BackendError"]
+    assert breaker.state is State.CLOSED
+    sim.check_invariants()
+
+
+def test_a_rejection_says_when_to_come_back() -> None:
+    sim = Simulation(seed=62)
+    breaker = CircuitBreaker(sim, "db", reset_timeout=15)
+    breaker.trip()
+    sim.run(until=2.7)
+
+    def caller() -> Generator[Any, Any, float | None]:
+        with pytest.raises(CircuitOpen, match=r"'db' is open; half-open in 12\.3 s$") as refusal:
+            yield from breaker.call(fail)
+        return refusal.value.retry_after
+
+    assert sim.run(sim.process(caller())) == pytest.approx(12.3)
+
+
+def test_a_rejection_of_one_probe_too_many_does_not_know_when_to_come_back() -> None:
+    sim = Simulation(seed=63)
+    breaker = CircuitBreaker(sim, "db", reset_timeout=1)
+    breaker.trip()
+    later(sim, 1, breaker, taking(sim, 5))
+    sim.run(until=2)
+
+    def caller() -> Generator[Any, Any, float | None]:
+        with pytest.raises(CircuitOpen, match=r"'db' is half_open$") as refusal:
+            yield from breaker.call(fail)
+        return refusal.value.retry_after
+
+    assert sim.run(sim.process(caller())) is None

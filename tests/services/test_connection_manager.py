@@ -9,7 +9,13 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation_lab.errors import CheckoutTimeout, ConnectionLost, ServiceDown, ServiceError
+from foundation_lab.errors import (
+    CheckoutTimeout,
+    ConnectionLost,
+    ServiceDown,
+    ServiceError,
+    TimedOut,
+)
 from foundation_lab.services import Connection, ConnectionManager, Health, Supervisor
 from foundation_lab.simulation.engine import Simulation
 
@@ -91,6 +97,18 @@ def test_overflow_connections_are_opened_when_all_are_out_and_closed_on_return()
     sim.run()
     assert acquisitions(sim)[-1][0] == 1
     checks(sim, pool)
+
+
+def test_places_are_free_until_somebody_holds_them_whether_opened_or_not() -> None:
+    sim = Simulation(seed=31)
+    pool = ConnectionManager(sim, "db", size=1, max_overflow=2)
+    seen = [pool.free]
+    for _ in range(4):
+        use(sim, pool, at=0, hold=1)
+    for until in (0.5, 1.5, 2.5):
+        sim.run(until=until)
+        seen.append(pool.free)
+    assert seen == [3, 0, 2, 3]
 
 
 def test_a_checkout_times_out_at_exactly_its_limit() -> None:
@@ -185,6 +203,31 @@ def test_an_interrupt_at_the_instant_of_the_grant_loses_no_connection() -> None:
     sim.run()
     assert waiter.value == ("Interrupt", 2.0)
     assert following.value == ("ok", 3.0)
+    checks(sim, pool)
+
+
+def test_every_checkout_ends_acquired_or_failed_also_when_its_caller_gives_up() -> None:
+    sim = Simulation(seed=32)
+    pool = ConnectionManager(sim, "db", size=1, checkout_timeout=3)
+
+    def hurried() -> Generator[Any, Any, None]:
+        yield from sim.sleep(0.5)
+        with pytest.raises(TimedOut), sim.deadline(0.5):
+            yield from pool.call(lambda: sim.sleep(1))
+
+    use(sim, pool, at=0, hold=5)
+    sim.process(hurried())
+    interrupted = use(sim, pool, at=0, hold=1)
+    use(sim, pool, at=0, hold=1)
+    sim.call_at(2, interrupted.interrupt)
+    sim.run()
+    assert len(sim.recording.frame(ConnectionManager.ConnectionAcquired)) == 1
+    failed = sim.recording.frame(ConnectionManager.ConnectionFailed)
+    assert failed.select("time", "error").rows() == [
+        (1.0, "DeadlinePassed"),
+        (2.0, "Interrupt"),
+        (3.0, "CheckoutTimeout"),
+    ]
     checks(sim, pool)
 
 

@@ -148,10 +148,86 @@ def test_an_unknown_resource_is_an_error_with_the_nearest_name() -> None:
         manager.used("license")
 
 
+@pytest.mark.parametrize("ending", ["returns", "fails", "is interrupted"])
+def test_a_token_whose_owner_ends_without_giving_it_back_is_taken_back(ending: str) -> None:
+    sim = Simulation(seed=11)
+    manager = ResourceManager(sim, "office", {"licence": 1})
+
+    def forgetful() -> Generator[Any, Any, None]:
+        yield from manager.acquire("licence")
+        yield from sim.sleep(2)
+        if ending == "fails":
+            raise ServiceError
+        if ending == "is interrupted":
+            yield from sim.sleep(10)
+
+    owner = sim.process(forgetful())
+    owner.callbacks.append(lambda event: setattr(event, "defused", True))
+    waiter = use(sim, manager, hold=1)
+    sim.run(until=2.5)
+    if ending == "is interrupted":
+        owner.interrupt()
+    sim.run()
+    ended = 2.5 if ending == "is interrupted" else 2.0
+    assert waiter.value == ("ok", ended + 1)
+    released = sim.recording.frame(ResourceManager.Released)
+    assert released.select("time", "token").rows() == [
+        (ended, "licence-1"),
+        (ended + 1, "licence-2"),
+    ]
+    assert manager.used("licence") == 0
+    sim.check_invariants()
+
+
+def test_a_with_block_gives_the_token_back_on_every_path_and_may_do_so_early() -> None:
+    sim = Simulation(seed=12)
+    manager = ResourceManager(sim, "office", {"licence": 1})
+    used: list[int] = []
+
+    def user() -> Generator[Any, Any, None]:
+        with (yield from manager.acquire("licence")) as token:
+            used.append(manager.used("licence"))
+            token.release()
+            used.append(manager.used("licence"))
+        with pytest.raises(ServiceError), (yield from manager.acquire("licence")):
+            raise ServiceError
+        used.append(manager.used("licence"))
+
+    owner = sim.process(user())
+    sim.run()
+    assert used == [1, 0, 0]
+    assert not owner.callbacks
+    assert len(sim.recording.frame(ResourceManager.Released)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"timeout": -1}, "timeout=-1; give a finite number from 0"),
+        ({"timeout": float("nan")}, "timeout=nan; give a finite number from 0"),
+        ({"timeout": 1, "wait": False}, "timeout=1 with wait=False; leave one of them out"),
+    ],
+)
+def test_a_wait_that_makes_no_sense_is_an_error(arguments: dict[str, Any], message: str) -> None:
+    sim = Simulation(seed=13)
+    manager = ResourceManager(sim, "office", {"licence": 1})
+    sim.process(manager.acquire("licence", **arguments))
+    with pytest.raises(ValueError, match=message):
+        sim.run()
+
+
+def test_a_token_needs_a_process() -> None:
+    sim = Simulation(seed=14)
+    manager = ResourceManager(sim, "office", {"licence": 1})
+    with pytest.raises(RuntimeError, match="a token of resource 'licence' needs a running process"):
+        next(manager.acquire("licence"))
+
+
 @pytest.mark.parametrize("limit", [0, 1.5, True])
 def test_a_wrong_limit_is_an_error_at_once_and_leaves_nothing_behind(limit: Any) -> None:
     sim = Simulation(seed=9)
-    with pytest.raises(ValueError, match="give a whole number from 1"):
+    message = rf"resource manager 'office': limits\['licence'\]={limit}; give a whole number from 1"
+    with pytest.raises(ValueError, match=message):
         ResourceManager(sim, "office", {"licence": limit})
     assert not sim.components
 

@@ -5,7 +5,7 @@ import pytest
 from foundation_lab.errors import SchedulingError
 from foundation_lab.services import Backend
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.faults import ErrorRate, Fault, Outage, SlowDown, inject
+from foundation_lab.simulation.faults import ErrorRate, Fault, Outage, SlowDown, crash, inject
 
 SEED = 38
 
@@ -70,3 +70,22 @@ def test_a_fault_cannot_begin_in_the_past() -> None:
     sim = Simulation(seed=SEED, initial_time=10)
     with pytest.raises(SchedulingError, match="it is 10 already"):
         inject(sim, backend(sim), [Outage(service="db", start=5)])
+
+
+def test_a_fault_of_another_service_is_refused_and_none_is_scheduled() -> None:
+    sim = Simulation(seed=SEED)
+    db = backend(sim)
+    message = "outage of 'nonsense' on service 'db'; give service='db'"
+    with pytest.raises(ValueError, match=message):
+        inject(sim, db, [Outage(service="db", start=1), Outage(service="nonsense", start=1)])
+    sim.run(until=2)
+    assert not db.impairments
+
+
+def test_two_crashes_at_one_instant_are_told_apart() -> None:
+    sim = Simulation(seed=SEED)
+    db, cache = backend(sim), Backend(sim, "cache", service_time=0.1)
+    ids = [crash(sim, service, at=1) for service in (db, cache, db)]
+    sim.run(until=2)
+    assert ids == ["crash:db:1", "crash:cache:1", "crash:db:1#2"]
+    assert sim.recording.frame("foundation.fault.cleared")["fault_id"].to_list() == ids

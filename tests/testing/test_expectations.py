@@ -456,6 +456,27 @@ def test_capture_keeps_what_matches_and_runs_nothing(sim: Simulation) -> None:
     assert (len(kept), sim.now, sim.telemetry.handlers()) == (2, 0.0, [])
 
 
+def test_listeners_are_numbered_so_that_equal_runs_have_equal_handlers(sim: Simulation) -> None:
+    def listening() -> list[str]:
+        return [handler.id for handler in sim.telemetry.handlers()]
+
+    for _ in range(2):
+        with capture_events(sim), capture_events(sim), refute_event(sim, Ping):
+            assert listening() == ["Capture 1", "Capture 2", "Refutation 1"]
+        assert listening() == []
+
+
+def test_a_listener_that_was_detached_leaves_the_next_of_its_number_alone(sim: Simulation) -> None:
+    first, second = capture_events(sim), capture_events(sim)
+    first.__enter__()
+    sim.telemetry.detach_all()
+    with second:
+        first.__exit__(None, None, None)
+        sim.telemetry.emit(Ping("a"))
+    assert (first.events, second.events) == ([], [Ping("a")])
+    assert sim.telemetry.handlers() == []
+
+
 def test_capture_without_patterns_keeps_everything(sim: Simulation) -> None:
     with capture_events(sim) as kept:
         sim.telemetry.emit(Ping("a"))

@@ -190,6 +190,15 @@ def test_an_agent_is_waited_for_until_it_is_registered(sim: Simulation) -> None:
     assert sim.telemetry.handlers() == []
 
 
+def test_a_wait_listens_under_the_first_number_that_is_free(sim: Simulation) -> None:
+    sim.telemetry.attach("wait 1", "kit", print)
+    listening: list[str] = []
+    sim.call_in(1.0, lambda: listening.extend(h.id for h in sim.telemetry.handlers()))
+    sim.call_in(2.0, lambda: sim.telemetry.emit(events.agent.Registered("ann", ())))
+    wait_for_agent_registration(sim, "ann")
+    assert listening == ["wait 1", "wait 2"]
+
+
 def test_an_agent_that_was_unregistered_is_not_registered(sim: Simulation) -> None:
     sim.telemetry.emit(events.agent.Registered("ann", ()))
     sim.telemetry.emit(events.agent.Unregistered("ann", "done"))

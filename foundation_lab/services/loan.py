@@ -1,0 +1,78 @@
+"""A loan: something lent to a process, and taken back when that ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from foundation_lab.services.lease import Slots
+    from foundation_lab.simulation.process import Process
+
+
+class Lender(Protocol):
+    """Where a loan comes from."""
+
+    def release(self, loan: Any, /) -> None:
+        """Take a loan back."""
+
+    def reclaim(self, loan: Any, /) -> None:
+        """Take a loan back whose owner ended without giving it back."""
+
+
+class Loan:
+    """Something that is out; a context manager that gives it back.
+
+    Args:
+        lender: Who takes it back.
+        owner: The process that it is lent to.
+        slots: The places of which it takes one.
+
+    Attributes:
+        owner: The process that it is lent to.
+        slots: The places of which it takes one.
+        since: The virtual time at which it was lent, in seconds.
+        released: Whether it was given back.
+    """
+
+    def __init__(self, lender: Lender, owner: Process, slots: Slots) -> None:
+        self.owner = owner
+        self.slots = slots
+        self.since = owner.env.now
+        self.released = False
+        self._lender = lender
+
+    def release(self) -> None:
+        """Give it back.
+
+        Raises:
+            RuntimeError: It was given back before.
+        """
+        self._lender.release(self)
+
+    def watch_owner(self) -> None:
+        """Have it taken back when the owner's process ends."""
+        self.owner.callbacks.append(self._owner_ended)
+
+    def stop_watching(self) -> None:
+        """Forget the owner."""
+        if self.owner.callbacks is not None and self._owner_ended in self.owner.callbacks:
+            self.owner.callbacks.remove(self._owner_ended)
+
+    def _owner_ended(self, _process: object) -> None:
+        self._lender.reclaim(self)
+
+    def __enter__(self) -> Self:
+        """Return the loan."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give it back, unless the block did."""
+        if not self.released:
+            self.release()
