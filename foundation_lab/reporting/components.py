@@ -232,21 +232,23 @@ def limiters(tally: Tally) -> tuple[Limiter, ...]:
     return tuple(found)
 
 
-def resources(recording: Recording, tally: Tally) -> tuple[Resource, ...]:
+def resources(recording: Recording) -> tuple[Resource, ...]:
     """Return what became of every limited resource, in order of its first event."""
     e = events.resource
-    wait = latencies(recording.frame(e.Acquired), "resource")
-    held = latencies(recording.frame(e.Released), "resource")
+    frames = [recording.frame(cls) for cls in (e.Acquired, e.Released, e.Exhausted)]
+    acquired, released, exhausted = (_counts(frame, "resource") for frame in frames)
+    wait, held = (latencies(frame, "resource") for frame in frames[:2])
+    every = pl.concat([frame.select("sequence", "resource") for frame in frames]).sort("sequence")
     return tuple(
         Resource(
             name=name,
-            acquired=tally.count(name, e.Acquired),
-            released=tally.count(name, e.Released),
-            exhausted=tally.count(name, e.Exhausted),
+            acquired=acquired.get(name, 0),
+            released=released.get(name, 0),
+            exhausted=exhausted.get(name, 0),
             wait=wait.get(name, Latency()),
             held=held.get(name, Latency()),
         )
-        for name in tally.subjects("resource")
+        for name in every["resource"].unique(maintain_order=True)
     )
 
 

@@ -133,7 +133,7 @@ def summarise(recording: Recording) -> Summary:
         backends=backends(recording, tally),
         retries=retries(recording, tally),
         limiters=limiters(tally),
-        resources=resources(recording, tally),
+        resources=resources(recording),
         timings=_timings(recording),
         faults=faults(recording),
         alerts=alerts(recording),

@@ -104,7 +104,9 @@ class ResourceManager(Service):
         if token.slots is self._slots.get(token.resource):
             token.slots.release()
             duration = self.sim.now - token.since
-            self._emit(events.resource.Released(token.resource, token.token_id, duration))
+            self._emit(
+                events.resource.Released(token.resource, token.token_id, duration, self.name)
+            )
 
     def reclaim(self, token: Token) -> None:
         """Take a token back whose owner ended without giving it back."""
@@ -167,11 +169,12 @@ class ResourceManager(Service):
             raise ResourceExhausted(message)
         self._lent += 1
         token = Token(self, resource, f"{resource}-{self._lent}", owner, slots)
-        self._emit(events.resource.Acquired(resource, token.token_id, self.sim.now - asked))
+        waited = self.sim.now - asked
+        self._emit(events.resource.Acquired(resource, token.token_id, waited, self.name))
         return token
 
     def _exhausted(self, resource: str, slots: Slots) -> None:
-        self._emit(events.resource.Exhausted(resource, slots.capacity, slots.waiting))
+        self._emit(events.resource.Exhausted(resource, slots.capacity, slots.waiting, self.name))
 
     def _open(self) -> None:
         self._slots = {

@@ -200,8 +200,8 @@ def test_limiters_and_resources_are_counted() -> None:
     script: Script = [
         (0.0, e.rate_limiter.Allowed("edge", "ada", 1.0, 2.0)),
         (1.0, e.rate_limiter.Denied("edge", "ada", 1.0, 3.0)),
-        (2.0, e.resource.Acquired("gpu", "gpu-1", 1.5)),
-        (3.0, e.resource.Exhausted("gpu", 1, 1)),
+        (2.0, e.resource.Acquired("gpu", "gpu-1", 1.5, "office")),
+        (3.0, e.resource.Exhausted("gpu", 1, 1, "office")),
         (4.0, e.resource.Released("gpu", "gpu-1", 2.0)),
     ]
     summary = summarise(play(script, until=5.0))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 import simpy
 
@@ -221,6 +222,21 @@ def test_a_token_needs_a_process() -> None:
     manager = ResourceManager(sim, "office", {"licence": 1})
     with pytest.raises(RuntimeError, match="a token of resource 'licence' needs a running process"):
         next(manager.acquire("licence"))
+
+
+def test_every_event_names_its_manager_and_its_resource() -> None:
+    sim = Simulation(seed=15)
+    for name in ("office", "home"):
+        manager = ResourceManager(sim, name, {"licence": 1})
+        use(sim, manager, hold=1)
+        use(sim, manager, hold=1)
+    sim.run()
+    for event, count in (("acquired", 4), ("released", 4), ("exhausted", 2)):
+        frame = sim.recording.frame(f"resource.{event}")
+        assert frame["resource"].to_list() == ["licence"] * count
+        assert sorted(frame["service_id"]) == ["home"] * (count // 2) + ["office"] * (count // 2)
+    events = sim.recording.events.filter(pl.col("event") == "foundation.resource.exhausted")
+    assert sorted(events["service"]) == ["home", "office"]
 
 
 @pytest.mark.parametrize("limit", [0, 1.5, True])

@@ -1,10 +1,13 @@
-"""Events of `foundation_lab.services.ResourceManager`: limited tokens of any kind."""
+"""Events of `foundation_lab.services.ResourceManager`: limited tokens of any kind.
+
+`service_id` names the manager.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from foundation_lab.telemetry.event import Count, Event, Label, Seconds
+from foundation_lab.telemetry.event import Count, Event, Label, OptionalLabel, Seconds
 
 
 class Acquired(Event, frozen=True):
@@ -15,6 +18,7 @@ class Acquired(Event, frozen=True):
     resource: Label
     token: Label
     duration: Seconds
+    service_id: OptionalLabel = None
 
 
 class Released(Event, frozen=True):
@@ -25,6 +29,7 @@ class Released(Event, frozen=True):
     resource: Label
     token: Label
     duration: Seconds
+    service_id: OptionalLabel = None
 
 
 class Exhausted(Event, frozen=True):
@@ -35,3 +40,4 @@ class Exhausted(Event, frozen=True):
     resource: Label
     limit: Count
     waiting: Count
+    service_id: OptionalLabel = None
