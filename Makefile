@@ -47,8 +47,8 @@ coverage-report:
 	$(BIN)coverage combine --quiet
 	$(BIN)coverage report
 
-bench:  ## the benchmarks
-	set -e; for program in benchmarks/*.py; do $(BIN)python "$$program"; done
+bench:  ## the benchmarks: writes benchmarks/results.md
+	$(BIN)python benchmarks/report.py
 
 notebooks:  ## run every notebook from top to bottom
 	$(BIN)pytest -m notebook

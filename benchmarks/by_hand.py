@@ -7,7 +7,6 @@ the same trajectory and their results can be compared number by number.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -15,41 +14,60 @@ import simpy
 from foundation_lab.simulation.streams import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 RATE, SERVERS, MEAN, ERROR_RATE = 50.0, 4, 0.02, 0.01
 POOL, CHECKOUT_TIMEOUT = 10, 1.0
 ATTEMPTS, BACKOFF, CAP = 3, 0.05, 1.0
 THRESHOLD, RESET_TIMEOUT = 5, 10.0
 TROUBLES = [(600.0 * k, 60.0, 0.95) for k in range(1, 6)]
+"""When errors are frequent: start, duration (s), and their rate."""
 
 
 class Failure(Exception):
-    """The backend answered with an error, or a checkout took too long."""
+    """The backend answered with an error."""
+
+    outcome = "error"
+
+
+class Late(Failure):
+    """A checkout took too long."""
+
+    outcome = "timeout"
 
 
 class Open(Failure):
     """The breaker is open."""
 
+    outcome = "rejected"
+
 
 class Shop:
-    """Arrivals, breaker, retry, pool and backend in one class."""
+    """Arrivals, breaker, retry, pool and backend in one class.
 
-    def __init__(self, seed: int) -> None:
+    Attributes:
+        outcomes: How each request ended, in the order in which they did.
+        latencies: How long each took, in the same order.
+    """
+
+    def __init__(
+        self, seed: int, troubles: Sequence[tuple[float, float, float]] = TROUBLES
+    ) -> None:
         self.env = simpy.Environment()
         streams = Streams(seed)
         self.arrivals = streams("workload.shop.arrivals")
         self.service = streams("backend.db.service_time")
         self.errors = streams("backend.db.errors")
         self.jitter = streams("retry.payments")
+        self.troubles = troubles
         self.trouble_streams = [
-            streams(f"fault.error_rate:db:{start:g}") for start, _, _ in TROUBLES
+            streams(f"fault.error_rate:db:{start:g}") for start, _, _ in troubles
         ]
         self.server = simpy.Resource(self.env, SERVERS)
         self.pool = simpy.Resource(self.env, POOL)
         self.state, self.failures, self.probing = "closed", 0, False
-        self.outcomes: Counter[str] = Counter()
-        self.latency = 0.0
+        self.outcomes: list[str] = []
+        self.latencies: list[float] = []
 
     def run(self, until: float) -> None:
         self.env.process(self.customers())
@@ -57,23 +75,19 @@ class Shop:
 
     def customers(self) -> Generator[Any, Any, None]:
         env = self.env
-        time = 0.0
         while True:
-            time -= math.log(1.0 - self.arrivals.random()) / RATE
-            yield env.timeout(time - env.now)
+            yield env.timeout(-math.log(1.0 - self.arrivals.random()) / RATE)
             env.process(self.customer())
 
     def customer(self) -> Generator[Any, Any, None]:
         started = self.env.now
         try:
             yield from self.through_breaker()
-        except Open:
-            self.outcomes["rejected"] += 1
-        except Failure:
-            self.outcomes["failed"] += 1
+        except Failure as failure:
+            self.outcomes.append(failure.outcome)
         else:
-            self.outcomes["ok"] += 1
-        self.latency += self.env.now - started
+            self.outcomes.append("ok")
+        self.latencies.append(self.env.now - started)
 
     def through_breaker(self) -> Generator[Any, Any, None]:
         if self.state == "open" or (self.state == "half_open" and self.probing):
@@ -119,7 +133,7 @@ class Shop:
                 timeout = self.env.timeout(CHECKOUT_TIMEOUT)
                 yield slot | timeout
                 if not slot.triggered:
-                    raise Failure
+                    raise Late
             yield from self.backend()
 
     def backend(self) -> Generator[Any, Any, None]:
@@ -127,7 +141,9 @@ class Shop:
             yield place
             yield self.env.timeout(-MEAN * math.log(1.0 - self.service.random()))
             failed = False
-            for (start, duration, rate), stream in zip(TROUBLES, self.trouble_streams, strict=True):
+            for (start, duration, rate), stream in zip(
+                self.troubles, self.trouble_streams, strict=True
+            ):
                 if start <= self.env.now < start + duration:
                     failed |= stream.random() < rate
             failed |= self.errors.random() < ERROR_RATE

@@ -1,20 +1,22 @@
-"""One virtual hour at 50 requests a second through breaker, retry and pool, against plain SimPy.
+"""An hour of traffic: 50 requests a second through breaker, retry and pool, against plain SimPy.
 
-Both models run in turn, several times, in this process; what is printed is the ratio of their CPU
-times (medians), with telemetry and the finished dataframe on our side and nothing of the kind on
-the other. Equal results are asserted.
+Stock components, with telemetry and the finished dataframe on our side, and on the other the same
+written by hand in SimPy, with two lists and nothing of the kind. In front of a backend that fails
+now and then, and badly for a minute in every ten, stand a pool of ten connections, a retry of three
+attempts and a breaker. The outcome and the latency of every request are compared with their twins,
+as equal texts and equal floats, in the order in which the requests ended.
 
     python benchmarks/hour.py [ROUNDS] [VIRTUAL_SECONDS]
 """
 
 from __future__ import annotations
 
-import statistics
-import sys
-import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import by_hand
+import program
+from race import Contender, race, same
+from row import Row
 
 from foundation_lab.services import Backend, CircuitBreaker, ConnectionManager, Retry
 from foundation_lab.services.backoff import exponential_backoff
@@ -25,16 +27,18 @@ from foundation_lab.simulation.faults import ErrorRate, inject
 from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from foundation_lab.recording.recording import Recording
 
 SEED = 7
-T = TypeVar("T")
+BAR = 1.5
 
 
-def with_foundation_lab(until: float) -> Recording:
-    """Run the hour with stock components, and return the recording."""
+def simulate(
+    until: float, troubles: Sequence[tuple[float, float, float]] = by_hand.TROUBLES
+) -> Simulation:
+    """Run the traffic with stock components, and return the simulation."""
     sim = Simulation(SEED)
     db = Backend(
         sim,
@@ -59,11 +63,11 @@ def with_foundation_lab(until: float) -> Recording:
         failure_threshold=by_hand.THRESHOLD,
         reset_timeout=by_hand.RESET_TIMEOUT,
     )
-    troubles = [
+    faults = [
         ErrorRate(service="db", start=start, duration=duration, rate=rate)
-        for start, duration, rate in by_hand.TROUBLES
+        for start, duration, rate in troubles
     ]
-    inject(sim, db, troubles)
+    inject(sim, db, faults)
     Workload(
         sim,
         "shop",
@@ -71,58 +75,63 @@ def with_foundation_lab(until: float) -> Recording:
         lambda: breaker.call(lambda: retry.call(lambda: pool.call(db.request))),
     )
     sim.run(until=until)
-    recording = sim.recording
+    return sim
+
+
+def with_foundation_lab(until: float) -> Recording:
+    """Run the traffic with stock components, and return the recording."""
+    recording = simulate(until).recording
     _ = recording.events  # the dataframe is part of the job
     return recording
 
 
 def without(until: float) -> by_hand.Shop:
-    """Run the hour as written by hand."""
+    """Run the traffic as written by hand."""
     shop = by_hand.Shop(SEED)
     shop.run(until)
     return shop
 
 
-def main() -> None:
-    """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    until = float(sys.argv[2]) if len(sys.argv) > 2 else 3600.0
-    ours, theirs = [], []
-    for _ in range(rounds):
-        seconds, shop = _timed(without, until)
-        theirs.append(seconds)
-        seconds, recording = _timed(with_foundation_lab, until)
-        ours.append(seconds)
-        _compare(recording, shop)
-    events = len(recording)
-    mine, bare = statistics.median(ours), statistics.median(theirs)
-    print(f"requests {sum(shop.outcomes.values()):,}, events {events:,}, rounds {rounds}")
-    print(f"plain SimPy by hand, no telemetry    {bare:6.2f} s CPU")
-    print(f"foundation_lab, telemetry and frame  {mine:6.2f} s CPU")
-    print(f"ratio {bare / mine:.2f} (1 is as fast as plain SimPy; higher is faster)")
+def measure(rounds: int, size: int) -> list[Row]:
+    """Return the one row."""
+    counts = {}
 
+    def agree(facts: dict[str, dict[str, Any]]) -> None:
+        ours, theirs = facts["ours"], facts["by hand"]
+        same("outcome", ours["outcomes"], theirs["outcomes"])
+        same("latency", ours["latencies"], theirs["latencies"])
+        counts.update(requests=len(ours["outcomes"]), events=ours["events"])
 
-def _timed(run: Callable[[float], T], until: float) -> tuple[float, T]:
-    began = time.process_time()
-    result = run(until)
-    return time.process_time() - began, result
-
-
-def _compare(recording: Recording, shop: by_hand.Shop) -> None:
-    finished = recording.frame("foundation.request.finished")
-    outcomes = finished["outcome"]
-    ours = {
-        "ok": int((outcomes == "ok").sum()),
-        "rejected": int((outcomes == "rejected").sum()),
-        "failed": int(outcomes.is_in(["error", "timeout"]).sum()),
+    contenders = {
+        "by hand": Contender(without, _facts_by_hand),
+        "ours": Contender(with_foundation_lab, _facts),
     }
-    if ours != {key: shop.outcomes[key] for key in ours}:
-        message = f"the two models part: {ours} here, {dict(shop.outcomes)} by hand"
-        raise SystemExit(message)
-    if abs(finished["duration"].sum() - shop.latency) > 1e-6 * shop.latency:
-        message = f"the latencies part: {finished['duration'].sum()} and {shop.latency}"
-        raise SystemExit(message)
+    seconds = race(contenders, rounds=rounds, size=size, agree=agree)
+    return [
+        Row(
+            what="retry, breaker and pool, recorded",
+            unit="s",
+            ours=seconds["ours"],
+            theirs=seconds["by hand"],
+            beside="SimPy by hand",
+            at_least=BAR,
+            note=f"{counts['requests']:,} requests, {counts['events']:,} events",
+        )
+    ]
+
+
+def _facts(recording: Recording) -> dict[str, Any]:
+    finished = recording.frame("request.finished")
+    return {
+        "outcomes": finished["outcome"].to_list(),
+        "latencies": finished["duration"].to_list(),
+        "events": len(recording),
+    }
+
+
+def _facts_by_hand(shop: by_hand.Shop) -> dict[str, Any]:
+    return {"outcomes": shop.outcomes, "latencies": shop.latencies}
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__doc__, measure, rounds=3, size=3600)

@@ -1,6 +1,6 @@
 """Typed, append-only columns that hold events in memory.
 
-Numbers lie in `array` buffers of 8 bytes a value. Strings are coded once in a `Codebook` shared by
+Numbers are packed into buffers of 8 bytes a value. Strings are coded once in a `Codebook` shared by
 all columns, so that a repeated label costs 4 bytes. ``None`` has a sentinel of its own in each kind
 of column, which becomes a null in the frames.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from array import array
+import struct
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
@@ -18,12 +18,13 @@ from foundation_lab.errors import FoundationLabError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NO_CODE: Final = -1
+NO_CODE: Final = 2**32 - 1
+NO_FLAG: Final = -1
 NO_INT: Final = -(2**63)
 NO_FLOAT: Final = math.nan
 
-MISFITS: Final = (TypeError, OverflowError, ValueError)
-"""What `Column.encode` raises when a value is not of the column's type."""
+MISFITS: Final = (TypeError, OverflowError, ValueError, struct.error)
+"""What `Column.extend` raises when a value is not of the column's type."""
 
 
 class Codebook(dict[str, int]):
@@ -55,6 +56,51 @@ class ColumnTypeError(FoundationLabError, TypeError):
     """An event carries a value that its field's type does not allow."""
 
 
+class Buffer:
+    """Numbers of one type, packed, only ever added to.
+
+    Args:
+        typecode: The type as the module `struct` names it.
+
+    Attributes:
+        rows: How many numbers there are.
+    """
+
+    __slots__ = ("_earlier", "_latest", "rows", "typecode")
+
+    def __init__(self, typecode: str) -> None:
+        self.typecode = typecode
+        self.rows = 0
+        self._earlier = bytearray()
+        self._latest = bytearray()
+
+    def extend(self, numbers: Sequence[Any]) -> None:
+        """Add numbers.
+
+        Raises:
+            struct.error: One is not of the type.
+        """
+        self._latest += struct.pack(f"{len(numbers)}{self.typecode}", *numbers)
+        self.rows += len(numbers)
+
+    def repeat(self, number: float, times: int) -> None:
+        """Add the same number several times."""
+        self._latest += struct.pack(self.typecode, number) * times
+        self.rows += times
+
+    def read(self) -> bytearray:
+        """Return all numbers, packed; what is added later does not change it."""
+        if self._latest:
+            self._earlier = self._earlier + self._latest if self._earlier else self._latest
+            self._latest = bytearray()
+        return self._earlier
+
+    @property
+    def bytes(self) -> int:
+        """The memory of the numbers, in bytes."""
+        return self.rows * struct.calcsize(self.typecode)
+
+
 class Column:
     """One typed column.
 
@@ -70,48 +116,56 @@ class Column:
         self.kind = kind
         self.optional = optional
         self._codebook = codebook
-        self.values: array[Any] = array(_TYPECODES[kind])
+        self.values = Buffer(_TYPECODES[kind])
 
-    def encode(self, values: Sequence[Any]) -> array[Any]:
-        """Return values as a buffer that fits the column, without adding them.
+    def extend(self, values: Sequence[Any]) -> None:
+        """Add values: all of them, or none.
 
         Raises:
             TypeError: A value is not of the column's type.
             OverflowError: An integer has more than 64 bits.
             ValueError: A text or a mapping cannot be written to a file.
+            struct.error: A value is no number.
         """
-        typecode = self.values.typecode
-        if self.kind in _NULLS:
-            if self.kind == "bool" and not _FLAGS.issuperset(values):
-                message = "a flag is True or False"
-                raise TypeError(message)
-            null = _NULLS[self.kind]
-            items = [null if v is None else v for v in values] if self.optional else values
-            return array(typecode, items)
-        code = self._codebook.__getitem__
-        texts = values if self.kind == "str" else map(_TEXTS[self.kind], values)
-        if self.optional:
-            return array(typecode, [NO_CODE if t is None else code(t) for t in texts])
-        return array(typecode, map(code, texts))
-
-    def extend(self, encoded: array[Any]) -> None:
-        """Add a buffer that `encode` returned."""
-        self.values.extend(encoded)
+        first = values[0]
+        if (self.kind == "str" or first is None) and values.count(first) == len(values):
+            self.values.repeat(self._encode(values[:1])[0], len(values))
+        else:
+            self.values.extend(self._encode(values))
 
     def pad(self, count: int) -> None:
         """Add nulls until the column has `count` values, and allow them from now on."""
         self.optional = True
-        null = _NULLS.get(self.kind, NO_CODE)
-        self.values.extend([null] * (count - len(self.values)))
+        missing = count - self.values.rows
+        if missing > 0:
+            self.values.repeat(_NULLS.get(self.kind, NO_CODE), missing)
 
     def __len__(self) -> int:
         """Return how many values the column has."""
-        return len(self.values)
+        return self.values.rows
 
     @property
     def bytes(self) -> int:
         """The memory of the buffer, in bytes, without the strings."""
-        return len(self.values) * self.values.itemsize
+        return self.values.bytes
+
+    def _encode(self, values: Sequence[Any]) -> Sequence[Any]:
+        null = _NULLS.get(self.kind)
+        if null is None:
+            return self._codes(values)
+        if self.kind == "bool" and not _FLAGS.issuperset(values):
+            message = "a flag is True or False"
+            raise TypeError(message)
+        if self.optional:
+            return [null if value is None else value for value in values]
+        return values
+
+    def _codes(self, values: Sequence[Any]) -> list[int]:
+        code = self._codebook.__getitem__
+        texts = values if self.kind == "str" else list(map(_TEXTS[self.kind], values))
+        if self.optional:
+            return [NO_CODE if text is None else code(text) for text in texts]
+        return list(map(code, texts))
 
 
 def kind_of(annotation: Any) -> str:
@@ -151,8 +205,8 @@ def canonical_json(value: Any) -> str:
     )
 
 
-_TYPECODES = {"float": "d", "int": "q", "bool": "b", "str": "i", "list": "i", "json": "i"}
-_NULLS = {"float": NO_FLOAT, "int": NO_INT, "bool": NO_CODE}
+_TYPECODES = {"float": "d", "int": "q", "bool": "b", "str": "I", "list": "I", "json": "I"}
+_NULLS = {"float": NO_FLOAT, "int": NO_INT, "bool": NO_FLAG}
 _KINDS = {float: "float", int: "int", bool: "bool", str: "str", tuple: "list", dict: "json"}
 _NAMES = ("float", "int", "bool", "str", "tuple[str, ...]", "dict[str, Any]")
 _FLAGS = frozenset({True, False, None})

@@ -8,8 +8,8 @@ import msgspec
 import polars as pl
 
 from foundation_lab.errors import InvalidRecording
-from foundation_lab.recording.frames import spine_frame, table_frame
-from foundation_lab.recording.schema import TableFacts
+from foundation_lab.recording.frames import Rows
+from foundation_lab.recording.schema import STAMPS, TableFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,35 +28,41 @@ class Part(Protocol):
         """Return the spine."""
 
     def table(self, name: str) -> pl.LazyFrame:
-        """Return one event's table."""
+        """Return one event's table: ``sequence`` and its fields."""
+
+    def frame(self, name: str) -> pl.LazyFrame:
+        """Return one event's table with the stamps of the spine."""
 
 
 class MemoryPart:
     """Rows that were copied out of a recorder."""
 
     def __init__(self, recorder: Recorder) -> None:
-        tables = {name: table for name, table in recorder.tables.items() if table.sequence}
-        self._spine = spine_frame(recorder)
-        self._frames = {
-            name: table_frame(table, recorder.codebook.texts) for name, table in tables.items()
-        }
+        self._rows = Rows(recorder)
+        self._spine: pl.DataFrame | None = None
         self.tables = {
             name: TableFacts(
-                rows=len(table.sequence),
-                units=dict(table.units),
-                deterministic=table.cls is None or table.cls.deterministic,
-                json=tuple(n for n, column in table.columns.items() if column.kind == "json"),
+                rows=count,
+                units=dict(recorder.tables[name].units),
+                deterministic=recorder.tables[name].deterministic,
+                json=recorder.tables[name].mappings,
             )
-            for name, table in tables.items()
+            for name, count in self._rows.counts.items()
         }
 
     def spine(self) -> pl.LazyFrame:
         """Return the spine."""
+        if self._spine is None:
+            self._spine = self._rows.spine()
         return self._spine.lazy()
 
     def table(self, name: str) -> pl.LazyFrame:
         """Return one event's table."""
-        return self._frames[name].lazy()
+        return self._rows.table(name).lazy()
+
+    def frame(self, name: str) -> pl.LazyFrame:
+        """Return one event's table with the stamps of the spine."""
+        return self._rows.frame(name).lazy()
 
 
 class FolderPart:
@@ -66,6 +72,12 @@ class FolderPart:
         self.folder = folder
         self.tables = tables
 
+    @classmethod
+    def spilled(cls, folder: Path) -> FolderPart:
+        """Return the rows that `write_part` wrote."""
+        facts = (folder / "part.json").read_bytes()
+        return cls(folder, msgspec.json.decode(facts, type=dict[str, TableFacts]))
+
     def spine(self) -> pl.LazyFrame:
         """Return the spine."""
         return pl.scan_parquet(self.folder / "spine.parquet")
@@ -74,9 +86,16 @@ class FolderPart:
         """Return one event's table."""
         return pl.scan_parquet(table_path(self.folder, name))
 
+    def frame(self, name: str) -> pl.LazyFrame:
+        """Return one event's table with the stamps of the spine."""
+        rows, stamps = self.table(name), self.spine().select(STAMPS)
+        fields = [column for column in rows.collect_schema().names() if column not in STAMPS]
+        joined = rows.join(stamps, on="sequence", how="left", maintain_order="left")
+        return joined.select(*STAMPS, *fields)
+
 
 def write_part(recorder: Recorder, folder: Path) -> None:
-    """Write the rows that a recorder has in memory to a new folder, for `parts_of` to read."""
+    """Write the rows that a recorder has in memory to a new folder."""
     part = MemoryPart(recorder)
     (folder / "events").mkdir(parents=True)
     part.spine().collect().write_parquet(folder / "spine.parquet")
@@ -88,13 +107,7 @@ def write_part(recorder: Recorder, folder: Path) -> None:
 def parts_of(recorder: Recorder) -> list[Part]:
     """Return the rows of a recorder as parts: those that were spilled, then those in memory."""
     recorder.flush()  # may spill
-    parts: list[Part] = []
-    for folder in recorder.spilled:
-        tables = msgspec.json.decode(
-            (folder / "part.json").read_bytes(), type=dict[str, TableFacts]
-        )
-        parts.append(FolderPart(folder, tables))
-    return [*parts, MemoryPart(recorder)]
+    return [*recorder.parts, MemoryPart(recorder)]
 
 
 def table_path(folder: Path, name: str) -> Path:

@@ -74,14 +74,14 @@ class Recording:
         duration (s; null where the event has none).
         """
         if self._events is None:
-            self._events = self.lazy().collect()
+            self._events = self.lazy().collect().rechunk()
         return self._events
 
     def lazy(self) -> pl.LazyFrame:
         """Return `events` as a lazy frame: a recording larger than memory is read in pieces."""
         if not self._parts:
             return pl.DataFrame(schema=SPINE).lazy()
-        return pl.concat([part.spine() for part in self._parts])
+        return _one([part.spine() for part in self._parts])
 
     def frame(self, event: EventName) -> pl.DataFrame:
         """Return the typed frame of one event, one row each time it happened.
@@ -98,7 +98,7 @@ class Recording:
         """
         name = self._name_of(event)
         if name not in self._frames:
-            self._frames[name] = self.lazy_frame(name).collect()
+            self._frames[name] = self.lazy_frame(name).collect().rechunk()
         return self._frames[name]
 
     def lazy_frame(self, event: EventName) -> pl.LazyFrame:
@@ -107,11 +107,7 @@ class Recording:
         parts = [part for part in self._parts if name in part.tables]
         if not parts:
             return self._empty_frame(name)
-        stamps = pl.concat([part.spine() for part in parts]).select(STAMPS)
-        rows = pl.concat([part.table(name) for part in parts], how="diagonal_relaxed")
-        fields = [column for column in rows.collect_schema().names() if column not in STAMPS]
-        joined = rows.join(stamps, on="sequence", how="left", maintain_order="left")
-        return joined.select(*STAMPS, *fields)
+        return _one([part.frame(name) for part in parts])
 
     def wide(self, *events: EventName) -> pl.DataFrame:
         """Return the typed frames of several events as one, with nulls where a field is foreign.
@@ -275,3 +271,8 @@ class Recording:
         elif name not in self.counts:
             raise UnknownName.among("event", name, [*catalogue, *self.counts])
         return pl.DataFrame(schema=schema).lazy()
+
+
+def _one(frames: list[pl.LazyFrame]) -> pl.LazyFrame:
+    """Return consecutive frames as one."""
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")

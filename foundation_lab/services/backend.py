@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import BackendError, QueueFull, ServiceDown
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
-from foundation_lab.services.lease import Slots
+from foundation_lab.simulation.process import Process
+from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import Impairments
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.process import Process
 
 
 class Backend(Service):
@@ -67,6 +67,7 @@ class Backend(Service):
         self._errors = sim.stream(f"backend.{name}.errors")
         self._serving: dict[Process, None] = {}
         super().__init__(sim, name, health_interval=health_interval)
+        self._served = sim.telemetry.emitting(events.backend.Served)
 
     def request(self) -> Generator[Any, Any, None]:
         """Have one request served (``yield from``).
@@ -76,33 +77,36 @@ class Backend(Service):
             QueueFull: The line has reached its limit.
             ServiceDown: The backend is down, or went down meanwhile.
         """
-        self._admit()
-        process = self.sim.running_process(f"a request to backend {self.name!r}")
-        arrived = self.sim.now
-        try:
-            yield from self._slots.acquire()
-        except ServiceDown:
-            self._served("error", arrived, self.sim.now)
-            raise
-        except BaseException:
-            self._abandoned("waiting", arrived)
-            raise
-        began = self.sim.now
+        sim, slots, impairments = self.sim, self._slots, self.impairments
+        if not self.up or impairments.down or self.queue_limit is not None:
+            self._admit()
+        process = sim.active_process
+        if process.__class__ is not Process:
+            process = sim.running_process(f"a request to backend {self.name!r}")
+        arrived = began = sim.now
+        turn = slots.claim()
+        if turn is not None:
+            yield from self._wait(turn, arrived)
+            began = sim.now
         self._serving[process] = None
         outcome = None
         try:
-            yield from self.sim.sleep(self._draw_service_time())
-            outcome = "error" if self._draw_error() else "ok"
+            yield self.service_time.sample(self._times) * impairments.slowdown
+            failed = self._errors.random() < self.error_rate if self.error_rate else False
+            if impairments:
+                failed |= impairments.draws_error()
+            outcome = "error" if failed else "ok"
         except ServiceDown:
             outcome = "error"
             raise
         finally:
             del self._serving[process]
-            self._slots.release()
+            slots.release()
+            now = sim.now
             if outcome is None:
                 self._abandoned("serving", arrived)
             else:
-                self._served(outcome, arrived, began)
+                self._served(self.name, outcome, began - arrived, now - began, now - arrived)
         if outcome == "error":
             message = f"backend {self.name!r} answered with an error"
             raise BackendError(message)
@@ -177,24 +181,22 @@ class Backend(Service):
             self._emit(events.backend.Rejected(self.name, error_name(refusal), self.waiting))
             raise refusal
 
-    def _draw_service_time(self) -> float:
-        return self.service_time.sample(self._times) * self.impairments.slowdown
-
-    def _draw_error(self) -> bool:
-        own = self._errors.random() < self.error_rate if self.error_rate else False
-        return self.impairments.draws_error() or own
+    def _wait(self, turn: Waiter, arrived: float) -> Generator[Any, Any, None]:
+        try:
+            yield from self._slots.wait(turn)
+        except ServiceDown:
+            waited = self.sim.now - arrived
+            self._served(self.name, "error", waited, 0.0, waited)
+            raise
+        except BaseException:
+            self._abandoned("waiting", arrived)
+            raise
 
     def _drop_work(self, why: str) -> None:
         message = f"backend {self.name!r} {why}"
         self._slots.fail_all(lambda: ServiceDown(message))
         for process in self._serving:
             evict(process, ServiceDown(message), partial(self._serving.__contains__, process))
-
-    def _served(self, outcome: str, arrived: float, began: float) -> None:
-        now = self.sim.now
-        self._emit(
-            events.backend.Served(self.name, outcome, began - arrived, now - began, now - arrived)
-        )
 
     def _abandoned(self, stage: str, arrived: float) -> None:
         self._emit(events.backend.Abandoned(self.name, stage, self.sim.now - arrived))

@@ -99,6 +99,8 @@ class CircuitBreaker(Service):
         self._opening: int | None = None
         self._timer: Timer | None = None
         super().__init__(sim, name, health_interval=health_interval)
+        self._call_starts = sim.telemetry.emitting(events.circuit_breaker.CallStart)
+        self._call_succeeds = sim.telemetry.emitting(events.circuit_breaker.CallSuccess)
 
     def call(
         self, fn: Callable[[], Any], *, timeout: float | None = None
@@ -119,16 +121,21 @@ class CircuitBreaker(Service):
             ServiceDown: The breaker itself was stopped.
         """
         limit = self.call_timeout if timeout is None else positive("timeout", timeout)
-        self._admit()
-        generation, started = self._generation, self.sim.now
+        if self.state is not State.CLOSED or not self.up:
+            self._admit()
+        sim, generation = self.sim, self._generation
+        started = sim.now
         self.in_flight += 1
         try:
-            self._emit(events.circuit_breaker.CallStart(self.name, limit))
-            result = yield from self._invoke(fn, limit)
+            self._call_starts(self.name, limit)
+            result = yield from (invoke(fn) if limit is None else self._limited(fn, limit))
         except BaseException as error:
-            self._ended_badly(error, generation, self.sim.now - started)
+            self._ended_badly(error, generation, sim.now - started)
             raise
-        self._ended_well(generation, self.sim.now - started)
+        self.in_flight -= 1
+        self._call_succeeds(self.name, sim.now - started)
+        if generation == self._generation and self.up:
+            self._count(failed=False)
         return result
 
     @property
@@ -218,9 +225,7 @@ class CircuitBreaker(Service):
             raise CircuitOpen(message, after)
         self._probes += probing
 
-    def _invoke(self, fn: Callable[[], Any], limit: float | None) -> Generator[Any, Any, Any]:
-        if limit is None:
-            return (yield from invoke(fn))
+    def _limited(self, fn: Callable[[], Any], limit: float) -> Generator[Any, Any, Any]:
         overdue = TimedOut(
             f"call through circuit breaker {self.name!r} took longer than {limit:g} s"
         )
@@ -231,12 +236,6 @@ class CircuitBreaker(Service):
             if error is overdue:
                 self._emit(events.circuit_breaker.CallTimeout(self.name, limit))
             raise
-
-    def _ended_well(self, generation: int, duration: float) -> None:
-        self.in_flight -= 1
-        self._emit(events.circuit_breaker.CallSuccess(self.name, duration))
-        if generation == self._generation and self.up:
-            self._count(failed=False)
 
     def _ended_badly(self, error: BaseException, generation: int, duration: float) -> None:
         self.in_flight -= 1

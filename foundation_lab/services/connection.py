@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from foundation_lab.services.loan import Loan
 
 if TYPE_CHECKING:
-    from foundation_lab.services.lease import Slots
+    from foundation_lab.simulation.slots import Slots
     from foundation_lab.services.loan import Lender
     from foundation_lab.simulation.process import Process
 

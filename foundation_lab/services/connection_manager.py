@@ -15,7 +15,8 @@ from foundation_lab.errors import CheckoutTimeout, ConnectionLost, ServiceDown
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.eviction import evict
-from foundation_lab.services.lease import Slots
+from foundation_lab.simulation.process import Process
+from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.process import Process
 
 
 class ConnectionManager(Service):
@@ -72,6 +72,8 @@ class ConnectionManager(Service):
         self.name = name
         self._fill()
         super().__init__(sim, name, health_interval=health_interval)
+        self._is_acquired = sim.telemetry.emitting(events.connection.ConnectionAcquired)
+        self._is_released = sim.telemetry.emitting(events.connection.ConnectionReleased)
         self._created()
 
     def checkout(self) -> Generator[Any, Any, Connection]:
@@ -123,15 +125,14 @@ class ConnectionManager(Service):
             message = f"connection {connection.connection_id!r} was given back twice"
             raise RuntimeError(message)
         connection.released = True
-        connection.stop_watching()
+        if connection.watching:
+            connection.stop_watching()
         del self._out[connection]
         if len(self._idle) < self.size:
             self._idle.append(connection.connection_id)
         connection.slots.release()
-        self._emit(
-            events.connection.ConnectionReleased(
-                self.name, connection.connection_id, self.sim.now - connection.since
-            )
+        self._is_released(
+            self.name, connection.connection_id, self.sim.now - connection.since
         )
 
     def reclaim(self, connection: Connection) -> None:
@@ -223,28 +224,34 @@ class ConnectionManager(Service):
         self._emit(events.connection.PoolCreated(self.name, self.size, self.max_overflow))
 
     def _checkout(self) -> Generator[Any, Any, Connection]:
-        owner = self.sim.running_process(f"a checkout from pool {self.name!r}")
+        sim, slots = self.sim, self._slots
+        owner = sim.active_process
+        if owner.__class__ is not Process:
+            owner = sim.running_process(f"a checkout from pool {self.name!r}")
         if not self.up:
             down = ServiceDown(f"pool {self.name!r} is down")
             self._failed(down)
             raise down
+        asked = sim.now
+        turn = slots.claim()
+        if turn is not None:
+            yield from self._wait(slots, turn)
+        connection_id = self._idle.popleft() if self._idle else self._new_id()
+        connection = Connection(self, connection_id, owner, slots)
+        self._out[connection] = None
+        self._is_acquired(self.name, connection_id, sim.now - asked)
+        return connection
+
+    def _wait(self, slots: Slots, turn: Waiter) -> Generator[Any, Any, None]:
         asked = self.sim.now
-        slots = self._slots
         try:
-            yield from slots.acquire(self.checkout_timeout, self._overdue, self._exhausted)
+            yield from slots.wait(turn, self.checkout_timeout, self._overdue, self._exhausted)
         except BaseException as error:  # its caller's deadline or interrupt, too
             if isinstance(error, CheckoutTimeout):
                 waited = self.sim.now - asked
                 self._emit(events.connection.Timeout(self.name, waited, self.waiting))
             self._failed(error)
             raise
-        connection_id = self._idle.popleft() if self._idle else self._new_id()
-        connection = Connection(self, connection_id, owner, slots)
-        self._out[connection] = None
-        self._emit(
-            events.connection.ConnectionAcquired(self.name, connection_id, self.sim.now - asked)
-        )
-        return connection
 
     def _exhausted(self) -> None:
         self._emit(events.connection.Exhausted(self.name, self.active, self.waiting))

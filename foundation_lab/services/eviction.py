@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simpy.events import URGENT, Event
+from simpy.events import URGENT
+
+from foundation_lab.simulation.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

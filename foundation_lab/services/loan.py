@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from foundation_lab.services.lease import Slots
+    from foundation_lab.simulation.slots import Slots
     from foundation_lab.simulation.process import Process
 
 
@@ -34,6 +34,7 @@ class Loan:
         slots: The places of which it takes one.
         since: The virtual time at which it was lent, in seconds.
         released: Whether it was given back.
+        watching: Whether it is taken back when the owner ends.
     """
 
     def __init__(self, lender: Lender, owner: Process, slots: Slots) -> None:
@@ -42,6 +43,7 @@ class Loan:
         self.since = owner.env.now
         self.released = False
         self._lender = lender
+        self.watching = False
 
     def release(self) -> None:
         """Give it back.
@@ -53,12 +55,14 @@ class Loan:
 
     def watch_owner(self) -> None:
         """Have it taken back when the owner's process ends."""
+        self.watching = True
         self.owner.callbacks.append(self._owner_ended)
 
     def stop_watching(self) -> None:
         """Forget the owner."""
-        if self.owner.callbacks is not None and self._owner_ended in self.owner.callbacks:
+        if self.watching and self.owner.callbacks is not None:
             self.owner.callbacks.remove(self._owner_ended)
+        self.watching = False
 
     def _owner_ended(self, _process: object) -> None:
         self._lender.reclaim(self)

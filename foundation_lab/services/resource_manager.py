@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import ResourceExhausted, ServiceDown, TimedOut, UnknownName
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.services.lease import Slots
+from foundation_lab.simulation.slots import Slots
 from foundation_lab.services.loan import Loan
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke

@@ -7,6 +7,7 @@ of a call further outside, end the retry at once.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import DeadlinePassed, ServiceError, TimedOut
@@ -68,6 +69,8 @@ class Retry(Service):
         self._is_retryable = classifier("retry_on", retry_on, (*never_on, DeadlinePassed))
         self._stream = sim.stream(f"retry.{name}")
         super().__init__(sim, name)
+        self._attempt_starts = sim.telemetry.emitting(events.retry.AttemptStart)
+        self._attempt_succeeds = sim.telemetry.emitting(events.retry.AttemptSuccess)
 
     def call(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
         """Call `fn` until it succeeds or no attempt is left (``yield from``).
@@ -81,27 +84,32 @@ class Retry(Service):
         Raises:
             BaseException: The error of the last attempt, as it was.
         """
-        self.require_up()
+        if not self.up:
+            self.require_up()
+        name, sim, most = self.name, self.sim, self.max_attempts
         self.in_flight += 1
         try:
             delay = 0.0
-            for attempt in range(1, self.max_attempts + 1):
+            for attempt in range(1, most + 1):
+                self._attempt_starts(name, attempt, most)
+                started = sim.now
                 try:
-                    return (yield from self._attempt(fn, attempt))
+                    result = yield from (
+                        invoke(fn) if self.attempt_timeout is None else self._limited(fn, attempt)
+                    )
                 except BaseException as error:
-                    if not self._is_retryable(error):
+                    if not self._try_again(error, attempt, sim.now - started):
                         raise
-                    if attempt == self.max_attempts:
-                        self._emit(events.retry.Exhausted(self.name, attempt, error_name(error)))
-                        raise
+                else:
+                    self._attempt_succeeds(name, attempt, sim.now - started)
+                    return result
                 delay = jittered(
                     self.backoff.delay(attempt, delay, self._stream), self.jitter, self._stream
                 )
-                self._emit(events.retry.Backoff(self.name, attempt, delay, self.backoff.strategy))
-                yield from self.sim.sleep(delay)
+                self._emit(events.retry.Backoff(name, attempt, delay, self.backoff.strategy))
+                yield delay
         finally:
             self.in_flight -= 1
-        raise AssertionError  # pragma: no cover  (the last attempt returns or raises)
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
@@ -111,25 +119,19 @@ class Retry(Service):
         """Return every law of retries that does not hold, in words."""
         return [f"{self.in_flight} calls in flight"] if self.in_flight < 0 else []
 
-    def _attempt(self, fn: Callable[[], Any], attempt: int) -> Generator[Any, Any, Any]:
-        self._emit(events.retry.AttemptStart(self.name, attempt, self.max_attempts))
-        started = self.sim.now
-        try:
-            if self.attempt_timeout is None:
-                result = yield from invoke(fn)
-            else:
-                limit = self.attempt_timeout
-                overdue = TimedOut(f"attempt {attempt} took longer than {limit:g} s")
-                with self.sim.deadline(limit, overdue):
-                    result = yield from invoke(fn)
-        except BaseException as error:
-            if self._is_retryable(error):
-                duration = self.sim.now - started
-                self._emit(
-                    events.retry.AttemptFailure(self.name, attempt, error_name(error), duration)
-                )
-            else:
-                self._emit(events.retry.IgnoredError(self.name, attempt, error_name(error)))
-            raise
-        self._emit(events.retry.AttemptSuccess(self.name, attempt, self.sim.now - started))
-        return result
+    def _limited(self, fn: Callable[[], Any], attempt: int) -> Generator[Any, Any, Any]:
+        limit = self.attempt_timeout or math.inf
+        overdue = TimedOut(f"attempt {attempt} took longer than {limit:g} s")
+        with self.sim.deadline(limit, overdue):
+            return (yield from invoke(fn))
+
+    def _try_again(self, error: BaseException, attempt: int, duration: float) -> bool:
+        """Tell what became of an attempt; return whether another one is to follow."""
+        kind = error_name(error)
+        if not self._is_retryable(error):
+            self._emit(events.retry.IgnoredError(self.name, attempt, kind))
+            return False
+        self._emit(events.retry.AttemptFailure(self.name, attempt, kind, duration))
+        if attempt == self.max_attempts:
+            self._emit(events.retry.Exhausted(self.name, attempt, kind))
+        return attempt < self.max_attempts

@@ -9,10 +9,14 @@ from __future__ import annotations
 import atexit
 import html
 import weakref
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
+
+from simpy.core import BoundClass
 
 from foundation_lab.errors import DeadlockError, InvariantError
 from foundation_lab.recording.recorder import Recorder
+from foundation_lab.simulation import resources
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.streams import Streams
 from foundation_lab.simulation.virtual_time import VirtualTime
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     from foundation_lab.recording.schema import Facts
     from foundation_lab.simulation.component import Component
     from foundation_lab.telemetry.context import Emitter
+
+
+_new: Any = object.__new__
 
 
 class Simulation(VirtualTime):
@@ -65,12 +72,18 @@ class Simulation(VirtualTime):
         self.scenario: dict[str, Any] | None = None
         self.notifiers: tuple[str, ...] = ()
         self.failure: str | None = None
-        self._processes: list[Process] = []
-        self._crowd = 64
         self._snapshot: Recording | None = None
         _LIVING.add(self)
 
     # -- SimPy ---------------------------------------------------------------------------------
+
+    Resource = BoundClass(resources.Resource)
+    PriorityResource = BoundClass(resources.PriorityResource)
+    PreemptiveResource = BoundClass(resources.PreemptiveResource)
+    Store = BoundClass(resources.Store)
+    PriorityStore = BoundClass(resources.PriorityStore)
+    FilterStore = BoundClass(resources.FilterStore)
+    Container = BoundClass(resources.Container)
 
     def process(  # SimPy's spelling, with two more keywords
         self,
@@ -86,11 +99,28 @@ class Simulation(VirtualTime):
             name: What the process is called in recordings; by default its function's name.
             daemon: Whether it may still be waiting when the run is otherwise complete.
         """
-        process = Process(self, generator, name=name, daemon=daemon)
-        self._processes.append(process)
-        if len(self._processes) > self._crowd:
-            self._processes = [p for p in self._processes if p.is_alive]
-            self._crowd = max(64, 2 * len(self._processes))
+        if generator.__class__ is not GeneratorType and not hasattr(generator, "throw"):
+            message = f"{generator} is not a generator."
+            raise ValueError(message)
+        starter: Any = self._active_proc
+        process: Process = _new(Process)
+        process.env = self
+        process._generator = generator
+        if starter.__class__ is Process:
+            process._context = starter._context
+        else:
+            starter = self.telemetry.running
+            process._context = starter.context
+        process.cause = starter.cause
+        if name is not None:
+            if not isinstance(name, str):
+                message = f"name={name!r}; the name of a process is a string"
+                raise TypeError(message)
+            process._name = name
+        if daemon:
+            process.daemon = True
+        self._urgent.append(process)
+        self._living[process] = None
         return process
 
     def run_to_completion(self, *, progress: Callable[[float], object] | None = None) -> None:
@@ -103,7 +133,7 @@ class Simulation(VirtualTime):
             DeadlockError: Processes that are no daemons wait for what can no longer happen.
         """
         self.run(progress=progress)
-        if not self.stopped and any(p.is_alive and not p.daemon for p in self._processes):
+        if not self.stopped and any(not process.daemon for process in self._living):
             raise self.deadlock("processes are still waiting")
 
     # -- telemetry and recording ---------------------------------------------------------------
@@ -163,11 +193,11 @@ class Simulation(VirtualTime):
 
     def living(self) -> list[Process]:
         """Return the processes that have not ended, in order of their start."""
-        return [process for process in self._processes if process.is_alive]
+        return list(self._living)
 
     def blocked(self) -> list[Blocked]:
         """Return what each living process waits for, daemons left out."""
-        return blocked(process for process in self._processes if not process.daemon)
+        return blocked(process for process in self._living if not process.daemon)
 
     def deadlock(self, what: str) -> DeadlockError:
         """Return the error for a run that should have gone on; it names who waits for what."""

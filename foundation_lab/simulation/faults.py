@@ -97,40 +97,45 @@ class Killable(Protocol):
 
 
 class Impairments:
-    """The faults that are on one service now."""
+    """The faults that are on one service now.
+
+    Attributes:
+        down: Whether an outage is on.
+        slowdown: By which factor everything takes longer: the product of all slow-downs.
+    """
 
     def __init__(self) -> None:
+        self.down = False
+        self.slowdown = 1.0
         self._active: dict[str, tuple[Fault, random.Random]] = {}
+        self._error_rates: list[tuple[float, random.Random]] = []
 
     def add(self, fault_id: str, fault: Fault, stream: random.Random) -> None:
         """Put a fault on."""
         self._active[fault_id] = (fault, stream)
+        self._sum_up()
 
     def remove(self, fault_id: str) -> None:
         """Take a fault off."""
         del self._active[fault_id]
-
-    @property
-    def down(self) -> bool:
-        """Whether an outage is on."""
-        return any(isinstance(fault, Outage) for fault, _ in self._active.values())
-
-    @property
-    def slowdown(self) -> float:
-        """By which factor everything takes longer: the product of all slow-downs."""
-        return math.prod(f.factor for f, _ in self._active.values() if isinstance(f, SlowDown))
+        self._sum_up()
 
     def draws_error(self) -> bool:
         """Return whether one of the active error rates makes this request fail."""
         failed = False
-        for fault, stream in self._active.values():
-            if isinstance(fault, ErrorRate):
-                failed |= stream.random() < fault.rate
+        for rate, stream in self._error_rates:
+            failed |= stream.random() < rate
         return failed
 
     def __bool__(self) -> bool:
         """Return whether any fault is on."""
         return bool(self._active)
+
+    def _sum_up(self) -> None:
+        active = self._active.values()
+        self.down = any(isinstance(fault, Outage) for fault, _ in active)
+        self.slowdown = math.prod(f.factor for f, _ in active if isinstance(f, SlowDown))
+        self._error_rates = [(f.rate, stream) for f, stream in active if isinstance(f, ErrorRate)]
 
 
 def inject(sim: Simulation, target: Impairable, faults: Iterable[Fault]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -14,24 +15,29 @@ if TYPE_CHECKING:
 
 
 def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
-    """Call `fn` and wait for what it returns: a generator, a SimPy event, or a plain value.
+    """Call `fn`, and return the generator that waits for what came of it (``yield from``).
 
-    A process given as an event is interrupted when the caller is.
+    `fn` returns a generator, an event, or a plain value. A process given as an event is interrupted
+    when the caller is.
     """
     result = fn()
-    if hasattr(result, "send") and hasattr(result, "throw"):
-        return (yield from result)
-    if isinstance(result, simpy.Event):
-        try:
-            return (yield result)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            if isinstance(result, Process) and result.is_alive:
-                result.throw(simpy.Interrupt("the caller gave up"))
-                result.defused = True
-            raise
-    return result
+    if result.__class__ is GeneratorType or (hasattr(result, "send") and hasattr(result, "throw")):
+        return result  # type: ignore[no-any-return]
+    return _settle(result)
+
+
+def _settle(result: Any) -> Generator[Any, Any, Any]:
+    if not isinstance(result, simpy.Event):
+        return result
+    try:
+        return (yield result)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        if isinstance(result, Process) and result.is_alive:
+            result.throw(simpy.Interrupt("the caller gave up"))
+            result.defused = True
+        raise
 
 
 def outcome_of(error: BaseException | None) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final
 
 import simpy
-from simpy.events import URGENT, Event
+from simpy.events import PENDING, URGENT
+
+from foundation_lab.simulation.events import GONE, Event, Initialize, Timeout, impossible_delay
+from foundation_lab.telemetry.context import UNRECORDED
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -13,9 +17,15 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.context import Context
 
+STARTING: Final = True
+"""Stands for what a process waits for that was made and has not begun."""
 
-class Process(simpy.Process):
+
+class Process(Event, simpy.Process):
     """A SimPy process with a name, a telemetry context and the last event that led to it.
+
+    What it may yield: an event, or a number of seconds to wait. The number is the cheaper way to
+    wait: it takes no event, and an interrupt takes the wait away with it.
 
     Args:
         env: The simulation.
@@ -25,35 +35,93 @@ class Process(simpy.Process):
     """
 
     env: Simulation
+    origin = UNRECORDED
+    daemon = False
+    _name: str | None = None
+    _waiter: Any = None
+    # The event it waits for; for a number of seconds, the rank of the queue's entry.
+    _target: Any = STARTING
 
     def __init__(
         self,
         env: Simulation,
-        generator: Generator[Event, Any, Any],
+        generator: Generator[Any, Any, Any],
         *,
         name: str | None = None,
         daemon: bool = False,
     ) -> None:
+        if not hasattr(generator, "throw"):
+            message = f"{generator} is not a generator."
+            raise ValueError(message)
         if name is not None and not isinstance(name, str):
             message = f"name={name!r}; the name of a process is a string"
             raise TypeError(message)
         starter = env.telemetry.running
-        self.context: Context = starter.context
+        self.env = env
+        self._generator = generator
+        self._context: Context = starter.context
         self.cause: int = starter.cause
-        self.daemon = daemon
-        super().__init__(env, generator)
-        own_name: str = getattr(generator, "__name__", type(generator).__name__)
-        self._name = own_name if name is None else name
+        if name is not None:
+            self._name = name
+        if daemon:
+            self.daemon = True
+        env._urgent.append(self)
+        env._living[self] = None
+
+    def __init_subclass__(cls) -> None:
+        """Refuse: the engine knows its processes by their class."""
+        message = f"{cls.__qualname__}: a process is not subclassed; what it does is its generator"
+        raise TypeError(message)
 
     @property
     def name(self) -> str:
         """What the process is called: the given name, or its function's."""
-        return self._name
+        return self._name or getattr(self._generator, "__name__", type(self._generator).__name__)
 
     @property
-    def generator(self) -> Generator[Event, Any, Any]:
+    def context(self) -> Context:
+        """Where and for whom the process does what it does; processes that it starts inherit it."""
+        return self._context
+
+    @context.setter
+    def context(self, context: Context) -> None:
+        self._context = context
+        self.origin = UNRECORDED
+
+    @property
+    def generator(self) -> Generator[Any, Any, Any]:
         """The generator that the process runs."""
         return self._generator
+
+    @property
+    def target(self) -> Any:
+        """The event that the process waits for; ``None`` when it has ended."""
+        target = self._target
+        if self._value is not PENDING:
+            return None
+        if self is self.env._active_proc:
+            return target if isinstance(target, simpy.Event) else Initialize(self.env, GONE)
+        if target is STARTING:
+            target = self._target = self.env.start_event(self)
+        elif type(target) is int:
+            target = self._target = self.env.timeout_event(self, target)
+        return target
+
+    # -- exceptions on their way in ------------------------------------------------------------
+
+    def interrupt(self, cause: object = None) -> None:
+        """Raise `simpy.Interrupt` in the process where it waits, at this instant.
+
+        Raises:
+            RuntimeError: The process has ended already, or is the one that runs.
+        """
+        if self._value is not PENDING:
+            message = f"{self} has terminated and cannot be interrupted."
+            raise RuntimeError(message)
+        if self is self.env.active_process:
+            message = "A process is not allowed to interrupt itself."
+            raise RuntimeError(message)
+        _Interruption(self.env, simpy.Interrupt(cause)).aim(self)
 
     def throw(self, error: BaseException) -> None:
         """Raise `error` in the process where it waits, at this instant.
@@ -73,86 +141,143 @@ class Process(simpy.Process):
             raise RuntimeError(message)
         if self.env.active_process is None and not self._is_being_resumed:
             self.deliver(error)
-            return
-        carrier = _Thrown(self.env, error)
-        carrier.callbacks.append(lambda _event: self.deliver(error))
-        self.env.schedule(carrier, URGENT)
+        else:
+            _Thrown(self.env, error).aim(self)
 
     def deliver(self, error: BaseException) -> None:
         """Raise `error` in the process now, from a timer or another callback of the engine."""
-        if not self.is_alive:
-            return
-        waiting_for = self.target
-        if waiting_for is not None and waiting_for.callbacks is not None:
-            waiting_for.callbacks.remove(self._resume)
-        self._resume(_Thrown(self.env, error))
+        _Thrown(self.env, error).hit(self)
+
+    # -- private -------------------------------------------------------------------------------
 
     @property
     def _is_being_resumed(self) -> bool:
         """Whether the event that the process waits for is happening right now."""
-        return self.target is not None and self.target.callbacks is None
+        target = self._target
+        return isinstance(target, simpy.Event) and target.callbacks is None
 
-    def _resume(self, event: Event) -> None:
-        # As in SimPy, but an exception reaches the generator with its attributes, whatever
-        # signature its constructor has.
+    def _stop_waiting(self) -> None:
+        target = self._target
+        if type(target) is int:
+            self._target = None
+            self.env.buried()
+        elif target is STARTING:
+            self.env._urgent.remove(self)
+        elif type(target) is Nap:
+            self.env.cancel(target)
+        elif isinstance(target, Event):
+            if target._waiter is self:
+                target._waiter = None
+            elif target._waiter is not GONE:
+                target._waiter.remove(self._resume)
+        elif isinstance(target, simpy.Event) and target.callbacks is not None:
+            target.callbacks.remove(self._resume)
+
+    def _resume(self, event: Any) -> None:
+        """Go on with what `event` came to, until the next event that is still to come."""
         env = self.env
-        env._active_proc = self
-        generator = self._generator
-        while True:
+        while event is not None:
+            env._active_proc = self
             try:
                 if event._ok:
-                    event = generator.send(event._value)
+                    target = self._generator.send(event._value)
                 else:
-                    event._defused = True
-                    event = generator.throw(_fresh(event))
+                    target = self._raise(event)
             except StopIteration as stop:
-                self._ok = True
                 self._value = stop.value
-                env.schedule(self)
+                del env._living[self]
+                env._ready.append(self)
                 break
             except BaseException as error:  # noqa: BLE001  (it becomes the process's value)
-                trace = error.__traceback__
-                error.__traceback__ = trace.tb_next if trace is not None else None
-                self._ok = False
-                self._value = error
-                env.schedule(self)
+                self._fail(error)
                 break
-            callbacks: Any = getattr(event, "callbacks", _NO_EVENT)
-            if callbacks is _NO_EVENT:
-                env._active_proc = None
-                message = (
-                    f'Invalid yield value "{event}": process {self.name!r} may yield events of the '
-                    "simulation only; call services with 'yield from'"
-                )
-                raise RuntimeError(message)
-            if callbacks is not None:
-                callbacks.append(self._resume)
-                self._target = event
-                break
+            event = self._wait_for(target)
         env._active_proc = None
+
+    def _raise(self, event: Any) -> Any:
+        event._defused = True
+        return self._generator.throw(_fresh(event))
+
+    def _fail(self, error: BaseException) -> None:
+        trace = error.__traceback__
+        error.__traceback__ = trace.tb_next if trace is not None else None
+        self._ok = False
+        self._value = error
+        del self.env._living[self]
+        self.env.schedule(self)
+
+    def _wait_for(self, target: Any) -> Any:
+        """Wait for whatever the process has yielded.
+
+        Returns:
+            The event, when it has happened already and the process goes on at once.
+        """
+        if isinstance(target, Event):
+            if target._waiter is GONE:
+                return target
+            if target._waiter is None:
+                target._waiter = self
+            else:
+                target.callbacks.append(self._resume)
+        elif isinstance(target, Real) and not isinstance(target, bool):
+            seconds = target if type(target) is int else float(target)
+            if not seconds >= 0:
+                return _Thrown(self.env, impossible_delay(seconds))
+            target = Nap(self.env, seconds)
+            target._waiter = self
+        elif isinstance(target, simpy.Event):
+            if target.callbacks is None:
+                return target
+            target.callbacks.append(self._resume)
+        else:
+            self.env._active_proc = None
+            message = (
+                f'Invalid yield value "{target}": process {self.name!r} may yield events of the '
+                "simulation and numbers of seconds only; call services with 'yield from'"
+            )
+            raise RuntimeError(message)
+        self._target = target
+        return None
+
+
+class Nap(Timeout):
+    """A wait for a number of seconds that nobody else knows of."""
 
 
 class _Thrown(Event):
     """An exception on its way into a process."""
 
-    def __init__(self, env: Simulation, error: BaseException) -> None:
-        super().__init__(env)
+    def __init__(self, env: Any, error: BaseException) -> None:
+        self.env = env
+        self._waiter = None
         self._value = error
         self._ok = False
         self._defused = True
 
+    def aim(self, process: Process) -> None:
+        """Deliver the exception at this instant, before what is due anyway."""
+        self._waiter = lambda _event: self.hit(process)
+        self.env._urgent.append(self)
 
-_NO_EVENT = object()
+    def hit(self, process: Process) -> None:
+        """Raise the exception in the process, unless it has ended meanwhile."""
+        if process._value is PENDING:
+            process._stop_waiting()
+            process._resume(self)
 
 
-def _fresh(event: Event) -> BaseException:
+class _Interruption(_Thrown):
+    """An interrupt on its way; what is raised is a copy, caused by the one that was sent."""
+
+
+def _fresh(event: Any) -> BaseException:
     """Return the exception of a failed event, as a copy of its own for each process that waits.
 
     The copy is made without the class's constructor, whatever that takes. An exception that holds
     more than its arguments and attributes (`OSError`, a class with slots) is not copied.
     """
     error: BaseException = event._value
-    if isinstance(event, _Thrown) or not _is_plain(type(error)):
+    if type(event) is _Thrown or not _is_plain(type(error)):
         return error
     copy = BaseException.__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from heapq import heappush
-from typing import TYPE_CHECKING, Self
-
-from simpy.events import NORMAL, Event
+from typing import TYPE_CHECKING, Any, Self
 
 from foundation_lab.errors import DeadlinePassed
+from foundation_lab.simulation.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +26,14 @@ class Timer(Event):
     env: VirtualTime
 
     def __init__(self, env: VirtualTime, time: float, call: Callable[[], object]) -> None:
-        super().__init__(env)
+        self.env = env
         self._value = None
-        self._ok = True
         self._call = call
-        self.callbacks = [self._fire]
-        heappush(env._queue, (time, NORMAL, next(env._eid), self))
+        self._waiter: Any = self._fire
+        if time > env._now:
+            heappush(env._later, (time, next(env._eid), self))
+        else:
+            env._ready.append(self)
 
     def cancel(self) -> None:
         """Forget the call. A timer that has fired or was cancelled stays as it is."""

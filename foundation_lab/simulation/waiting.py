@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from simpy.events import Condition, Event, Initialize, Process, Timeout
+import simpy
+from simpy.events import Condition, Initialize, Process, Timeout
 from simpy.resources.base import BaseResource, Get, Put
 from simpy.resources.resource import Request, Resource
 
+from foundation_lab.simulation.events import Event
 from foundation_lab.telemetry.context import MAIN
 
 if TYPE_CHECKING:
@@ -50,10 +52,12 @@ def blocked(processes: Iterable[Process]) -> list[Blocked]:
     ]
 
 
-def describe_event(event: Event | None) -> str:
+def describe_event(event: simpy.Event | None) -> str:
     """Return in words what an event stands for."""
     match event:
-        case None | Initialize():
+        case None:
+            words = "nothing"
+        case Initialize():
             words = "its start"
         case Wait():
             words = event.description

@@ -61,11 +61,14 @@ class Workload:
         self.process = sim.process(self._send(), name=f"{name}.arrivals", daemon=True)
 
     def _send(self) -> Generator[Any, Any, None]:
-        sim, telemetry = self.sim, self.sim.telemetry
+        sim, telemetry, node = self.sim, self.sim.telemetry, self._node
+        starts = telemetry.emitting(events.request.Started)
+        finishes = telemetry.emitting(events.request.Finished)
         for time in self._arrivals.times(self._stream, sim.now):
             yield sim.at(time)
-            process = sim.process(request(sim, self.name, self.call), name=self.name)
-            process.context = Context(self._node, telemetry.new_id())
+            request = _request(sim, self.name, self.call, starts, finishes)
+            process = sim.process(request, name=self.name)
+            process.context = Context(node, telemetry.new_id())
             process.cause = NO_CAUSE
             self.sent += 1
 
@@ -93,18 +96,31 @@ def request(sim: Simulation, client: str, call: Callable[[], Any]) -> Generator[
     Returns:
         ``ok``, ``error``, ``timeout``, ``rejected`` or ``cancelled``.
     """
-    emit = sim.telemetry.emit
+    emitting = sim.telemetry.emitting
+    starts, finishes = emitting(events.request.Started), emitting(events.request.Finished)
+    return _request(sim, client, call, starts, finishes)
+
+
+def _request(
+    sim: Simulation,
+    client: str,
+    call: Callable[[], Any],
+    starts: Callable[[str], int],
+    finishes: Callable[[str, str, str | None, float], int],
+) -> Generator[Any, Any, str]:
     started = sim.now
-    emit(events.request.Started(client))
+    starts(client)
     failure: BaseException | None = None
     try:
         yield from invoke(call)
     except (ServiceError, simpy.Interrupt) as error:
         failure = error
     except BaseException as error:
-        emit(events.request.Finished(client, "cancelled", error_name(error), sim.now - started))
+        finishes(client, "cancelled", error_name(error), sim.now - started)
         raise
+    if failure is None:
+        finishes(client, "ok", None, sim.now - started)
+        return "ok"
     outcome = outcome_of(failure)
-    why = None if failure is None else error_name(failure)
-    emit(events.request.Finished(client, outcome, why, sim.now - started))
+    finishes(client, outcome, error_name(failure), sim.now - started)
     return outcome

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -29,11 +29,25 @@ class Context(msgspec.Struct, frozen=True):
     span_id: str | None = None
 
 
+NO_CAUSE: Final = -1
+"""The cause of an event that nothing recorded led to."""
+
+UNRECORDED: Final = -1
+"""The `origin` of an emitter that the recorder has not met yet, or not in its present context."""
+
+
 class Emitter(Protocol):
-    """What the bus reads from whoever is running: a process, a task, or the main program."""
+    """What the bus reads from whoever is running: a process, a task, or the main program.
+
+    Attributes:
+        context: Where and for whom it does what it does. A new one makes it `UNRECORDED`.
+        cause: The sequence of its last event.
+        origin: The number that the recorder knows it by.
+    """
 
     context: Context
     cause: int
+    origin: int
 
     @property
     def name(self) -> str:
@@ -47,11 +61,17 @@ class Main:
 
     def __init__(self, node: str = DEFAULT_NODE) -> None:
         self.context = Context(node)
-        self.cause = NO_CAUSE
+        self.cause: int = NO_CAUSE
 
+    @property
+    def context(self) -> Context:
+        """Where and for whom it does what it does."""
+        return self._context
 
-NO_CAUSE = -1
-"""The cause of an event that nothing recorded led to."""
+    @context.setter
+    def context(self, context: Context) -> None:
+        self._context = context
+        self.origin = UNRECORDED
 
 
 class Clock(Protocol):
@@ -64,3 +84,7 @@ class Clock(Protocol):
     @property
     def emitter(self) -> Emitter | None:
         """The running process or task; ``None`` outside of any."""
+
+    @property
+    def active_process(self) -> Any:
+        """The same; for what did not come from this engine, without what an emitter has."""

@@ -96,6 +96,7 @@ class Handlers:
             matches=matcher(pattern),
         )
         self._routes = {}
+        self._changed()
         return handler_id
 
     def attach_many(
@@ -133,6 +134,7 @@ class Handlers:
             raise UnknownName.among("handler", handler_id, self._attached)
         del self._attached[handler_id]
         self._routes = {}
+        self._changed()
 
     def detach_all(self, pattern: EventName | None = None) -> int:
         """Remove all handlers, or those attached with exactly this pattern; return how many."""
@@ -161,8 +163,13 @@ class Handlers:
                 self._call(attached, record)
         finally:
             self._handling = before
+            if not self._attached:
+                self._changed()
 
     # -- private -------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Take notice that a handler came or went."""
 
     def _route(self, name: str) -> tuple[Attached, ...]:
         route = self._routes.get(name)

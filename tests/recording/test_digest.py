@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from foundation_lab.recording import recorder
+from foundation_lab.recording import recorder, table
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
 from tests.recording.models import SEED, busy
@@ -124,7 +124,8 @@ def test_how_many_events_are_sorted_at_once_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     plain = busy(steps=12).recording
-    monkeypatch.setattr(recorder, "BATCH", batch)
+    monkeypatch.setattr(recorder, "AT_ONCE", batch)
+    monkeypatch.setattr(table, "AT_ONCE", batch)
     other = busy(steps=12).recording
     assert other.digest == plain.digest
     assert other.wide().equals(plain.wide())

@@ -99,10 +99,12 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_a_name_that_happened_can_be_read_though_no_class_has_it() -> None:
-    recording = Recording.of(busy().recorder, Facts())
-    for part in recording._parts:
-        part.tables["foundation.retry.bakoff"] = part.tables.pop("shop.order.placed")
-        part._frames["foundation.retry.bakoff"] = part._frames.pop("shop.order.placed")  # type: ignore[attr-defined]
+    recorder = busy().recorder
+    recorder.flush()
+    recorder.tables["shop.order.placed"].name = "foundation.retry.bakoff"
+    recorder.tables["foundation.retry.bakoff"] = recorder.tables["shop.order.placed"]
+    recorder.tables = {table.name: table for table in recorder.tables.values()}
+    recording = Recording.of(recorder, Facts())
     assert recording.frame("foundation.retry.bakoff").height == 80
     assert recording.wide("retry.**").height == 160
 

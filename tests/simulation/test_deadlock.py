@@ -121,4 +121,4 @@ def test_a_process_that_can_still_go_on_is_described_as_well() -> None:
     sim.process(alarm())
     assert [entry.waiting_for for entry in sim.blocked()] == ["a timeout of 5 s", "its start"]
     sim.run(until=2)
-    assert sim.blocked()[1].waiting_for == "an event that is due"
+    assert sim.blocked()[1].waiting_for == "a timeout of 6 s"

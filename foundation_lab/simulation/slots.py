@@ -1,8 +1,18 @@
 """Slots: a limited number of places with a first-in first-out line of waiters.
 
-The base of backends, connection pools and resource managers. Whatever happens to a waiter at
-whatever instant (a grant and a timeout at the same time, an interrupt, the end of its process), a
-slot is never lost and never given twice.
+What backends, connection pools and resource managers are made of, and the cheapest way to wait for
+capacity in a model of one's own:
+
+```python
+turn = tills.claim()
+if turn is not None:
+    yield turn
+yield 4.0
+tills.release()
+```
+
+With `acquire` a place is never lost and never given twice, whatever happens to a waiter at whatever
+instant: a grant and a timeout at the same time, an interrupt, the end of its process.
 """
 
 from __future__ import annotations
@@ -10,19 +20,33 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from simpy.events import PENDING
+
 from foundation_lab.simulation.waiting import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.errors import ServiceError
-    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.virtual_time import VirtualTime
 
 
 class Waiter(Wait):
-    """Somebody's place in the line."""
+    """Somebody's place in the line: the event that a slot is granted."""
 
-    gone: bool = False
+    slots: Slots
+
+    __init__ = object.__init__  # type: ignore[assignment]  # `Slots.claim` fills it in
+
+    @property
+    def env(self) -> VirtualTime:  # type: ignore[override]
+        """The simulation."""
+        return self.slots._sim
+
+    @property
+    def description(self) -> str:  # type: ignore[override]
+        """What is waited for."""
+        return self.slots.description
 
 
 class Slots:
@@ -34,15 +58,17 @@ class Slots:
         description: What one waits for here, for the message of a deadlock.
     """
 
-    def __init__(self, sim: Simulation, capacity: int, description: str) -> None:
+    def __init__(
+        self, sim: VirtualTime, capacity: int, description: str = "one of several slots"
+    ) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
             message = f"capacity={capacity!r} for {description}; give a whole number from 1"
             raise ValueError(message)
         self.capacity = capacity
         self.used = 0
         self.waiting = 0
+        self.description = description
         self._sim = sim
-        self._description = description
         self._line: deque[Waiter] = deque()
         self._expelled: Callable[[], ServiceError] | None = None
 
@@ -58,6 +84,23 @@ class Slots:
             return True
         return False
 
+    def claim(self) -> Waiter | None:
+        """Take a place, or join the line; `None` when the place is the caller's already.
+
+        Otherwise it is the caller's when the event that is returned happens. Whoever may be
+        interrupted meanwhile gives it to `wait`, which leaves the line then.
+        """
+        if self.used < self.capacity and not self.waiting:
+            self.used += 1
+            return None
+        waiter = Waiter()
+        waiter.slots = self
+        waiter._waiter = None
+        waiter._value = PENDING
+        self._line.append(waiter)
+        self.waiting += 1
+        return waiter
+
     def acquire(
         self,
         timeout: float | None = None,
@@ -71,11 +114,21 @@ class Slots:
             on_timeout: Makes the exception that is raised when the time is over.
             on_wait: Called once when there is no free place, with the caller in the line already.
         """
-        if self.try_acquire():
-            return
-        waiter = Waiter(self._sim, self._description)
-        self._line.append(waiter)
-        self.waiting += 1
+        waiter = self.claim()
+        if waiter is not None:
+            yield from self.wait(waiter, timeout, on_timeout, on_wait)
+
+    def wait(
+        self,
+        waiter: Waiter,
+        timeout: float | None = None,
+        on_timeout: Callable[[], ServiceError] | None = None,
+        on_wait: Callable[[], object] | None = None,
+    ) -> Generator[Any, Any, None]:
+        """Wait for what `claim` returned (``yield from``); arguments as for `acquire`.
+
+        Whatever ends the wait before its time takes the waiter out of the line.
+        """
         before = self._expelled
         timer = None
         if timeout is not None and on_timeout is not None:
@@ -85,12 +138,11 @@ class Slots:
                 on_wait()
             yield waiter
         except BaseException:
-            if waiter.gone:
-                pass  # the timeout has taken it out of the line
-            elif waiter.triggered:
-                self.release()
-            else:
+            if not waiter.triggered:
                 self._withdraw(waiter)
+                waiter._value = None
+            elif waiter.ok:
+                self.release()
             raise
         finally:
             if timer is not None:
@@ -106,10 +158,17 @@ class Slots:
             RuntimeError: Nobody holds a place: it was given back twice.
         """
         if self.used < 1:
-            message = f"{self._description}: a place was given back twice"
+            message = f"{self.description}: a place was given back twice"
             raise RuntimeError(message)
-        self.used -= 1
-        self._serve()
+        if not self.waiting or self.used > self.capacity:
+            self.used -= 1
+            return
+        waiter = self._line.popleft()
+        while waiter._value is not PENDING:  # has left the line
+            waiter = self._line.popleft()
+        self.waiting -= 1
+        waiter._value = None
+        self._sim._ready.append(waiter)
 
     def resize(self, capacity: int) -> None:
         """Change the number of places; those in use stay in use."""
@@ -120,10 +179,9 @@ class Slots:
         """Send away with an exception whoever is in the line or was granted a place just now."""
         self._expelled = error
         line, self._line = self._line, deque()
+        self.waiting = 0
         for waiter in line:
-            if not waiter.gone:
-                waiter.gone = True
-                self.waiting -= 1
+            if waiter._value is PENDING:
                 waiter.fail(error()).defused = True
 
     def violations(self) -> list[str]:
@@ -133,24 +191,20 @@ class Slots:
             broken.append(f"{self.used} places in use")
         if self.waiting and self.used < self.capacity:
             broken.append(f"{self.waiting} wait although {self.free} places are free")
-        if self.waiting != sum(not waiter.gone for waiter in self._line):
+        if self.waiting != sum(not waiter.triggered for waiter in self._line):
             broken.append(f"{self.waiting} wait, but the line is of another length")
         return broken
 
     def _serve(self) -> None:
-        line = self._line
-        while line and self.used < self.capacity:
-            waiter = line.popleft()
-            if not waiter.gone:
-                self.waiting -= 1
-                self.used += 1
-                waiter.succeed()
+        while self.waiting and self.used < self.capacity:
+            self.used += 1
+            self.release()  # to the first in the line
 
     def _withdraw(self, waiter: Waiter) -> None:
-        waiter.gone = True
+        """Take somebody out of the line, whose event is triggered right after."""
         self.waiting -= 1
         if len(self._line) > 2 * self.waiting + 16:
-            self._line = deque(waiter for waiter in self._line if not waiter.gone)
+            self._line = deque(w for w in self._line if w._value is PENDING and w is not waiter)
 
     def _give_up(self, waiter: Waiter, on_timeout: Callable[[], ServiceError]) -> None:
         if not waiter.triggered:

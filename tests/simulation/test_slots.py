@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundation_lab.errors import ServiceDown
-from foundation_lab.services.lease import Slots
+from foundation_lab.simulation.slots import Slots
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:
