@@ -128,7 +128,11 @@ class Column:
             struct.error: A value is no number.
         """
         first = values[0]
-        if (self.kind == "str" or first is None) and values.count(first) == len(values):
+        if (
+            (self.kind == "str" or first is None)
+            and first == values[-1]
+            and values.count(first) == len(values)
+        ):
             self.values.repeat(self._encode(values[:1])[0], len(values))
         else:
             self.values.extend(self._encode(values))

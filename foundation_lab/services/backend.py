@@ -62,7 +62,12 @@ class Backend(Service):
         self.queue_limit = None if queue_limit is None else whole("queue_limit", queue_limit, 0)
         self.error_rate = error_rate
         self.impairments = Impairments()
-        self._slots = Slots(sim, whole("concurrency", concurrency), f"a place at backend {name!r}")
+        self._slots = Slots(
+            sim,
+            whole("concurrency", concurrency),
+            f"a place at backend {name!r}",
+            holders=lambda: self._serving,
+        )
         self._times = sim.stream(f"backend.{name}.service_time")
         self._errors = sim.stream(f"backend.{name}.errors")
         self._serving: dict[Process, None] = {}
@@ -80,7 +85,7 @@ class Backend(Service):
         sim, slots, impairments = self.sim, self._slots, self.impairments
         if not self.up or impairments.down or self.queue_limit is not None:
             self._admit()
-        process = sim.active_process
+        process = sim._active_proc
         if process.__class__ is not Process:
             process = sim.running_process(f"a request to backend {self.name!r}")
         arrived = began = sim.now

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from foundation_lab.services.loan import Loan
 
-if TYPE_CHECKING:
-    from foundation_lab.simulation.slots import Slots
-    from foundation_lab.services.loan import Lender
-    from foundation_lab.simulation.process import Process
 
-
-class Connection(Loan):
+class Connection(Loan, eq=False):
     """A connection that is out; a context manager that gives it back.
 
     Attributes:
-        connection_id: The connection's name, unique in its pool for all time.
         lost: Whether the pool was closed or killed under it.
     """
 
-    def __init__(self, pool: Lender, connection_id: str, owner: Process, slots: Slots) -> None:
-        super().__init__(pool, owner, slots)
-        self.connection_id = connection_id
-        self.lost = False
+    lost: bool = False
+
+    @property
+    def connection_id(self) -> str:
+        """The connection's name, unique in its pool for all time."""
+        return self.name

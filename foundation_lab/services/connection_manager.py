@@ -129,11 +129,9 @@ class ConnectionManager(Service):
             connection.stop_watching()
         del self._out[connection]
         if len(self._idle) < self.size:
-            self._idle.append(connection.connection_id)
+            self._idle.append(connection.name)
         connection.slots.release()
-        self._is_released(
-            self.name, connection.connection_id, self.sim.now - connection.since
-        )
+        self._is_released(self.name, connection.name, self.sim.now - connection.since)
 
     def reclaim(self, connection: Connection) -> None:
         """Take a connection back whose owner ended without giving it back."""
@@ -217,7 +215,12 @@ class ConnectionManager(Service):
 
     def _fill(self) -> None:
         places = self.size + self.max_overflow
-        self._slots = Slots(self.sim, places, f"a connection of pool {self.name!r}")
+        self._slots = Slots(
+            self.sim,
+            places,
+            f"a connection of pool {self.name!r}",
+            holders=lambda: [connection.owner for connection in self._out],
+        )
         self._idle = deque(self._new_id() for _ in range(self.size))
 
     def _created(self) -> None:
@@ -225,7 +228,7 @@ class ConnectionManager(Service):
 
     def _checkout(self) -> Generator[Any, Any, Connection]:
         sim, slots = self.sim, self._slots
-        owner = sim.active_process
+        owner = sim._active_proc
         if owner.__class__ is not Process:
             owner = sim.running_process(f"a checkout from pool {self.name!r}")
         if not self.up:
@@ -237,9 +240,10 @@ class ConnectionManager(Service):
         if turn is not None:
             yield from self._wait(slots, turn)
         connection_id = self._idle.popleft() if self._idle else self._new_id()
-        connection = Connection(self, connection_id, owner, slots)
+        now = sim.now
+        connection = Connection(self, owner, slots, now, connection_id)
         self._out[connection] = None
-        self._is_acquired(self.name, connection_id, sim.now - asked)
+        self._is_acquired(self.name, connection_id, now - asked)
         return connection
 
     def _wait(self, slots: Slots, turn: Waiter) -> Generator[Any, Any, None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import msgspec
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -21,29 +23,26 @@ class Lender(Protocol):
         """Take a loan back whose owner ended without giving it back."""
 
 
-class Loan:
+class Loan(msgspec.Struct, eq=False):
     """Something that is out; a context manager that gives it back.
 
-    Args:
+    Attributes:
         lender: Who takes it back.
         owner: The process that it is lent to.
         slots: The places of which it takes one.
-
-    Attributes:
-        owner: The process that it is lent to.
-        slots: The places of which it takes one.
         since: The virtual time at which it was lent, in seconds.
+        name: What it is called, unique at its lender for all time.
         released: Whether it was given back.
         watching: Whether it is taken back when the owner ends.
     """
 
-    def __init__(self, lender: Lender, owner: Process, slots: Slots) -> None:
-        self.owner = owner
-        self.slots = slots
-        self.since = owner.env.now
-        self.released = False
-        self._lender = lender
-        self.watching = False
+    lender: Lender
+    owner: Process
+    slots: Slots
+    since: float
+    name: str
+    released: bool = False
+    watching: bool = False
 
     def release(self) -> None:
         """Give it back.
@@ -51,7 +50,7 @@ class Loan:
         Raises:
             RuntimeError: It was given back before.
         """
-        self._lender.release(self)
+        self.lender.release(self)
 
     def watch_owner(self) -> None:
         """Have it taken back when the owner's process ends."""
@@ -65,7 +64,7 @@ class Loan:
         self.watching = False
 
     def _owner_ended(self, _process: object) -> None:
-        self._lender.reclaim(self)
+        self.lender.reclaim(self)
 
     def __enter__(self) -> Self:
         """Return the loan."""

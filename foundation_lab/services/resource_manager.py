@@ -23,20 +23,19 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.process import Process
 
 
-class Token(Loan):
+class Token(Loan, eq=False):
     """A token that is out; a context manager that gives it back.
 
     Attributes:
         resource: Of which resource it is.
-        token_id: The token's name, unique in its manager for all time.
     """
 
-    def __init__(
-        self, manager: Lender, resource: str, token_id: str, owner: Process, slots: Slots
-    ) -> None:
-        super().__init__(manager, owner, slots)
-        self.resource = resource
-        self.token_id = token_id
+    resource: str = ""
+
+    @property
+    def token_id(self) -> str:
+        """The token's name, unique in its manager for all time."""
+        return self.name
 
 
 class ResourceManager(Service):
@@ -168,7 +167,9 @@ class ResourceManager(Service):
             message = f"all {slots.capacity} tokens of resource {resource!r} are out"
             raise ResourceExhausted(message)
         self._lent += 1
-        token = Token(self, resource, f"{resource}-{self._lent}", owner, slots)
+        token = Token(
+            self, owner, slots, self.sim.now, f"{resource}-{self._lent}", resource=resource
+        )
         waited = self.sim.now - asked
         self._emit(events.resource.Acquired(resource, token.token_id, waited, self.name))
         return token

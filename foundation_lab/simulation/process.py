@@ -107,6 +107,10 @@ class Process(Event, simpy.Process):
             target = self._target = self.env.timeout_event(self, target)
         return target
 
+    def begin(self) -> None:
+        """Run from the start to where the process first waits; the engine calls this."""
+        self._resume(_BEGIN)
+
     # -- exceptions on their way in ------------------------------------------------------------
 
     def interrupt(self, cause: object = None) -> None:
@@ -238,6 +242,16 @@ class Process(Event, simpy.Process):
             raise RuntimeError(message)
         self._target = target
         return None
+
+
+class _Begin:
+    """What a process is resumed with that has just begun."""
+
+    _ok = True
+    _value = None
+
+
+_BEGIN: Final = _Begin()
 
 
 class Nap(Timeout):

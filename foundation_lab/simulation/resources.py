@@ -7,6 +7,7 @@ get its turn: among the events of one instant, that order can be seen.
 
 from __future__ import annotations
 
+from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -47,13 +48,21 @@ class Request(resource.Request, Event):  # type: ignore[misc]
         lender = self.resource
         if self._value is PENDING:
             lender.put_queue.remove(self)
-        if kind is not GeneratorExit:  # a generator that is cleared away gives nothing back
-            lender._take_back(self)
-            done = lender._return
-            if done._waiter is not GONE:
-                done = lender._another_return()
-            done._waiter = lender._serve if lender.put_queue else None
-            self.env._ready.append(done)
+        if kind is GeneratorExit:
+            return  # a generator that is cleared away gives nothing back
+        if not lender._is_plain:
+            before, self.given_back = self.given_back, False  # a block may end as it likes
+            lender.release(self)
+            self.given_back = before
+            return
+        users = lender.users
+        if self in users:  # it is not, when it was withdrawn
+            users.remove(self)
+        done = lender._return
+        if done._waiter is not GONE:
+            done = lender._another_return()
+        done._waiter = lender._serve if lender.put_queue else None
+        self.env._ready.append(done)
 
 
 class _QuickRequest(Request):
@@ -73,17 +82,11 @@ class Release(resource.Release, Event):  # type: ignore[misc]
     """The return of a slot; happens at once."""
 
     def __init__(self, resource: Resource, request: Request) -> None:
-        Event.__init__(self, resource._env)
-        self.resource = resource
-        self.request = request
-        self.proc = self.env.active_process
-        self._waiter = [resource._serve]
-        if False and getattr(request, "given_back", False):
+        if getattr(request, "given_back", False):
             message = f"{request} was given back twice"
             raise RuntimeError(message)
         request.given_back = True
-        resource._take_back(request)
-        self.succeed()
+        super().__init__(resource, request)
 
 
 class _Return(Event):
@@ -95,8 +98,15 @@ class _Return(Event):
         self._waiter = GONE
 
 
+_REPLACEABLE = frozenset({"release", "_do_put", "_do_get", "_trigger_put", "_trigger_get"})
+"""What a resource that does all at once would not ask for."""
+
+
 class Resource(resource.Resource):
     """Slots that processes take and give back; whoever finds none waits in line.
+
+    A subclass, or a resource whose methods were replaced, does what SimPy's own one does step by
+    step, with lean events.
 
     Args:
         env: The simulation.
@@ -104,6 +114,7 @@ class Resource(resource.Resource):
     """
 
     _env: VirtualTime  # type: ignore[assignment]
+    _is_plain = False
 
     release = BoundClass(Release)
 
@@ -111,6 +122,20 @@ class Resource(resource.Resource):
         super().__init__(env, capacity)
         self._serve = self._trigger_put
         self._return = _Return(env)
+        self._is_plain = type(self) is Resource
+
+    def __init_subclass__(cls) -> None:
+        """Let subclasses do as SimPy's resources do, but for what they do themselves."""
+        super().__init_subclass__()
+        if cls.request is Resource.request:
+            cls.request = BoundClass(Request)  # type: ignore[assignment]
+        if cls._trigger_put is Resource._trigger_put:
+            cls._trigger_put = resource.Resource._trigger_put  # type: ignore[method-assign]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _REPLACEABLE:  # as SimPy's guide to monitoring does
+            super().__setattr__("_is_plain", False)
+        super().__setattr__(name, value)
 
     def request(self) -> Request:
         """Return the event that a slot is granted."""
@@ -145,11 +170,6 @@ class Resource(resource.Resource):
             request._value = None
             self._env._ready.append(request)
 
-    def _take_back(self, request: Request) -> None:
-        users = self.users
-        if request in users:  # it is not, when it was withdrawn or preempted
-            users.remove(request)
-
     def _another_return(self) -> _Return:
         """Return a new event for a slot's return; the one in use may have to serve the line."""
         self._return._waiter = self._serve
@@ -161,9 +181,6 @@ class PriorityResource(Resource, resource.PriorityResource):
     """A resource that serves requests with a smaller priority first."""
 
     request = BoundClass(PriorityRequest)  # type: ignore[assignment]
-
-    def _trigger_put(self, release: Any) -> None:
-        resource.PriorityResource._trigger_put(self, release)
 
 
 class PreemptiveResource(PriorityResource, resource.PreemptiveResource):  # type: ignore[misc]
@@ -223,3 +240,28 @@ class Container(container.Container):
 
     put = BoundClass(ContainerPut)
     get = BoundClass(ContainerGet)
+
+
+def withdraw(event: Any) -> None:
+    """Take back a request, a get or a put that nobody waits for any more.
+
+    One that is in line leaves it. What was granted already is given back: a slot, an item, an
+    amount. What was put stays. Other events, and those of SimPy's own resources, are dealt with in
+    the same way or left alone.
+    """
+    if not isinstance(event, simpy.resources.base.Put | simpy.resources.base.Get):
+        return
+    lender = event.resource
+    if not event.triggered:
+        event.cancel()
+    elif isinstance(event, resource.Request):
+        lender.release(event)
+    elif isinstance(event, store.StoreGet):
+        if isinstance(lender, store.PriorityStore):
+            heappush(lender.items, event.value)
+        else:
+            lender.items.insert(0, event.value)
+        lender._trigger_get(None)
+    elif isinstance(event, container.ContainerGet):
+        lender._level += event.amount
+        lender._trigger_get(None)

@@ -25,9 +25,10 @@ from simpy.events import PENDING
 from foundation_lab.simulation.waiting import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from foundation_lab.errors import ServiceError
+    from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.virtual_time import VirtualTime
 
 
@@ -45,8 +46,8 @@ class Waiter(Wait):
 
     @property
     def description(self) -> str:  # type: ignore[override]
-        """What is waited for."""
-        return self.slots.description
+        """What is waited for, and who has it."""
+        return self.slots.explain()
 
 
 class Slots:
@@ -56,10 +57,15 @@ class Slots:
         sim: The simulation.
         capacity: How many places there are.
         description: What one waits for here, for the message of a deadlock.
+        holders: Returns the processes that hold places, for the same message.
     """
 
     def __init__(
-        self, sim: VirtualTime, capacity: int, description: str = "one of several slots"
+        self,
+        sim: VirtualTime,
+        capacity: int,
+        description: str = "one of several slots",
+        holders: Callable[[], Iterable[Process]] | None = None,
     ) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
             message = f"capacity={capacity!r} for {description}; give a whole number from 1"
@@ -68,6 +74,7 @@ class Slots:
         self.used = 0
         self.waiting = 0
         self.description = description
+        self._holders = holders
         self._sim = sim
         self._line: deque[Waiter] = deque()
         self._expelled: Callable[[], ServiceError] | None = None
@@ -183,6 +190,14 @@ class Slots:
         for waiter in line:
             if waiter._value is PENDING:
                 waiter.fail(error()).defused = True
+
+    def explain(self) -> str:
+        """Return in words what one waits for here, and who has it."""
+        words = f"{self.description} (capacity {self.capacity}"
+        if self._holders is not None:
+            names = ", ".join(process.name for process in self._holders()) or "nobody"
+            words += f", held by {names}"
+        return f"{words}, {self.waiting} waiting)"
 
     def violations(self) -> list[str]:
         """Return every law of slots that does not hold, in words."""

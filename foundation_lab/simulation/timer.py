@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from heapq import heappush
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from simpy.events import NORMAL
 
 from foundation_lab.errors import DeadlinePassed
 from foundation_lab.simulation.events import Event
@@ -16,24 +17,32 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.virtual_time import VirtualTime
 
+AFTER_ALL: Final = 2
+"""The priority of what comes after everything else of its instant."""
+
 
 class Timer(Event):
     """Calls a function at a virtual time, unless it is cancelled before.
 
     A cancelled timer leaves no trace: it does not move the clock and keeps no run alive.
+
+    Args:
+        env: The simulation.
+        time: When, in virtual seconds.
+        call: What is called.
+        last: Whether everything else that happens at that instant comes first.
     """
 
     env: VirtualTime
 
-    def __init__(self, env: VirtualTime, time: float, call: Callable[[], object]) -> None:
+    def __init__(
+        self, env: VirtualTime, time: float, call: Callable[[], object], *, last: bool = False
+    ) -> None:
         self.env = env
         self._value = None
         self._call = call
         self._waiter: Any = self._fire
-        if time > env._now:
-            heappush(env._later, (time, next(env._eid), self))
-        else:
-            env._ready.append(self)
+        env.schedule_at(self, time, AFTER_ALL if last else NORMAL)
 
     def cancel(self) -> None:
         """Forget the call. A timer that has fired or was cancelled stays as it is."""

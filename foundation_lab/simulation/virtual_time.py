@@ -33,6 +33,7 @@ from foundation_lab.simulation.events import (
     process_callbacks,
 )
 from foundation_lab.simulation.process import Nap, Process
+from foundation_lab.simulation.resources import withdraw
 from foundation_lab.simulation.timer import Deadline, Timer
 from foundation_lab.simulation.waiting import Wait
 
@@ -59,8 +60,8 @@ def _references_of_an_ended_process() -> int:
     return getrefcount(holder.process and process)
 
 
-KNOWN_TO_NOBODY: Final = _references_of_an_ended_process()
-"""The end of a process is an event that others may wait for, unless they cannot name it."""
+UNKNOWN: Final = _references_of_an_ended_process()
+"""How many references to an ended process there are when only the engine knows it."""
 
 
 class VirtualTime(simpy.Environment):
@@ -150,7 +151,10 @@ class VirtualTime(simpy.Environment):
             place = Foreign(event)
         elif not event._ok:
             event.make_list()
-        time = self._now + delay
+        self.schedule_at(place, self._now + delay, priority)
+
+    def schedule_at(self, place: Any, time: float, priority: int = NORMAL) -> None:
+        """Put something in the queue that is to happen at a virtual time; see `schedule`."""
         rank = next(self._eid) + (priority - NORMAL) * PRIORITY
         if not isinstance(rank, int):
             message = f"priority={priority!r}; a priority is a whole number"
@@ -186,7 +190,7 @@ class VirtualTime(simpy.Environment):
         if self.stopped:
             raise StopSimulation(None)
         self.peek()  # clears away what was cancelled
-        self._process(repeat(None, 1))
+        self._process(repeat(None, 1), unknown=0)
 
     def run(
         self,
@@ -265,6 +269,47 @@ class VirtualTime(simpy.Environment):
         return Deadline(
             self, delay, TimedOut(f"not done within {delay:g} s") if error is None else error
         )
+
+    def with_timeout(
+        self, event: simpy.Event, delay: float, error: TimedOut | None = None
+    ) -> Generator[Any, Any, Any]:
+        """Wait for an event, `delay` seconds at most (``yield from``).
+
+        What happens at the very instant at which the time is over is in time still. Afterwards the
+        timer is gone and, unless the event has come, a request is withdrawn: no slot is kept and no
+        item lost, whatever coincides. When the wait is interrupted at the instant of the grant, what
+        was granted is given back.
+
+        Args:
+            event: What to wait for: an event, a process, a request, a get, a put, a condition.
+            delay: How many seconds at most.
+            error: What is raised when the time is over; `TimedOut` by default.
+
+        Returns:
+            The event's value.
+
+        Raises:
+            TimedOut: The time is over.
+            SchedulingError: The delay is negative or no number.
+        """
+        process = self.running_process("with_timeout")
+        if not delay >= 0:
+            raise impossible_delay(delay)
+        overdue = TimedOut(f"nothing within {delay:g} s") if error is None else error
+
+        def give_up() -> None:
+            if not event.triggered:
+                process.deliver(overdue)
+
+        timer = Timer(self, self._now + delay, give_up, last=True)
+        try:
+            return (yield event)
+        except BaseException:
+            if not event.processed or event.ok:
+                withdraw(event)
+            raise
+        finally:
+            timer.cancel()
 
     def cancel(self, event: simpy.Event) -> None:
         """Withdraw a scheduled event, such as a timeout that nobody waits for any more.
@@ -364,8 +409,11 @@ class VirtualTime(simpy.Environment):
             self._process(repeat(None, PROGRESS_EVERY))
             progress(self._now)
 
-    def _process(self, steps: Iterable[None]) -> None:
+    def _process(self, steps: Iterable[None], unknown: int = UNKNOWN) -> None:
         """Process one event after the other, as many as there are `steps`.
+
+        The end of a process is an event, too; but one with no more than `unknown` references can
+        be waited for by nobody, and is left out.
 
         This is the hot path of every simulation. The usual case, one process that waits for an
         event and goes on to wait for another, is handled here; `Process` knows the others.
@@ -426,7 +474,7 @@ class VirtualTime(simpy.Environment):
                 except StopIteration as stop:
                     process._value = stop.value
                     del living[process]
-                    if getrefcount(process) > KNOWN_TO_NOBODY:
+                    if getrefcount(process) > unknown:
                         ready.append(process)
                     continue
                 except BaseException as error:  # noqa: BLE001  (it becomes the process's value)
@@ -456,6 +504,9 @@ class VirtualTime(simpy.Environment):
         """Process an event that is urgent, or comes among some that have priorities of their own."""
         if event is _ODD:
             event = self._pop_odd()
+        if event.__class__ is Process and event.is_alive:
+            event.begin()
+            return
         waiter = event._waiter
         event._waiter = GONE
         if waiter.__class__ is Process:

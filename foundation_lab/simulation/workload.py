@@ -65,7 +65,9 @@ class Workload:
         starts = telemetry.emitting(events.request.Started)
         finishes = telemetry.emitting(events.request.Finished)
         for time in self._arrivals.times(self._stream, sim.now):
-            yield sim.at(time)
+            now = sim.now
+            gap = time - now
+            yield gap if now + gap == time else sim.at(time)
             request = _request(sim, self.name, self.call, starts, finishes)
             process = sim.process(request, name=self.name)
             process.context = Context(node, telemetry.new_id())

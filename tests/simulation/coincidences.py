@@ -169,6 +169,43 @@ COINCIDENCES: dict[str, tuple[Model, list[str]]] = {
             "3 main: run",
         ],
     ),
+    "a line that forms after the slot is given back, and before it is passed on": (
+        Model(
+            (
+                does(
+                    use(None, kind="priority"),
+                    ("make", ("request", "priority", 0, True)),
+                    ("make", ("request", "priority", 0, True)),
+                    ("callback", ("held", 1), ("look",)),
+                    ("callback", ("held", 2), ("look",)),
+                    ("wait", ("release", 1)),
+                ),
+            )
+        ),
+        [
+            "0 process 0: granted",
+            "0 process 0: use",
+            "0 process 0: make",
+            "0 process 0: make",
+            "0 process 0: callback",
+            "0 process 0: callback",
+            "0 None: request 1 happens",
+            "0 process 0: wait",
+            "0 None: request 2 happens",
+            "0 main: run",
+        ],
+    ),
+    "a process that starts when an event of low priority is due": (
+        Model((does(("schedule", 0, 2, 0, 7), ("spawn", does(wait(0), wait(1))), happen(0)),)),
+        [
+            "0 process 0: schedule",
+            "0 process 0: spawn",
+            "0 process 1: wait",
+            "0 process 0: wait",
+            "1 process 1: wait",
+            "1 main: run",
+        ],
+    ),
     "an interrupt before the slot is given back": (
         Model(
             (
@@ -356,6 +393,8 @@ def gist(entry: tuple[Any, ...]) -> str | None:
             done = f"{done}: {kind}"
         case int(), done, *_:
             pass
+        case "callback of", str(event), *_:
+            done = f"{event} happens"
         case "main", str(done), outcome, *_ if done != "end":
             who = "main"
             done = f"{done}: {outcome[0]}" if isinstance(outcome, tuple) else done

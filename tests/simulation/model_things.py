@@ -79,6 +79,7 @@ class Things:
             kind: self.new(CLASSES[kind], model.capacity * (1 if kind in RESOURCES else 2))
             for kind in [*RESOURCES, *STORES]
         }
+        self.released: list[Any] = []
         self._focus = dict.fromkeys(RESOURCES, model.focus[0]) | dict.fromkeys(
             STORES, model.focus[1]
         )
@@ -172,6 +173,9 @@ class Things:
         if not self.held:
             return self._event(which)
         request = self._held(which)
+        if request in self.released:  # a second time is an error here, and nothing on SimPy
+            return self._event(which)
+        self.released.append(request)
         return self.label(request.resource.release(request), "release")
 
     def _timeout(self, delay: float, value: int | None) -> Any:

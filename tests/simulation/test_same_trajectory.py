@@ -33,7 +33,7 @@ WAYS = {
 
 
 @pytest.mark.timeout(0 if FURTHER else 120)
-@settings(max_examples=int(FURTHER or 400), derandomize=not FURTHER)
+@settings(max_examples=int(FURTHER or 300), derandomize=not FURTHER)
 @given(models)
 def test_any_model_takes_the_same_course_as_on_simpy(model: Model) -> None:
     expected = on_simpy(model)

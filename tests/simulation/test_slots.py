@@ -52,7 +52,9 @@ def test_whoever_waits_is_explained_in_a_deadlock() -> None:
     slots.try_acquire()
     take(sim, slots, hold=1)
     sim.run()
-    assert [entry.waiting_for for entry in sim.blocked()] == ["a place at the table"]
+    assert [entry.waiting_for for entry in sim.blocked()] == [
+        "a place at the table (capacity 1, 1 waiting)"
+    ]
 
 
 def test_a_place_given_back_twice_is_the_programmers_mistake() -> None:
