@@ -166,8 +166,9 @@ def _decode(codes: Numbers, texts: list[str], places: Numbers | None = None) -> 
     if (codes == codes[0]).all():
         # Two texts, so that polars does not take the column for a sorted one: a loaded recording's
         # is none, and polars adds up floats in another order when it groups by a sorted column.
-        texts = [None if codes[0] == NO_CODE else texts[int(codes[0])], ""]
-        codes, places = np.zeros(rows, dtype=np.uint32), None
+        text = None if codes[0] == NO_CODE else texts[int(codes[0])]
+        first = pl.Series(np.zeros(rows, dtype=np.uint32))
+        return pl.Series([text, ""], dtype=pl.String).gather(first)
     if places is not None:
         codes = codes[places]
     return pl.Series(texts, dtype=pl.String).gather(_integers(codes, null=NO_CODE))

@@ -23,6 +23,8 @@ from foundation_lab.recording.table import AT_ONCE, Table
 from foundation_lab.telemetry.event import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from foundation_lab.recording.parts import Part
     from foundation_lab.telemetry.context import Emitter
     from foundation_lab.telemetry.record import AdHoc
@@ -58,6 +60,14 @@ class Recorder:
         first: The sequence number of the first row that is in memory.
         codebook: Where strings are numbered.
     """
+
+    codebook: Codebook
+    origins: Origins
+    register: Callable[[Emitter], int]
+    time: Buffer
+    origin: Buffer
+    distance: Buffer
+    kind: Buffer
 
     def __init__(self, row_limit: int | None = None, spill_folder: Path | None = None) -> None:
         if row_limit is not None and row_limit < 1:
@@ -134,7 +144,8 @@ class Recorder:
         """The memory of the buffers, in bytes, without the strings and the last few events."""
         spine = (self.time, self.origin, self.distance, self.kind)
         columns = [column for table in self.tables.values() for column in table.columns.values()]
-        return self.origins.bytes + sum(column.bytes for column in (*spine, *columns))
+        fields = sum(column.bytes for column in columns)
+        return self.origins.bytes + fields + sum(column.bytes for column in spine)
 
     # -- private -------------------------------------------------------------------------------
 
@@ -156,7 +167,7 @@ class Recorder:
 
     def _sequence_of(self, table: Table, row: int) -> int:
         """Return the sequence number of a row of a table."""
-        kinds = memoryview(self.kind.read()).cast(self.kind.typecode)
+        kinds = memoryview(self.kind.read()).cast("H")
         places = (place for place, kind in enumerate(kinds) if kind == table.number)
         return self.first + next(islice(places, row, None))
 

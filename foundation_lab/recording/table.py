@@ -44,9 +44,7 @@ class Table:
         ValueError: A field of the class has a reserved name.
     """
 
-    def __init__(
-        self, name: str, cls: type[Event] | None, number: int, codebook: Codebook
-    ) -> None:
+    def __init__(self, name: str, cls: type[Event] | None, number: int, codebook: Codebook) -> None:
         self.name = name
         self.cls = cls
         self.number = number

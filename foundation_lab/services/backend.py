@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import BackendError, QueueFull, ServiceDown
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
-from foundation_lab.simulation.process import Process
-from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import Impairments
 from foundation_lab.simulation.invocation import error_name
+from foundation_lab.simulation.process import Process
+from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from foundation_lab.errors import CheckoutTimeout, ConnectionLost, ServiceDown
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.eviction import evict
-from foundation_lab.simulation.process import Process
-from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.simulation.process import Process
+from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import msgspec
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from foundation_lab.simulation.slots import Slots
     from foundation_lab.simulation.process import Process
+    from foundation_lab.simulation.slots import Slots
 
 
 class Lender(Protocol):

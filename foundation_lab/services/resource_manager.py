@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import ResourceExhausted, ServiceDown, TimedOut, UnknownName
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.simulation.slots import Slots
 from foundation_lab.services.loan import Loan
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke
+from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from foundation_lab.services.loan import Lender
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.process import Process
 
 
 class Token(Loan, eq=False):

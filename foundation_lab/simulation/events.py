@@ -17,7 +17,7 @@ from simpy.events import NORMAL, PENDING
 from foundation_lab.errors import SchedulingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from foundation_lab.simulation.virtual_time import VirtualTime
 
@@ -52,7 +52,7 @@ class Event(simpy.Event):
         return self.make_list()
 
     @callbacks.setter
-    def callbacks(self, calls: list[Callable[[Any], object]] | None) -> None:
+    def callbacks(self, calls: Any) -> None:
         self._waiter = GONE if calls is None else calls
 
     def make_list(self) -> list[Any]:
@@ -88,7 +88,7 @@ class Event(simpy.Event):
         self.env._ready.append(self)
         return self
 
-    def fail(self, exception: BaseException) -> Self:  # type: ignore[override]
+    def fail(self, exception: BaseException) -> Self:
         """Trigger the event with an exception, which is raised in whoever waits.
 
         Raises:
@@ -150,7 +150,7 @@ class Timeout(Event, simpy.Timeout):
 class QuickTimeout(Timeout):
     """A timeout as `Simulation.timeout` makes it: without a constructor, which would cost more."""
 
-    __init__ = object.__init__  # type: ignore[assignment]
+    __init__ = object.__init__
 
 
 QuickTimeout.__name__ = QuickTimeout.__qualname__ = "Timeout"
@@ -207,7 +207,7 @@ class Foreign:
         process_callbacks(self.event, calls)
 
 
-def process_callbacks(event: Any, calls: list[Callable[[Any], object]]) -> None:
+def process_callbacks(event: Any, calls: Sequence[Callable[[Any], object]]) -> None:
     """Call whoever waits for an event, and see to it that no failure goes unnoticed."""
     try:
         for call in calls:

@@ -6,7 +6,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 import simpy
-from simpy.events import PENDING, URGENT
+from simpy.events import PENDING
 
 from foundation_lab.simulation.events import GONE, Event, Initialize, Timeout, impossible_delay
 from foundation_lab.telemetry.context import UNRECORDED
@@ -76,7 +76,9 @@ class Process(Event, simpy.Process):
     @property
     def name(self) -> str:
         """What the process is called: the given name, or its function's."""
-        return self._name or getattr(self._generator, "__name__", type(self._generator).__name__)
+        if self._name is not None:
+            return self._name
+        return str(getattr(self._generator, "__name__", type(self._generator).__name__))
 
     @property
     def context(self) -> Context:
@@ -183,10 +185,8 @@ class Process(Event, simpy.Process):
         while event is not None:
             env._active_proc = self
             try:
-                if event._ok:
-                    target = self._generator.send(event._value)
-                else:
-                    target = self._raise(event)
+                ok = event._ok
+                target = self._generator.send(event._value) if ok else self._raise(event)
             except StopIteration as stop:
                 self._value = stop.value
                 del env._living[self]
@@ -224,7 +224,7 @@ class Process(Event, simpy.Process):
             else:
                 target.callbacks.append(self._resume)
         elif isinstance(target, Real) and not isinstance(target, bool):
-            seconds = target if type(target) is int else float(target)
+            seconds = target if isinstance(target, int) else float(target)
             if not seconds >= 0:
                 return _Thrown(self.env, impossible_delay(seconds))
             target = Nap(self.env, seconds)
@@ -239,7 +239,7 @@ class Process(Event, simpy.Process):
                 f'Invalid yield value "{target}": process {self.name!r} may yield events of the '
                 "simulation and numbers of seconds only; call services with 'yield from'"
             )
-            raise RuntimeError(message)
+            raise RuntimeError(message)  # noqa: TRY004  (as SimPy does)
         self._target = target
         return None
 

@@ -18,12 +18,13 @@ from simpy.resources import container, resource, store
 from foundation_lab.simulation.events import GONE, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from foundation_lab.simulation.virtual_time import VirtualTime
 
 
-class Request(resource.Request, Event):  # type: ignore[misc]
+class Request(resource.Request, Event):
     """Somebody's request for a slot of a resource; a context manager that gives it back.
 
     Args:
@@ -35,7 +36,7 @@ class Request(resource.Request, Event):  # type: ignore[misc]
         usage_since: The virtual time at which the slot was granted, in seconds.
     """
 
-    resource: Resource  # type: ignore[assignment]
+    resource: Resource
     given_back = False
 
     def __exit__(
@@ -68,17 +69,17 @@ class Request(resource.Request, Event):  # type: ignore[misc]
 class _QuickRequest(Request):
     """A request as `Resource.request` makes it: without a constructor, which would cost more."""
 
-    __init__ = object.__init__  # type: ignore[assignment]
+    __init__ = object.__init__
 
 
 _QuickRequest.__name__ = _QuickRequest.__qualname__ = "Request"
 
 
-class PriorityRequest(resource.PriorityRequest, Request):  # type: ignore[misc]
+class PriorityRequest(resource.PriorityRequest, Request):
     """A request with a priority: the smaller the number, the sooner."""
 
 
-class Release(resource.Release, Event):  # type: ignore[misc]
+class Release(resource.Release, Event):
     """The return of a slot; happens at once."""
 
     def __init__(self, resource: Resource, request: Request) -> None:
@@ -113,10 +114,8 @@ class Resource(resource.Resource):
         capacity: How many slots there are.
     """
 
-    _env: VirtualTime  # type: ignore[assignment]
+    _env: VirtualTime
     _is_plain = False
-
-    release = BoundClass(Release)
 
     def __init__(self, env: VirtualTime, capacity: int = 1) -> None:
         super().__init__(env, capacity)
@@ -127,10 +126,11 @@ class Resource(resource.Resource):
     def __init_subclass__(cls) -> None:
         """Let subclasses do as SimPy's resources do, but for what they do themselves."""
         super().__init_subclass__()
-        if cls.request is Resource.request:
-            cls.request = BoundClass(Request)  # type: ignore[assignment]
-        if cls._trigger_put is Resource._trigger_put:
-            cls._trigger_put = resource.Resource._trigger_put  # type: ignore[method-assign]
+        plain: Any = cls
+        if plain.request is Resource.request:
+            plain.request = BoundClass(Request)
+        if plain._trigger_put is Resource._trigger_put:
+            plain._trigger_put = resource.Resource._trigger_put
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _REPLACEABLE:  # as SimPy's guide to monitoring does
@@ -140,7 +140,7 @@ class Resource(resource.Resource):
     def request(self) -> Request:
         """Return the event that a slot is granted."""
         env = self._env
-        request = _QuickRequest()
+        request: Any = _QuickRequest()
         request.env = env
         request.resource = self
         request.proc = env._active_proc
@@ -158,7 +158,15 @@ class Resource(resource.Resource):
                 self._serve(None)
             if self._return._waiter is None:
                 self._return._waiter = self._serve
-        return request
+        return request  # type: ignore[no-any-return]
+
+    def release(self, request: Any) -> Release:
+        """Give a slot back.
+
+        Raises:
+            RuntimeError: It was given back by hand before.
+        """
+        return Release(self, request)
 
     def _trigger_put(self, _release: object) -> None:
         """Grant a slot to the first in line, if there is one."""
@@ -180,22 +188,24 @@ class Resource(resource.Resource):
 class PriorityResource(Resource, resource.PriorityResource):
     """A resource that serves requests with a smaller priority first."""
 
-    request = BoundClass(PriorityRequest)  # type: ignore[assignment]
+    def request(self, priority: int = 0, preempt: bool = True) -> PriorityRequest:  # noqa: FBT001, FBT002  (SimPy's)
+        """Return the event that a slot is granted."""
+        return PriorityRequest(self, priority, preempt)
 
 
-class PreemptiveResource(PriorityResource, resource.PreemptiveResource):  # type: ignore[misc]
+class PreemptiveResource(PriorityResource, resource.PreemptiveResource):
     """A resource whose slots are taken away from users with a larger priority."""
 
 
-class StorePut(store.StorePut, Event):  # type: ignore[misc]
+class StorePut(store.StorePut, Event):
     """Something that is to be put into a store."""
 
 
-class StoreGet(store.StoreGet, Event):  # type: ignore[misc]
+class StoreGet(store.StoreGet, Event):
     """Something that is to be got out of a store."""
 
 
-class FilterStoreGet(store.FilterStoreGet, Event):  # type: ignore[misc]
+class FilterStoreGet(store.FilterStoreGet, Event):
     """Something of a certain kind that is to be got out of a store."""
 
 
@@ -207,8 +217,13 @@ class Store(store.Store):
         capacity: How many things there is room for.
     """
 
-    put = BoundClass(StorePut)
-    get = BoundClass(StoreGet)
+    def put(self, item: Any) -> StorePut:  # type: ignore[override]
+        """Return the event that there is room for a thing, and that it lies there."""
+        return StorePut(self, item)
+
+    def get(self) -> Any:
+        """Return the event that there is a thing, which is its value."""
+        return StoreGet(self)
 
 
 class PriorityStore(Store, store.PriorityStore):
@@ -218,14 +233,16 @@ class PriorityStore(Store, store.PriorityStore):
 class FilterStore(Store, store.FilterStore):
     """A place for things of which one may get one of a certain kind."""
 
-    get = BoundClass(FilterStoreGet)
+    def get(self, filter: Callable[[Any], bool] = lambda _item: True) -> FilterStoreGet:  # noqa: A002  (SimPy's)
+        """Return the event that there is a thing that passes the filter, which is its value."""
+        return FilterStoreGet(self, filter)
 
 
-class ContainerPut(container.ContainerPut, Event):  # type: ignore[misc]
+class ContainerPut(container.ContainerPut, Event):
     """An amount that is to be put into a container."""
 
 
-class ContainerGet(container.ContainerGet, Event):  # type: ignore[misc]
+class ContainerGet(container.ContainerGet, Event):
     """An amount that is to be got out of a container."""
 
 
@@ -238,8 +255,13 @@ class Container(container.Container):
         init: How much there is at first.
     """
 
-    put = BoundClass(ContainerPut)
-    get = BoundClass(ContainerGet)
+    def put(self, amount: float) -> ContainerPut:  # type: ignore[override]
+        """Return the event that there is room for an amount, and that it is in."""
+        return ContainerPut(self, amount)
+
+    def get(self, amount: float) -> ContainerGet:  # type: ignore[override]
+        """Return the event that there is an amount, and that it is out."""
+        return ContainerGet(self, amount)
 
 
 def withdraw(event: Any) -> None:

@@ -37,7 +37,7 @@ class Waiter(Wait):
 
     slots: Slots
 
-    __init__ = object.__init__  # type: ignore[assignment]  # `Slots.claim` fills it in
+    __init__ = object.__init__  # `Slots.claim` fills it in
 
     @property
     def env(self) -> VirtualTime:  # type: ignore[override]
@@ -100,13 +100,13 @@ class Slots:
         if self.used < self.capacity and not self.waiting:
             self.used += 1
             return None
-        waiter = Waiter()
+        waiter: Any = Waiter()
         waiter.slots = self
         waiter._waiter = None
         waiter._value = PENDING
         self._line.append(waiter)
         self.waiting += 1
-        return waiter
+        return waiter  # type: ignore[no-any-return]
 
     def acquire(
         self,

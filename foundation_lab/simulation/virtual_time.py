@@ -1,8 +1,8 @@
 """Virtual time: SimPy's event loop, with timers that can be cancelled and runs that can stop.
 
 What is due is kept in three places, in SimPy's order of (time, priority, sequence): `_later` is a
-heap of what comes later; `_urgent` and `_ready` hold, first in first out, what was triggered at this
-instant. Most events are triggered for the present instant, and need no heap.
+heap of what comes later; `_urgent` and `_ready` hold, first in first out, what was triggered at
+this instant. Most events are triggered for the present instant, and need no heap.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import simpy
 from simpy.core import EmptySchedule, StopSimulation
-from simpy.events import NORMAL, PENDING, URGENT
+from simpy.events import NORMAL
 
 from foundation_lab.errors import DeadlockError, SchedulingError, TimedOut
 from foundation_lab.simulation.events import (
@@ -102,7 +102,7 @@ class VirtualTime(simpy.Environment):
 
     # -- events --------------------------------------------------------------------------------
 
-    def event(self) -> Event:  # type: ignore[override]
+    def event(self) -> Event:
         """Return a new event that somebody is to trigger."""
         return Event(self)
 
@@ -112,7 +112,7 @@ class VirtualTime(simpy.Environment):
         Raises:
             SchedulingError: The delay is negative or no number.
         """
-        timeout = QuickTimeout()
+        timeout: Any = QuickTimeout()
         timeout.env = self
         timeout._waiter = None
         timeout._value = value
@@ -125,7 +125,7 @@ class VirtualTime(simpy.Environment):
             self._ready.append(timeout)
         else:
             raise impossible_delay(delay)
-        return timeout
+        return timeout  # type: ignore[no-any-return]
 
     def all_of(self, events: Iterable[simpy.Event]) -> AllOf:  # type: ignore[override]
         """Return the event that all of `events` have happened."""
@@ -277,8 +277,8 @@ class VirtualTime(simpy.Environment):
 
         What happens at the very instant at which the time is over is in time still. Afterwards the
         timer is gone and, unless the event has come, a request is withdrawn: no slot is kept and no
-        item lost, whatever coincides. When the wait is interrupted at the instant of the grant, what
-        was granted is given back.
+        item lost, whatever coincides. When the wait is interrupted at the instant of the grant,
+        what was granted is given back.
 
         Args:
             event: What to wait for: an event, a process, a request, a get, a put, a condition.
@@ -341,12 +341,12 @@ class VirtualTime(simpy.Environment):
         """
         if not time > self._now:
             return self.timeout(self._delay_until(time))
-        event = QuickTimeout()
+        event: Any = QuickTimeout()
         event.env = self
         event._waiter = event._value = None
         event._delay = time - self._now
         heappush(self._later, (time, next(self._eid), event))
-        return event
+        return event  # type: ignore[no-any-return]
 
     def wait(self, description: str) -> Wait:
         """Return a new event; `description` tells what it stands for when nobody triggers it."""
@@ -409,7 +409,9 @@ class VirtualTime(simpy.Environment):
             self._process(repeat(None, PROGRESS_EVERY))
             progress(self._now)
 
-    def _process(self, steps: Iterable[None], unknown: int = UNKNOWN) -> None:
+    def _process(  # noqa: C901, PLR0912, PLR0915  (in one piece: a call would cost as much again)
+        self, steps: Iterable[None], unknown: int = UNKNOWN
+    ) -> None:
         """Process one event after the other, as many as there are `steps`.
 
         The end of a process is an event, too; but one with no more than `unknown` references can
@@ -420,6 +422,9 @@ class VirtualTime(simpy.Environment):
         """
         later, ready, urgent, sequence = self._later, self._ready, self._urgent, self._eid
         living = self._living
+        process: Any
+        event: Any
+        target: Any
         try:
             for _ in steps:
                 if urgent:
@@ -501,7 +506,7 @@ class VirtualTime(simpy.Environment):
             self._active_proc = None
 
     def _happen(self, event: Any) -> None:
-        """Process an event that is urgent, or comes among some that have priorities of their own."""
+        """Process an event that is urgent, or one of those that have priorities of their own."""
         if event is _ODD:
             event = self._pop_odd()
         if event.__class__ is Process and event.is_alive:
@@ -532,7 +537,8 @@ class VirtualTime(simpy.Environment):
                 self._dead -= 1
                 continue
             if event.__class__ is Process:
-                event._target = event = Nap.due(self, 0.0, event)
+                event._target = Nap.due(self, 0.0, event)
+                event = event._target
             self._place(event, rank)
 
     def _place(self, event: Any, rank: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import simpy
 from simpy.events import Condition, Initialize, Process, Timeout
 from simpy.resources.base import BaseResource, Get, Put
 from simpy.resources.resource import Request, Resource
@@ -15,6 +14,8 @@ from foundation_lab.telemetry.context import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import simpy
 
 
 class Wait(Event):

@@ -85,7 +85,7 @@ class Telemetry(Handlers):
         self._clock: Any = clock
         self._sink: Any = sink
         self._ids = ids
-        self._takers: dict[type, Callable[..., int]] = {}
+        self._takers: dict[Any, Callable[..., int]] = {}
         self._plain = False
         self.main = Main()
         self._sequence = 0
@@ -128,7 +128,7 @@ class Telemetry(Handlers):
         if self._plain and cause is None and measurements is None and metadata is None:
             take = self._takers.get(event.__class__)
             if take is not None:
-                return take(*astuple(event))
+                return take(*astuple(event))  # type: ignore[arg-type]  # an event, for it has one
         return self._emit(event, measurements, metadata, cause)
 
     def emitting(self, cls: Callable[Fields, Event]) -> Callable[Fields, int]:
@@ -255,7 +255,7 @@ class Telemetry(Handlers):
     @property
     def now(self) -> float:
         """The virtual time in seconds."""
-        return self._clock.now
+        return float(self._clock.now)
 
     @property
     def running(self) -> Emitter:
@@ -271,15 +271,13 @@ class Telemetry(Handlers):
         metadata: Mapping[str, Any] | None,
         cause: int | None,
     ) -> int:
-        """Emit what is no usual case: a name, an event that is new, one that somebody listens to."""
+        """Emit what is no usual case: a name, an event that is new or that somebody listens to."""
         if not self._enabled:
             return DISABLED
         if not isinstance(event, Event):
-            event = named_event(event, measurements, metadata)
-        elif measurements is not None or metadata is not None:
-            message = (
-                f"{event!r} has its fields already; give measurements and metadata to a name"
-            )
+            return self._stamp(self.running, named_event(event, measurements, metadata), cause)
+        if measurements is not None or metadata is not None:
+            message = f"{event!r} has its fields already; give measurements and metadata to a name"
             raise TypeError(message)
         return self._stamp(self.running, event, cause)
 
@@ -301,11 +299,9 @@ class Telemetry(Handlers):
             self._dispatch(event, sequence, time, emitter, cause)
         return sequence
 
-    def _record(
-        self, time: float, emitter: Emitter, distance: int, event: Event | AdHoc
-    ) -> None:
+    def _record(self, time: float, emitter: Emitter, distance: int, event: Event | AdHoc) -> None:
         table = self._sink.table_of(event)
-        if table.cls is event.__class__ and table.cls not in self._takers:
+        if isinstance(event, Event) and table.cls is type(event) and table.cls not in self._takers:
             self._takers[table.cls] = _taker(self, table.cls)
         origin = getattr(emitter, "origin", UNRECORDED)
         if origin < self._sink.first_origin:

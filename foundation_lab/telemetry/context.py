@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -84,7 +84,3 @@ class Clock(Protocol):
     @property
     def emitter(self) -> Emitter | None:
         """The running process or task; ``None`` outside of any."""
-
-    @property
-    def active_process(self) -> Any:
-        """The same; for what did not come from this engine, without what an emitter has."""

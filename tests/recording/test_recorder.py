@@ -81,10 +81,15 @@ def test_a_loose_field_keeps_the_type_of_its_first_value() -> None:
         sim.telemetry.emit("shop.order.placed", metadata={"size": 3})
         sim.telemetry.emit("shop.order.placed", metadata={"size": None})
         with pytest.raises(ColumnTypeError, match=r"'size' of shop.order.placed holds int values"):
-            sim.telemetry.emit("shop.order.placed", metadata={"size": "large"})
-            _ = sim.recording  # where nothing had to be packed before
+            emit_and_read(sim, size="large")
         frame = sim.recording.frame("shop.order.placed")
         assert frame["size"].to_list() == [3, None, None]
+
+
+def emit_and_read(sim: Simulation, **labels: str) -> None:
+    """Emit an event and take the recording: when fields are packed is the recorder's affair."""
+    sim.telemetry.emit("shop.order.placed", metadata=labels)
+    _ = sim.recording
 
 
 def test_sets_are_recorded_in_an_order_of_their_own() -> None:

@@ -13,7 +13,9 @@ SEED = 8
 
 
 @pytest.mark.parametrize(
-    "seconds", [1.5, 1, np.float64(1.5), np.int32(3), Fraction(3, 2)], ids=lambda s: type(s).__name__
+    "seconds",
+    [1.5, 1, np.float64(1.5), np.int32(3), Fraction(3, 2)],
+    ids=lambda s: type(s).__name__,
 )
 def test_a_process_that_yields_a_number_waits_that_many_seconds(seconds: Any) -> None:
     sim = Simulation(SEED)

@@ -55,24 +55,27 @@ def test_a_slot_may_be_given_back_by_hand_inside_of_its_with_block() -> None:
         assert resource.count == 0
 
 
+def noted(name: str, original: Any, seen: list[str]) -> Any:
+    """Return a function that writes down that it was called."""
+
+    def wrapper(*arguments: Any, **keywords: Any) -> Any:
+        seen.append(name)
+        return original(*arguments, **keywords)
+
+    return wrapper
+
+
 def test_methods_of_a_resource_can_be_replaced_as_simpys_guide_to_monitoring_shows() -> None:
     calls: dict[str, list[str]] = {}
-    for env, make in ((simpy.Environment(), simpy.Resource), (Simulation(SEED), resources.Resource)):
-        resource: Any = make(env)
+    worlds: list[tuple[Any, Any]] = [
+        (simpy.Environment(), simpy.Resource),
+        (Simulation(SEED), resources.Resource),
+    ]
+    for env, make in worlds:
+        resource = make(env)
         seen = calls[type(env).__name__] = []
         for name in ("request", "release"):
-
-            def wrapper(
-                *arguments: Any,
-                name: str = name,
-                seen: list[str] = seen,
-                original: Any = getattr(resource, name),
-                **keywords: Any,
-            ) -> Any:
-                seen.append(name)
-                return original(*arguments, **keywords)
-
-            setattr(resource, name, wrapper)
+            setattr(resource, name, noted(name, getattr(resource, name), seen))
 
         def user(env: Any = env, resource: Any = resource) -> Any:
             with resource.request() as request:
@@ -88,7 +91,10 @@ def test_methods_of_a_resource_can_be_replaced_as_simpys_guide_to_monitoring_sho
 
 def test_a_subclass_does_what_it_does_on_simpy() -> None:
     logs: dict[str, list[str]] = {}
-    for env, base in ((simpy.Environment(), simpy.Resource), (Simulation(SEED), resources.Resource)):
+    for env, base in (
+        (simpy.Environment(), simpy.Resource),
+        (Simulation(SEED), resources.Resource),
+    ):
         log = logs[type(env).__name__] = []
 
         class Picky(base):  # type: ignore[misc, valid-type]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundation_lab.errors import ServiceDown
-from foundation_lab.simulation.slots import Slots
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -38,14 +38,14 @@ def hold(sim: Simulation, resource: Any, seconds: float) -> None:
 
 
 def test_what_comes_in_time_is_returned_and_the_timer_is_gone() -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     wait(sim, log, lambda: sim.timeout(2, "here"), 1000)
     sim.run()
     assert (log, sim.now) == ([(2, "here")], 2)
 
 
 def test_what_does_not_come_in_time_raises() -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     wait(sim, log, sim.event, 3)
     sim.run()
     assert log == [(3, "TimedOut")]
@@ -64,7 +64,7 @@ def test_an_error_of_ones_own_is_raised() -> None:
 
 
 def test_a_failure_comes_through_as_it_is() -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     wait(sim, log, lambda: sim.event().fail(ValueError("broken")), 1)
     sim.run()
     assert log == [(0, "ValueError")]
@@ -73,7 +73,7 @@ def test_a_failure_comes_through_as_it_is() -> None:
 def test_an_event_at_the_very_instant_of_the_timeout_is_in_time_however_late_it_is_triggered() -> (
     None
 ):
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     event = sim.event()
     wait(sim, log, lambda: event, 3)
 
@@ -89,7 +89,7 @@ def test_an_event_at_the_very_instant_of_the_timeout_is_in_time_however_late_it_
 
 @pytest.mark.parametrize("make", [resources.Resource, simpy.Resource], ids=["ours", "SimPy's"])
 def test_a_request_that_is_given_up_leaves_the_line_and_no_slot_is_lost(make: Any) -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     resource = make(sim, 1)
     hold(sim, resource, 5)
     wait(sim, log, resource.request, 2)
@@ -100,7 +100,7 @@ def test_a_request_that_is_given_up_leaves_the_line_and_no_slot_is_lost(make: An
 
 @pytest.mark.parametrize("make", [resources.Resource, simpy.Resource], ids=["ours", "SimPy's"])
 def test_a_slot_that_is_granted_at_the_instant_of_the_timeout_is_the_waiters(make: Any) -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     resource = make(sim, 1)
     hold(sim, resource, 2)
     wait(sim, log, resource.request, 2)
@@ -112,7 +112,7 @@ def test_a_slot_that_is_granted_at_the_instant_of_the_timeout_is_the_waiters(mak
 
 @pytest.mark.parametrize("make", [resources.Resource, simpy.Resource], ids=["ours", "SimPy's"])
 def test_a_slot_that_is_granted_at_the_instant_of_an_interrupt_is_given_back(make: Any) -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     resource = make(sim, 1)
 
     def holder() -> Any:
@@ -142,7 +142,7 @@ STORES = [
 def test_an_item_got_at_the_instant_of_an_interrupt_is_put_back_in_its_place(
     make: Any, items: list[str]
 ) -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     store = make(sim)
     waiter = wait(sim, log, store.get, 100)
 
@@ -160,7 +160,7 @@ def test_an_item_got_at_the_instant_of_an_interrupt_is_put_back_in_its_place(
 
 
 def test_an_amount_got_at_the_instant_of_an_interrupt_is_put_back_for_the_next() -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     tank = resources.Container(sim, init=0)
     first = wait(sim, log, lambda: tank.get(3), 100)
     wait(sim, log, lambda: tank.get(3), 100)
@@ -179,7 +179,7 @@ def test_an_amount_got_at_the_instant_of_an_interrupt_is_put_back_for_the_next()
 
 
 def test_a_get_that_is_given_up_takes_nothing_later() -> None:
-    sim, log = Simulation(SEED), []
+    sim, log = Simulation(SEED), Log()
     store = sim.Store()
     wait(sim, log, store.get, 1)
 
