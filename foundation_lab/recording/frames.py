@@ -164,14 +164,22 @@ def _decode(codes: Numbers, texts: list[str], places: Numbers | None = None) -> 
     if not rows:
         return pl.Series([], dtype=pl.String)
     if (codes == codes[0]).all():
-        # Two texts, so that polars does not take the column for a sorted one: a loaded recording's
-        # is none, and polars adds up floats in another order when it groups by a sorted column.
-        text = None if codes[0] == NO_CODE else texts[int(codes[0])]
-        first = pl.Series(np.zeros(rows, dtype=np.uint32))
-        return pl.Series([text, ""], dtype=pl.String).gather(first)
+        return _repeat(None if codes[0] == NO_CODE else texts[int(codes[0])], rows)
     if places is not None:
         codes = codes[places]
     return pl.Series(texts, dtype=pl.String).gather(_integers(codes, null=NO_CODE))
+
+
+def _repeat(text: str | None, rows: int) -> pl.Series:
+    """Return the same text again and again, in a column that polars does not know to be sorted.
+
+    A loaded recording's is not known to be, and polars adds up floats in another order when it
+    groups by a sorted column: a frame and what comes of it shall be the same wherever it lies.
+    """
+    if text is None:
+        nulls = pl.Series([None], dtype=pl.Binary).new_from_index(0, rows)
+        return nulls.cast(pl.String)
+    return pl.Series([text, ""]).gather(pl.Series(np.zeros(rows, dtype=np.uint32)))
 
 
 def _numbers(values: Buffer) -> Numbers:
