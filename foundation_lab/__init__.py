@@ -55,6 +55,16 @@ if TYPE_CHECKING:
     )
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
+    from foundation_lab.simulation.resources import (
+        Container,
+        FilterStore,
+        PreemptiveResource,
+        PriorityResource,
+        PriorityStore,
+        Resource,
+        Store,
+    )
+    from foundation_lab.simulation.slots import Slots
     from foundation_lab.simulation.workload import Workload, request
     from foundation_lab.telemetry import (
         Count,
@@ -108,6 +118,16 @@ _HOMES = {
     "simulation.distributions": ("constant", "erlang", "exponential", "lognormal", "uniform"),
     "simulation.engine": ("Simulation",),
     "simulation.faults": ("ErrorRate", "Outage", "SlowDown", "crash", "inject"),
+    "simulation.resources": (
+        "Container",
+        "FilterStore",
+        "PreemptiveResource",
+        "PriorityResource",
+        "PriorityStore",
+        "Resource",
+        "Store",
+    ),
+    "simulation.slots": ("Slots",),
     "simulation.workload": ("Workload", "request"),
     "telemetry": (
         "Count",
@@ -128,20 +148,26 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpen",
     "ConnectionManager",
+    "Container",
     "Count",
     "CountWindow",
     "ErrorRate",
     "Event",
+    "FilterStore",
     "FixedWindow",
     "Flag",
     "Label",
     "Measurement",
     "Outage",
+    "PreemptiveResource",
+    "PriorityResource",
+    "PriorityStore",
     "RateLimited",
     "RateLimiter",
     "Ratio",
     "Recording",
     "Rejected",
+    "Resource",
     "ResourceManager",
     "Retry",
     "Seconds",
@@ -149,7 +175,9 @@ __all__ = [
     "Simulation",
     "SimulationFailed",
     "SlidingWindow",
+    "Slots",
     "SlowDown",
+    "Store",
     "Supervisor",
     "TimeWindow",
     "TimedOut",

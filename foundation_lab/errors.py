@@ -18,6 +18,7 @@ FoundationLabError
 ├── UnknownName                  an event, field or service name that does not exist (a ValueError)
 ├── InvalidFile                  a scenario, rule or data file that cannot be used (a ValueError)
 ├── InvalidRecording             a folder that is no readable recording (a ValueError)
+├── EventsNotKept                a recording is asked for, but only aggregates were kept
 ├── MissingExtra                 an optional dependency is not installed (an ImportError)
 ├── DeadlockError                nothing is left to run, but somebody still waits
 ├── SimulationFailed             a model raised; carries the recording up to there
@@ -168,6 +169,10 @@ class InvalidFile(FoundationLabError, ValueError):
 
 class InvalidRecording(FoundationLabError, ValueError):
     """A folder that is not a readable recording: missing, cut short, or of a newer format."""
+
+
+class EventsNotKept(FoundationLabError, RuntimeError):
+    """A recording is asked for, but its simulation keeps aggregates only."""
 
 
 class MissingExtra(FoundationLabError, ImportError):

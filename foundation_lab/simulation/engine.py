@@ -14,7 +14,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.errors import DeadlockError, InvariantError
-from foundation_lab.recording.recorder import Recorder
+from foundation_lab.recording.keeping import aggregates_of, recorder_for, require_events
 from foundation_lab.simulation import resources
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.streams import Streams
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import simpy
     from simpy.events import Event
 
+    from foundation_lab.recording.aggregates import Aggregates
+    from foundation_lab.recording.keeping import Keep
     from foundation_lab.recording.recording import Recording
     from foundation_lab.recording.schema import Facts
     from foundation_lab.simulation.component import Component
@@ -47,8 +49,13 @@ class Simulation(VirtualTime):
         name: What the simulation is called in recordings and reports.
         initial_time: Where the clock starts, in seconds.
         start: The wall-clock instant that virtual 0 stands for.
+        keep: ``events``: every event is kept, for `recording`. ``aggregates``: events are counted
+            and dropped, for `aggregates`, in memory that is bounded however long the run.
         row_limit: How many events stay in memory; more are spilled to disk while it runs.
         spill_folder: Where they are spilled to; by default a temporary folder.
+
+    Raises:
+        ValueError: `keep` is something else, or there is a `row_limit` although no row is kept.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class Simulation(VirtualTime):
         name: str = "simulation",
         initial_time: float = 0.0,
         start: datetime | None = None,
+        keep: Keep = "events",
         row_limit: int | None = None,
         spill_folder: Path | None = None,
     ) -> None:
@@ -65,13 +73,15 @@ class Simulation(VirtualTime):
         self.name = name
         self.start = start
         self.stream = Streams(seed)
-        self.recorder = Recorder(row_limit, spill_folder)
+        self.keep = keep
+        self.recorder = recorder_for(keep, row_limit, spill_folder)
         self.telemetry = Telemetry(self, self.recorder, self.stream("telemetry.ids"))
         self.components: dict[tuple[str, str], Component] = {}
         self.scenario: dict[str, Any] | None = None
         self.notifiers: tuple[str, ...] = ()
         self.failure: str | None = None
         self._snapshot: Recording | None = None
+        self._aggregates: Aggregates | None = None
         _LIVING.add(self)
 
     # -- SimPy ---------------------------------------------------------------------------------
@@ -172,13 +182,30 @@ class Simulation(VirtualTime):
 
     @property
     def recording(self) -> Recording:
-        """What happened so far; later events do not change it."""
+        """What happened so far; later events do not change it.
+
+        Raises:
+            EventsNotKept: The simulation keeps aggregates only.
+        """
+        require_events(self.keep, self.name)
         from foundation_lab.recording.recording import Recording  # noqa: PLC0415  (polars is heavy)
 
         rows, facts = self.recorder.rows, self._facts()
         taken = self._snapshot
         if taken is None or (len(taken), taken.facts) != (rows, facts):
             taken = self._snapshot = Recording.of(self.recorder, facts)
+        return taken
+
+    @property
+    def aggregates(self) -> Aggregates:
+        """How often what happened so far, and how its measurements are distributed.
+
+        Later events do not change it. It is the same whatever the simulation keeps.
+        """
+        rows, facts = self.recorder.rows, self._facts()
+        taken = self._aggregates
+        if taken is None or (len(taken), taken.facts) != (rows, facts):
+            taken = self._aggregates = aggregates_of(self.recorder, facts)
         return taken
 
     # -- components ----------------------------------------------------------------------------
