@@ -6,7 +6,9 @@ import pytest
 import simpy
 
 from foundation_lab.errors import DeadlockError
+from foundation_lab.services import ConnectionManager
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.resources import Resource
 
 SEED = 33
 
@@ -122,3 +124,40 @@ def test_a_process_that_can_still_go_on_is_described_as_well() -> None:
     assert [entry.waiting_for for entry in sim.blocked()] == ["a timeout of 5 s", "its start"]
     sim.run(until=2)
     assert sim.blocked()[1].waiting_for == "a timeout of 6 s"
+
+
+def test_a_deadlock_of_nested_checkouts_tells_who_holds_and_who_waits() -> None:
+    sim = Simulation(seed=SEED)
+    pool = ConnectionManager(sim, "pool", size=2, checkout_timeout=None)
+
+    def greedy() -> Any:
+        first = yield from pool.checkout()
+        yield 1.0
+        with first, (yield from pool.checkout()):
+            yield 1.0
+
+    sim.process(greedy(), name="ann")
+    sim.process(greedy(), name="bob")
+    with pytest.raises(DeadlockError) as caught:
+        sim.run_to_completion()
+    held = "a connection of pool 'pool' (capacity 2, held by ann, bob, 2 waiting)"
+    assert f"ann waits for {held}" in str(caught.value)
+    assert f"bob waits for {held}" in str(caught.value)
+
+
+def test_a_deadlock_at_a_resource_tells_who_holds_and_who_waits() -> None:
+    for make in (Resource, simpy.Resource):
+        sim = Simulation(seed=SEED)
+        fork: Any = make(sim, 1)
+
+        def philosopher(sim: Simulation = sim, fork: Any = fork) -> Any:
+            with fork.request() as request:
+                yield request
+                yield sim.event()
+
+        sim.process(philosopher(), name="kant")
+        sim.process(philosopher(), name="hume")
+        with pytest.raises(
+            DeadlockError, match=r"hume waits for a slot of a Resource .*held by kant"
+        ):
+            sim.run_to_completion()
