@@ -44,13 +44,14 @@ class Aggregates:
       most 0.8 % off;
     - for every label (a text or a flag) how often each value occurred.
 
-    Neither batches nor the order of events change a digit of it: a run has the same aggregates
-    whether its events are kept or not, and however often they were looked at while it went on.
+    A run has the same aggregates, to the last digit, whether its events are kept or not, and
+    however often it was asked for them on its way.
 
-    Memory is bounded by limits, each for one event name: the first 10 000 services are told apart,
-    and 32 values of each label and service; what comes later is counted as ``(other)``. A
-    measurement of a service takes 16 bytes for each of at most 4096 magnitudes; see
-    `foundation_lab.recording.sketch`. NaN counts as no value, and integers beyond 2**53 are rounded.
+    Memory is bounded by how many event names and fields there are, not by how many events. Of each
+    event the first 10 000 services are told apart, and of each label and service the first 32
+    values; what comes later is counted as ``(other)``. A measurement of a service takes about a
+    kilobyte, and 16 bytes for each magnitude, of which there are some hundred, and at most 4096
+    (see `foundation_lab.recording.sketch`). NaN is no value, and integers beyond 2**53 are rounded.
 
     Args:
         events: The summary of each event by name, sorted.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from foundation_lab.recording.tally import Floats
     from foundation_lab.telemetry.context import Emitter
 
-EVERY: Final = 4096
+EVERY: Final = 8192
 """After how many events they are counted."""
 
 TEXTS: Final = 4096
@@ -57,14 +57,16 @@ class Aggregator(Recorder):
             ColumnTypeError: As for `Recorder.flush`.
         """
         times = np.array(self.stamps[0::STAMPS], dtype=np.float64)
-        kinds = np.array(self.stamps[STAMPS - 1 :: STAMPS], dtype=np.uint16)
+        numbers = np.array(self.stamps[STAMPS - 1 :: STAMPS], dtype=np.uint16)
         self.stamps.clear()
+        counts = np.bincount(numbers, minlength=len(self.tables))
+        tables = [table for table in self.tables.values() if counts[table.number]]
         misfits: list[ColumnTypeError | None] = []
-        tables = [table for table in self.tables.values() if table.pending]
         batches = []
         for table in tables:
-            rows = np.flatnonzero(kinds == table.number)
-            misfits.append(table.flush((rows + self.first).item))
+            rows = np.flatnonzero(numbers == table.number)
+            if table.pending:  # an event without fields leaves nothing there
+                misfits.append(table.flush((rows + self.first).item))
             batches.append(_batch(table, times[rows], self.codebook.texts))
         self.tally.add(batches)
         self.first += len(times)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from foundation_lab.recording.schema import Facts
 
 Keep = Literal["events", "aggregates"]
-"""``events``: every event, for a recording. ``aggregates``: numbers about events that are dropped."""
+"""``events``: all of them, for a recording. ``aggregates``: numbers about events that are dropped."""
 
 
 def recorder_for(keep: Keep, row_limit: int | None, spill_folder: Path | None) -> Recorder:

@@ -61,7 +61,7 @@ class Sketch:
     @classmethod
     def merged(cls, sketches: Iterable[Sketch]) -> Self:
         """Return the sketch of the numbers of all sketches, whatever their order."""
-        empty = cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+        empty = Sketch(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
         parts = [empty, *sketches]
         places = np.concatenate([part.places for part in parts])
         counts = np.concatenate([part.counts for part in parts])
@@ -121,10 +121,11 @@ class Sketches:
             series: The number of each value's series, from 0 to below 2**45.
             values: The values; infinities may be among them, NaN may not.
         """
+        keys: Ints
         keys, counts = np.unique(
             (series << _WIDTH) + (places_of(values) + _MIDDLE), return_counts=True
         )
-        at = np.searchsorted(self.keys, keys)
+        at: Ints = np.searchsorted(self.keys, keys)
         known = at < len(self.keys)
         known[known] = self.keys[at[known]] == keys[known]
         self.counts[at[known]] += counts[known]

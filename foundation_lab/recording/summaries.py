@@ -4,11 +4,12 @@
 {"format_version": 1, "digest": …, "facts": {…}, "versions": {…}, "events": {
     "foundation.retry.backoff": {"deterministic": true, "units": {"delay": "s", …}, "services": [
         {"service": "db", "count": 3, "first": 0.5, "last": 7.0,
-         "measurements": {"delay": [[3, 0.1, 0.4, "3p1123", …], [[…places], […counts]]], …},
+         "measurements": {"delay": {"moments": […], "sketch": [[places, …], [counts, …]]}, …},
          "labels": {"strategy": {"exponential": 3}}}]}}}
 ```
 
-Places are those of a sketch, and sums are exact: a hexadecimal integer times a power of two.
+The moments are count, least, largest, and the exact sums of the values and of their squares as
+`Moments` holds them: ``3p1126`` is 3 with 1126 binary zeros, that is 3.0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 
 from foundation_lab.errors import InvalidRecording
 from foundation_lab.recording.moments import Moments
-from foundation_lab.recording.schema import Facts
+from foundation_lab.recording.schema import Facts  # noqa: TC001  (read at run time, too)
 from foundation_lab.recording.sketch import Sketch
 
 if TYPE_CHECKING:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import atexit
 import html
-import math
 import weakref
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.errors import DeadlockError, InvariantError
 from foundation_lab.recording.keeping import aggregates_of, recorder_for, require_events
-from foundation_lab.simulation import resources
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.streams import Streams
 from foundation_lab.simulation.virtual_time import VirtualTime
@@ -85,34 +83,6 @@ class Simulation(VirtualTime):
         _LIVING.add(self)
 
     # -- SimPy ---------------------------------------------------------------------------------
-
-    def Resource(self, capacity: int = 1) -> resources.Resource:  # noqa: N802  (as SimPy's)
-        """Return slots that processes take and give back."""
-        return resources.Resource(self, capacity)
-
-    def PriorityResource(self, capacity: int = 1) -> resources.PriorityResource:  # noqa: N802
-        """Return slots that go to requests with a smaller priority first."""
-        return resources.PriorityResource(self, capacity)
-
-    def PreemptiveResource(self, capacity: int = 1) -> resources.PreemptiveResource:  # noqa: N802
-        """Return slots that are taken away from users with a larger priority."""
-        return resources.PreemptiveResource(self, capacity)
-
-    def Store(self, capacity: float = math.inf) -> resources.Store:  # noqa: N802
-        """Return a place for things: first in, first out."""
-        return resources.Store(self, capacity)
-
-    def PriorityStore(self, capacity: float = math.inf) -> resources.PriorityStore:  # noqa: N802
-        """Return a place for things that are got in the order of their size."""
-        return resources.PriorityStore(self, capacity)
-
-    def FilterStore(self, capacity: float = math.inf) -> resources.FilterStore:  # noqa: N802
-        """Return a place for things of which one may get one of a certain kind."""
-        return resources.FilterStore(self, capacity)
-
-    def Container(self, capacity: float = math.inf, init: float = 0) -> resources.Container:  # noqa: N802
-        """Return what holds an amount of something."""
-        return resources.Container(self, capacity, init)
 
     def process(  # SimPy's spelling, with two more keywords
         self,

@@ -19,7 +19,7 @@ from foundation_lab.errors import SchedulingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from foundation_lab.simulation.virtual_time import VirtualTime
+    from foundation_lab.simulation.agenda import Agenda
 
 GONE: Final = False
 """Stands where an event keeps who waits for it, once it was processed or cancelled."""
@@ -33,10 +33,10 @@ class Event(simpy.Event):
     usual case, need not ask how the event ended.
     """
 
-    env: VirtualTime
+    env: Agenda
     _ok = True
 
-    def __init__(self, env: VirtualTime) -> None:
+    def __init__(self, env: Agenda) -> None:
         self.env = env
         self._waiter: Any = None
         self._value: Any = PENDING
@@ -127,7 +127,7 @@ class Timeout(Event, simpy.Timeout):
         SchedulingError: The delay is negative or no number.
     """
 
-    def __init__(self, env: VirtualTime, delay: float, value: Any = None) -> None:
+    def __init__(self, env: Agenda, delay: float, value: Any = None) -> None:
         if not delay >= 0:
             raise impossible_delay(delay)
         self.env = env
@@ -137,7 +137,7 @@ class Timeout(Event, simpy.Timeout):
         env.schedule(self, NORMAL, delay)
 
     @classmethod
-    def due(cls, env: VirtualTime, delay: float, process: object) -> Self:
+    def due(cls, env: Agenda, delay: float, process: object) -> Self:
         """Return the event that a process waits for, to be put in its place in the queue."""
         timeout = cls.__new__(cls)
         timeout.env = env
@@ -163,21 +163,21 @@ class Condition(simpy.events.Condition, Event):
 class AllOf(Condition):
     """Happens when all of several events have happened."""
 
-    def __init__(self, env: VirtualTime, events: Iterable[simpy.Event]) -> None:
+    def __init__(self, env: Agenda, events: Iterable[simpy.Event]) -> None:
         super().__init__(env, Condition.all_events, events)
 
 
 class AnyOf(Condition):
     """Happens when one of several events has happened."""
 
-    def __init__(self, env: VirtualTime, events: Iterable[simpy.Event]) -> None:
+    def __init__(self, env: Agenda, events: Iterable[simpy.Event]) -> None:
         super().__init__(env, Condition.any_events, events)
 
 
 class Initialize(Event, simpy.events.Initialize):
     """The beginning of a process, for whoever asks what it waits for."""
 
-    def __init__(self, env: VirtualTime, process: object) -> None:
+    def __init__(self, env: Agenda, process: object) -> None:
         super().__init__(env)
         self._value = None
         self._waiter = process

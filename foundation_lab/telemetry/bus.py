@@ -8,7 +8,7 @@ handlers whose pattern matches. An event nobody listens to is only stamped and r
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from msgspec.structs import astuple
 
@@ -17,6 +17,7 @@ from foundation_lab.telemetry.event import Event
 from foundation_lab.telemetry.handlers import Handlers
 from foundation_lab.telemetry.named import named_event
 from foundation_lab.telemetry.record import AdHoc, Record
+from foundation_lab.telemetry.sink import taker
 from foundation_lab.telemetry.span import Span
 
 if TYPE_CHECKING:
@@ -25,49 +26,12 @@ if TYPE_CHECKING:
 
     from foundation_lab.telemetry.context import Clock, Emitter
     from foundation_lab.telemetry.pattern import EventName
+    from foundation_lab.telemetry.sink import Sink
 
 Fields = ParamSpec("Fields")
 
 DISABLED = -1
 """What `emit` returns when nothing was emitted: telemetry is disabled or sealed."""
-
-
-class Intake(Protocol):
-    """Where the fields of the events of one name go: `width` values an event."""
-
-    cls: type[Event] | None
-    number: int
-    width: int
-    pending: list[Any]
-
-    def add(self, event: Event | AdHoc) -> None:
-        """Put an event aside that need not be one of the table's own class."""
-
-
-class Sink(Protocol):
-    """What receives every event, whether or not anybody listens: the recorder.
-
-    Its `stamps` are one flat list: the time of each event, the number of its emitter, how many
-    events lie between it and its cause, and the number of its table.
-    """
-
-    due: int
-    first_origin: int
-    gate: float
-    stamps: list[Any]
-
-    def open_gate(self, is_open: bool) -> None:  # noqa: FBT001
-        """Make `gate` the same as `first_origin`, or more than any number."""
-
-    def table_of(self, event: Event | AdHoc | type[Event]) -> Intake:
-        """Return where events of a name go."""
-
-    @property
-    def register(self) -> Callable[[Emitter], int]:
-        """Returns a new number for an emitter; it is good as long as `first_origin` is smaller."""
-
-    def pack(self) -> None:
-        """Pack what is pending; called when the event with the number `due` was put aside."""
 
 
 class Telemetry(Handlers):
@@ -142,7 +106,7 @@ class Telemetry(Handlers):
         Returns:
             A function like `emit`, but for its arguments, which are those of `cls`.
         """
-        return _taker(self, cls)
+        return taker(self, cls)
 
     def emit_as(
         self,
@@ -302,7 +266,7 @@ class Telemetry(Handlers):
     def _record(self, time: float, emitter: Emitter, distance: int, event: Event | AdHoc) -> None:
         table = self._sink.table_of(event)
         if isinstance(event, Event) and table.cls is type(event) and table.cls not in self._takers:
-            self._takers[table.cls] = _taker(self, table.cls)
+            self._takers[table.cls] = taker(self, table.cls)
         origin = getattr(emitter, "origin", UNRECORDED)
         if origin < self._sink.first_origin:
             origin = self._sink.register(emitter)
@@ -345,34 +309,3 @@ class Telemetry(Handlers):
                 None if cause == NO_CAUSE else cause,
             )
         )
-
-
-def _taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
-    """Return the function that emits events of a class: the short way, and what leads to it."""
-    clock, sink, main = bus._clock, bus._sink, bus.main
-    if sink is None:
-        return lambda *fields: bus.emit(cls(*fields))
-    table = sink.table_of(cls)
-    stamps, pending, width, number = sink.stamps, table.pending, table.width, table.number
-
-    def take(*fields: Any) -> int:
-        nonlocal stamps, pending
-        emitter = clock._active_proc or main
-        try:
-            origin = emitter.origin
-        except AttributeError:  # a process of SimPy's own
-            return bus._emit(cls(*fields), None, None, None)
-        if origin < sink.gate or len(fields) != width:
-            if not bus._plain or len(fields) != width:
-                return bus._emit(cls(*fields), None, None, None)
-            origin = emitter.origin = sink.register(emitter)
-        sequence = bus._sequence
-        stamps += (clock._now, origin, sequence - emitter.cause, number)
-        pending += fields
-        emitter.cause = sequence
-        bus._sequence = sequence + 1
-        if sequence >= sink.due:
-            sink.pack()
-        return sequence
-
-    return take

@@ -6,7 +6,7 @@ import simpy
 from foundation_lab.errors import DeadlockError, InvariantError, SchedulingError
 from foundation_lab.services import Backend
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.virtual_time import PROGRESS_EVERY
+from foundation_lab.simulation.run_loop import PROGRESS_EVERY
 
 SEED = 32
 

@@ -1,0 +1,82 @@
+"""The sink: what receives every event, whether or not anybody listens, and the short way there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundation_lab.telemetry.bus import Telemetry
+    from foundation_lab.telemetry.context import Emitter
+    from foundation_lab.telemetry.event import Event
+    from foundation_lab.telemetry.record import AdHoc
+
+
+class Intake(Protocol):
+    """Where the fields of the events of one name go: `width` values an event."""
+
+    cls: type[Event] | None
+    number: int
+    width: int
+    pending: list[Any]
+
+    def add(self, event: Event | AdHoc) -> None:
+        """Put an event aside that need not be one of the table's own class."""
+
+
+class Sink(Protocol):
+    """What receives every event, whether or not anybody listens: the recorder.
+
+    Its `stamps` are one flat list: the time of each event, the number of its emitter, how many
+    events lie between it and its cause, and the number of its table.
+    """
+
+    due: int
+    first_origin: int
+    gate: float
+    stamps: list[Any]
+
+    def open_gate(self, is_open: bool) -> None:  # noqa: FBT001
+        """Make `gate` the same as `first_origin`, or more than any number."""
+
+    def table_of(self, event: Event | AdHoc | type[Event]) -> Intake:
+        """Return where events of a name go."""
+
+    @property
+    def register(self) -> Callable[[Emitter], int]:
+        """Returns a new number for an emitter; it is good as long as `first_origin` is smaller."""
+
+    def pack(self) -> None:
+        """Pack what is pending; called when the event with the number `due` was put aside."""
+
+
+def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
+    """Return the function that emits events of a class: the short way, and what leads to it."""
+    clock, sink, main = bus._clock, bus._sink, bus.main
+    if sink is None:
+        return lambda *fields: bus.emit(cls(*fields))
+    table = sink.table_of(cls)
+    stamps, pending, width, number = sink.stamps, table.pending, table.width, table.number
+
+    def take(*fields: Any) -> int:
+        nonlocal stamps, pending
+        emitter = clock._active_proc or main
+        try:
+            origin = emitter.origin
+        except AttributeError:  # a process of SimPy's own
+            return bus._emit(cls(*fields), None, None, None)
+        if origin < sink.gate or len(fields) != width:
+            if not bus._plain or len(fields) != width:
+                return bus._emit(cls(*fields), None, None, None)
+            origin = emitter.origin = sink.register(emitter)
+        sequence = bus._sequence
+        stamps += (clock._now, origin, sequence - emitter.cause, number)
+        pending += fields
+        emitter.cause = sequence
+        bus._sequence = sequence + 1
+        if sequence >= sink.due:
+            sink.pack()
+        return sequence
+
+    return take
