@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SimulationFailed,
         TimedOut,
     )
+    from foundation_lab.recording.aggregates import Aggregates
     from foundation_lab.recording.recording import Recording
     from foundation_lab.services import (
         Backend,
@@ -89,6 +90,7 @@ _HOMES = {
         "SimulationFailed",
         "TimedOut",
     ),
+    "recording.aggregates": ("Aggregates",),
     "recording.recording": ("Recording",),
     "services": (
         "Backend",
@@ -143,6 +145,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Aggregates",
     "Backend",
     "BackendError",
     "CircuitBreaker",

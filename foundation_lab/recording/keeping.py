@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from foundation_lab.recording.schema import Facts
 
 Keep = Literal["events", "aggregates"]
-"""``events``: all of them, for a recording. ``aggregates``: numbers about events that are dropped."""
+"""``events``: all of them, for a recording. ``aggregates``: what is counted of them."""
 
 
 def recorder_for(keep: Keep, row_limit: int | None, spill_folder: Path | None) -> Recorder:

@@ -28,7 +28,7 @@ _MIDDLE: Final = 2 ** (_EXPONENTS - 1)
 
 _DIGITS: Final = 53
 """The binary digits of a number; they are summed in three parts of 18, 18 and 17 digits, so that
-sums of their products are exact in 64 bits for 30 million numbers at a time."""
+sums of their products are exact in 64 bits for 2**24 numbers at a time."""
 
 
 class Moments:
@@ -97,7 +97,7 @@ class Moments:
         """
         if self.count < 2:
             return None
-        if not math.isfinite(self.low + self.high):
+        if math.isinf(self.low) or math.isinf(self.high):
             return math.nan
         spread = self.count * self.squares - self.total**2
         return _root(spread, self.count * (self.count - 1) << 2 * SCALE)
@@ -115,7 +115,7 @@ def add_moments(known: dict[int, Moments], series: Ints, values: Floats) -> None
     Args:
         known: The moments by number of the series; new ones are added.
         series: The number of each value's series, from 0 to below 2**51.
-        values: The values; infinities may be among them, NaN may not.
+        values: At most 2**24 values; infinities may be among them, NaN may not.
     """
     fraction, exponent = np.frexp(np.where(np.isfinite(values), values, 0.0))
     keys = (series << _EXPONENTS) + (exponent + _MIDDLE)
@@ -169,7 +169,7 @@ def _quotient(dividend: int, divisor: int) -> float:
     try:
         return dividend / divisor
     except OverflowError:
-        return math.copysign(math.inf, dividend)
+        return math.inf if dividend > 0 else -math.inf
 
 
 def _root(dividend: int, divisor: int) -> float:
