@@ -63,6 +63,10 @@ def circuit_breaker(sim: Simulation) -> None:
     sim.run(until=4)
     breaker.check_health()
     breaker.reset()
+    only = CircuitBreaker(sim, "two", failure_threshold=1, slow_call_duration=1)
+    only.metrics_only()
+    client(sim, lambda: only.call(lambda: sim.sleep(2)))
+    client(sim, lambda: only.call(fail))
 
 
 def retry(sim: Simulation) -> None:
