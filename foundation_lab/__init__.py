@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         exponential_backoff,
         fixed_backoff,
         linear_backoff,
+        retry_after_or,
     )
     from foundation_lab.simulation.arrivals import (
         constant_rate,
@@ -97,6 +98,7 @@ _HOMES = {
         "exponential_backoff",
         "fixed_backoff",
         "linear_backoff",
+        "retry_after_or",
     ),
     "simulation.arrivals": (
         "constant_rate",
@@ -172,6 +174,7 @@ __all__ = [
     "piecewise",
     "poisson",
     "request",
+    "retry_after_or",
     "timestamps",
     "uniform",
 ]

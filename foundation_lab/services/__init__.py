@@ -8,6 +8,7 @@ from foundation_lab.services.backoff import (
     fixed_backoff,
     linear_backoff,
 )
+from foundation_lab.services.break_duration import Opening, retry_after_or
 from foundation_lab.services.circuit_breaker import CircuitBreaker, State
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
@@ -29,6 +30,7 @@ __all__ = [
     "CountWindow",
     "FixedWindow",
     "Health",
+    "Opening",
     "RateLimiter",
     "ResourceManager",
     "Retry",
@@ -44,4 +46,5 @@ __all__ = [
     "fixed_backoff",
     "linear_backoff",
     "outcome_of",
+    "retry_after_or",
 ]
