@@ -203,6 +203,22 @@ def test_probes_that_count_as_nothing_are_replaced_by_others() -> None:
     sim.check_invariants()
 
 
+def test_a_call_from_before_that_counts_as_nothing_gives_no_probe_back() -> None:
+    sim = Simulation(seed=24)
+    breaker = CircuitBreaker(sim, "db", reset_timeout=10)
+    before = later(sim, 0, breaker, taking(sim, 50))
+    sim.run(until=1)
+    breaker.trip()
+    probe = later(sim, 12, breaker, taking(sim, 5))
+    sim.run(until=13)
+    before.interrupt()
+    sim.run(until=14)
+    sim.check_invariants()
+    assert calls(sim, breaker, succeed) == ["CircuitOpen"]
+    sim.run(probe)
+    assert breaker.state is State.CLOSED
+
+
 def test_half_open_is_open_again_at_exactly_its_longest_wait() -> None:
     sim = Simulation(seed=15)
     breaker = CircuitBreaker(sim, "db", failure_threshold=1, reset_timeout=10, half_open_max_wait=5)
