@@ -1,6 +1,6 @@
 """Services: instrumented generators that compose with ``yield from``."""
 
-from foundation_lab.services import async_operation
+from foundation_lab.services import async_operation, breaker_presets
 from foundation_lab.services.backend import Backend
 from foundation_lab.services.backoff import (
     decorrelated_backoff,
@@ -41,6 +41,7 @@ __all__ = [
     "TimeWindow",
     "TokenBucket",
     "async_operation",
+    "breaker_presets",
     "decorrelated_backoff",
     "exponential_backoff",
     "fixed_backoff",
