@@ -14,6 +14,7 @@ from foundation_lab.services import (
     Backend,
     CircuitBreaker,
     ConnectionManager,
+    OutlierDetector,
     RateLimiter,
     ResourceManager,
     Retry,
@@ -95,6 +96,12 @@ def rate_limiter(sim: Simulation) -> None:
         limiter.allow()
 
 
+def outlier_detector(sim: Simulation) -> None:
+    detector = OutlierDetector(sim, "one", ["a", "b"], consecutive_failures=1)
+    for host in ("a", "b"):
+        detector.observe(host, failed=True)
+
+
 def resource(sim: Simulation) -> None:
     manager = ResourceManager(sim, "one", {"licence": 1})
     for _ in range(2):
@@ -140,6 +147,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.circuit_breaker: circuit_breaker,
     events.connection: connection,
     events.fault: fault,
+    events.outlier_detector: outlier_detector,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -161,6 +169,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     Backend: events.backend,
     CircuitBreaker: events.circuit_breaker,
     ConnectionManager: events.connection,
+    OutlierDetector: events.outlier_detector,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,

@@ -14,6 +14,7 @@ from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
+from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
@@ -31,6 +32,7 @@ __all__ = [
     "FixedWindow",
     "Health",
     "Opening",
+    "OutlierDetector",
     "RateLimiter",
     "ResourceManager",
     "Retry",
