@@ -9,7 +9,8 @@ from foundation_lab.services.backoff import (
     linear_backoff,
 )
 from foundation_lab.services.break_duration import Opening, retry_after_or
-from foundation_lab.services.circuit_breaker import CircuitBreaker, State
+from foundation_lab.services.breaker_state import State
+from foundation_lab.services.circuit_breaker import CircuitBreaker
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
     from foundation_lab.simulation.engine import Simulation
 
-__all__ = ["CircuitBreaker", "State"]
-
 
 class CircuitBreaker(Service):
     """Stops calling what keeps failing.
@@ -115,7 +113,7 @@ class CircuitBreaker(Service):
             sim,
             name,
             Consecutive(failure_threshold) if counting is None else counting,
-            break_duration(reset_timeout, as_jitter(reset_jitter), stream),
+            break_duration(reset_timeout, as_jitter(reset_jitter, "reset_jitter"), stream),
             slow_after=slow_call_duration,
             automatic=automatic_half_open,
             probes=half_open_calls,

@@ -275,7 +275,7 @@ def test_a_call_of_a_lazy_breaker_at_exactly_the_reset_timeout_is_a_probe() -> N
         ({"half_open_rule": "rate"}, "half_open_rule='rate' judges probes by the rates of a win"),
         ({"half_open_max_wait": 0}, "half_open_max_wait=0; give a finite number above 0"),
         ({"slow_call_duration": -1}, "slow_call_duration=-1; give a finite number above 0"),
-        ({"reset_jitter": "much"}, "jitter='much'; use one of none, full, equal"),
+        ({"reset_jitter": "much"}, "reset_jitter='much'; use one of none, full, equal"),
     ],
 )
 def test_a_wrong_option_is_an_error_at_once_and_leaves_nothing_behind(
