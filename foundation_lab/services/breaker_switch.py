@@ -88,19 +88,19 @@ class Switch:
 
     def count(self, duration: float, error: BaseException | None = None) -> None:
         """Count a completed call of this generation; move if that is what it leads to."""
-        failed, slow = error is not None, duration > self._slow_after
+        slow = duration > self._slow_after
         if self.state is State.CLOSED:
-            if self._record(self._sim.now, failed=failed, slow=slow):
+            if self._record(self._sim.now, failed=error is not None, slow=slow):
                 self.open(self._counting.why(), error)
         elif self.state is State.HALF_OPEN:
             probes = self._probes
-            verdict = probes.record(failed=failed, slow=slow)
+            verdict = probes.record(failed=error is not None, slow=slow)
             if verdict is State.OPEN:
                 self.open(probes.why(verdict), error)
             elif verdict is State.CLOSED:
                 self.rest(verdict, probes.why(verdict))
         elif self.state is State.METRICS_ONLY:
-            self._measure(failed=failed, slow=slow)
+            self._measure(failed=error is not None, slow=slow)
         else:
             return
         if slow:

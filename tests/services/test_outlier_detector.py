@@ -64,6 +64,18 @@ def test_a_host_comes_back_at_the_first_sweep_after_its_time() -> None:
     ]
 
 
+def test_a_host_that_goes_on_failing_while_it_is_out_is_ejected_once() -> None:
+    sim = Simulation(seed=14)
+    detector = OutlierDetector(sim, "web", HOSTS, consecutive_failures=2)
+    for _ in range(9):
+        detector.observe("host-0", failed=True)
+    sim.run(until=31)
+    assert detector.ejected() == []  # and the ninth failure is forgotten
+    detector.observe("host-0", failed=True)
+    assert detector.ejected() == []
+    assert sim.recording.frame(OutlierDetector.Ejected).height == 1
+
+
 def test_a_sweep_at_exactly_the_end_of_the_time_lets_the_host_back() -> None:
     sim = Simulation(seed=3)
     detector = OutlierDetector(sim, "web", HOSTS, consecutive_failures=1)
