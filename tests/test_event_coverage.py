@@ -14,6 +14,7 @@ from foundation_lab.services import (
     Backend,
     CircuitBreaker,
     ConnectionManager,
+    OutlierDetector,
     RateLimiter,
     ResourceManager,
     Retry,
@@ -63,6 +64,10 @@ def circuit_breaker(sim: Simulation) -> None:
     sim.run(until=4)
     breaker.check_health()
     breaker.reset()
+    only = CircuitBreaker(sim, "two", failure_threshold=1, slow_call_duration=1)
+    only.metrics_only()
+    client(sim, lambda: only.call(lambda: sim.sleep(2)))
+    client(sim, lambda: only.call(fail))
 
 
 def retry(sim: Simulation) -> None:
@@ -89,6 +94,12 @@ def rate_limiter(sim: Simulation) -> None:
     limiter = RateLimiter(sim, "one", lambda: TokenBucket(rate=1, capacity=1))
     for _ in range(2):
         limiter.allow()
+
+
+def outlier_detector(sim: Simulation) -> None:
+    detector = OutlierDetector(sim, "one", ["a", "b"], consecutive_failures=1)
+    for host in ("a", "b"):
+        detector.observe(host, failed=True)
 
 
 def resource(sim: Simulation) -> None:
@@ -136,6 +147,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.circuit_breaker: circuit_breaker,
     events.connection: connection,
     events.fault: fault,
+    events.outlier_detector: outlier_detector,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -157,6 +169,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     Backend: events.backend,
     CircuitBreaker: events.circuit_breaker,
     ConnectionManager: events.connection,
+    OutlierDetector: events.outlier_detector,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,

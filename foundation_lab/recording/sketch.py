@@ -133,7 +133,7 @@ class Sketches:
             new = at[~known]
             self.keys = np.insert(self.keys, new, keys[~known])
             self.counts = np.insert(self.counts, new, counts[~known])
-            self._collapse()
+            self._collapse(np.unique(keys[~known] >> _WIDTH))
 
     def of(self, series: int) -> Sketch:
         """Return the sketch of one series as it is now; it is empty when nothing was added."""
@@ -146,20 +146,18 @@ class Sketches:
         """The memory of the arrays, in bytes."""
         return self.keys.nbytes + self.counts.nbytes
 
-    def _collapse(self) -> None:
-        """Let no series have more than `MOST` places."""
-        if len(self.keys) <= MOST:
+    def _collapse(self, series: Ints) -> None:
+        """Let none of these series have more than `MOST` places."""
+        begins = np.searchsorted(self.keys, series << _WIDTH)
+        leasts = np.searchsorted(self.keys, (series + 1) << _WIDTH) - MOST
+        over = leasts > begins
+        if not over.any():
             return
-        series = self.keys >> _WIDTH
-        begins = np.flatnonzero(np.diff(series, prepend=-1))
-        ends = np.append(begins[1:], len(series))
-        keep = np.ones(len(series), dtype=bool)
-        for place in np.flatnonzero(ends - begins > MOST):
-            begin, least = begins[place], ends[place] - MOST
+        keep = np.ones(len(self.keys), dtype=bool)
+        for begin, least in zip(begins[over].tolist(), leasts[over].tolist(), strict=True):
             self.counts[least] += self.counts[begin:least].sum()
             keep[begin:least] = False
-        if not keep.all():
-            self.keys, self.counts = self.keys[keep], self.counts[keep]
+        self.keys, self.counts = self.keys[keep], self.counts[keep]
 
 
 def places_of(values: Floats) -> Ints:

@@ -21,7 +21,7 @@ class Breaker(msgspec.Struct, frozen=True):
 
     Attributes:
         name: The breaker.
-        state: Its state at the end: ``closed``, ``open``, ``half_open`` or ``down``.
+        state: Its state at the end: that of `services.State`, or ``down``.
         seconds: How long it was in each state.
         opened: How often it opened.
         calls: How many calls it admitted.

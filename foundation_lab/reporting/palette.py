@@ -24,7 +24,15 @@ OUTCOME_COLOURS = {
     "rejected": PINK,
     "cancelled": GREY,
 }
-STATE_COLOURS = {"closed": GREEN, "open": RED, "half_open": ORANGE, "down": BLACK}
+STATE_COLOURS = {
+    "closed": GREEN,
+    "open": RED,
+    "half_open": ORANGE,
+    "forced_open": PINK,
+    "disabled": GREY,
+    "metrics_only": SKY,
+    "down": BLACK,
+}
 PERCENTILE_COLOURS = {"p50": SKY, "p95": BLUE, "p99": BLACK}
 FAULT_COLOUR = PURPLE
 ALERT_COLOUR = RED

@@ -171,8 +171,17 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 name,
                 failure_threshold=spec.failure_threshold,
                 counting=_counting(spec.window),
-                reset_timeout=spec.reset_timeout,
+                slow_call_duration=spec.slow_call_duration,
+                reset_timeout=(
+                    spec.reset_timeout
+                    if spec.reset_backoff is None
+                    else _backoff(spec.reset_backoff)
+                ),
+                reset_jitter=spec.reset_jitter,
+                automatic_half_open=spec.automatic_half_open,
                 half_open_calls=spec.half_open_calls,
+                half_open_rule=spec.half_open_rule,
+                half_open_max_wait=spec.half_open_max_wait,
                 call_timeout=spec.call_timeout,
                 health_interval=spec.health_interval,
             )
@@ -213,16 +222,12 @@ def _protocol(spec: Any) -> agents.MajorityVote | agents.Assignment:
 
 
 def _counting(spec: Any) -> made.CountWindow | made.TimeWindow | None:
-    match spec:
-        case service_specs.CountWindowSpec():
-            return made.CountWindow(
-                spec.size, failure_rate=spec.failure_rate, minimum_calls=spec.minimum_calls
-            )
-        case service_specs.TimeWindowSpec():
-            return made.TimeWindow(
-                spec.seconds, failure_rate=spec.failure_rate, minimum_calls=spec.minimum_calls
-            )
-    return None
+    if spec is None:
+        return None
+    rates = {"failure_rate": spec.failure_rate, "slow_rate": spec.slow_rate}
+    if isinstance(spec, service_specs.CountWindowSpec):
+        return made.CountWindow(spec.size, minimum_calls=spec.minimum_calls, **rates)
+    return made.TimeWindow(spec.seconds, minimum_calls=spec.minimum_calls, **rates)
 
 
 def _backoff(spec: Any) -> Backoff:

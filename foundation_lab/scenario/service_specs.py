@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from foundation_lab.scenario.duration_specs import Duration  # noqa: TC001  (pydantic reads it)
 from foundation_lab.scenario.section import (
@@ -31,48 +31,6 @@ class BackendSpec(Section):
     """How many may wait in line; no limit without it."""
     error_rate: Share = 0.0
     """The chance that a request fails."""
-    health_interval: Positive | None = None
-    """Seconds between two health checks; none without it."""
-
-
-class CountWindowSpec(Section):
-    """Judges the last calls."""
-
-    kind: Literal["count"]
-    size: Whole
-    """How many calls."""
-    failure_rate: PositiveShare = 0.5
-    """The share of failures that opens the breaker."""
-    minimum_calls: Whole | None = None
-    """How many calls must be in the window before it is judged; all of them by default."""
-
-
-class TimeWindowSpec(Section):
-    """Judges the calls of the last seconds."""
-
-    kind: Literal["time"]
-    seconds: Positive
-    """The length of the window."""
-    failure_rate: PositiveShare = 0.5
-    """The share of failures that opens the breaker."""
-    minimum_calls: Whole = 10
-    """How many calls must be in the window before it is judged."""
-
-
-class CircuitBreakerSpec(Section):
-    """Stops calling what keeps failing."""
-
-    kind: Literal["circuit_breaker"]
-    failure_threshold: Whole = 5
-    """How many failures in a row open it, unless there is a `window`."""
-    window: Annotated[CountWindowSpec | TimeWindowSpec, Field(discriminator="kind")] | None = None
-    """Another way of counting."""
-    reset_timeout: Positive = 30.0
-    """Seconds from opening to half-open."""
-    half_open_calls: Whole = 1
-    """How many probes half-open admits."""
-    call_timeout: Positive | None = None
-    """Seconds that a call may take."""
     health_interval: Positive | None = None
     """Seconds between two health checks; none without it."""
 
@@ -117,16 +75,84 @@ class DecorrelatedBackoff(Section):
     """The longest delay in seconds."""
 
 
+AnyBackoff = Annotated[
+    FixedBackoff | LinearBackoff | ExponentialBackoff | DecorrelatedBackoff,
+    Field(discriminator="kind"),
+]
+
+
+class CountWindowSpec(Section):
+    """Judges the last calls."""
+
+    kind: Literal["count"]
+    size: Whole
+    """How many calls."""
+    failure_rate: PositiveShare = 0.5
+    """The share of failures that opens the breaker."""
+    slow_rate: PositiveShare = 1.0
+    """The share of slow calls that opens it, when `slow_call_duration` says what is slow."""
+    minimum_calls: Whole | None = None
+    """How many calls must be in the window before it is judged; all of them by default."""
+
+
+class TimeWindowSpec(Section):
+    """Judges the calls of the last seconds."""
+
+    kind: Literal["time"]
+    seconds: Positive
+    """The length of the window."""
+    failure_rate: PositiveShare = 0.5
+    """The share of failures that opens the breaker."""
+    slow_rate: PositiveShare = 1.0
+    """The share of slow calls that opens it, when `slow_call_duration` says what is slow."""
+    minimum_calls: Whole = 10
+    """How many calls must be in the window before it is judged."""
+
+
+class CircuitBreakerSpec(Section):
+    """Stops calling what keeps failing."""
+
+    kind: Literal["circuit_breaker"]
+    failure_threshold: Whole = 5
+    """How many failures in a row open it, unless there is a `window`."""
+    window: Annotated[CountWindowSpec | TimeWindowSpec, Field(discriminator="kind")] | None = None
+    """Another way of counting."""
+    slow_call_duration: Positive | None = None
+    """A call that takes more than so many seconds is slow; none is without it."""
+    reset_timeout: Positive = 30.0
+    """Seconds from opening to half-open."""
+    reset_backoff: AnyBackoff | None = None
+    """Seconds from opening to half-open, by the openings in a row, instead of `reset_timeout`."""
+    reset_jitter: Literal["none", "full", "equal"] = "none"
+    """How the time from opening to half-open is spread."""
+    automatic_half_open: bool = True
+    """Whether it is half-open as soon as the time is over, or only when somebody calls then."""
+    half_open_calls: Whole = 1
+    """How many probes half-open admits."""
+    half_open_rule: Literal["every", "rate"] = "every"
+    """Whether every probe must succeed, or the rates of the `window` judge them."""
+    half_open_max_wait: Positive | None = None
+    """The longest stay in half-open in seconds, then it is open again; no limit without it."""
+    call_timeout: Positive | None = None
+    """Seconds that a call may take."""
+    health_interval: Positive | None = None
+    """Seconds between two health checks; none without it."""
+
+    @model_validator(mode="after")
+    def _rates_come_from_a_window(self) -> Self:
+        if self.half_open_rule == "rate" and self.window is None:
+            message = "half_open_rule 'rate' judges probes by the rates of a window; add `window`"
+            raise ValueError(message)
+        return self
+
+
 class RetrySpec(Section):
     """Calls again what failed."""
 
     kind: Literal["retry"]
     max_attempts: Whole = 3
     """How often to call at most; the first call counts."""
-    backoff: Annotated[
-        FixedBackoff | LinearBackoff | ExponentialBackoff | DecorrelatedBackoff,
-        Field(discriminator="kind"),
-    ] = ExponentialBackoff(kind="exponential", base=0.1, cap=10.0)
+    backoff: AnyBackoff = ExponentialBackoff(kind="exponential", base=0.1, cap=10.0)
     """How long to wait in between."""
     jitter: Literal["none", "full", "equal"] = "none"
     """How the delay is spread."""

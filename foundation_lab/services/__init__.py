@@ -1,6 +1,6 @@
 """Services: instrumented generators that compose with ``yield from``."""
 
-from foundation_lab.services import async_operation
+from foundation_lab.services import async_operation, breaker_presets
 from foundation_lab.services.backend import Backend
 from foundation_lab.services.backoff import (
     decorrelated_backoff,
@@ -8,11 +8,14 @@ from foundation_lab.services.backoff import (
     fixed_backoff,
     linear_backoff,
 )
-from foundation_lab.services.circuit_breaker import CircuitBreaker, State
+from foundation_lab.services.break_duration import Opening, retry_after_or
+from foundation_lab.services.breaker_state import State
+from foundation_lab.services.circuit_breaker import CircuitBreaker
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
+from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
@@ -29,6 +32,8 @@ __all__ = [
     "CountWindow",
     "FixedWindow",
     "Health",
+    "Opening",
+    "OutlierDetector",
     "RateLimiter",
     "ResourceManager",
     "Retry",
@@ -39,9 +44,11 @@ __all__ = [
     "TimeWindow",
     "TokenBucket",
     "async_operation",
+    "breaker_presets",
     "decorrelated_backoff",
     "exponential_backoff",
     "fixed_backoff",
     "linear_backoff",
     "outcome_of",
+    "retry_after_or",
 ]

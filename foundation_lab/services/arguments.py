@@ -28,3 +28,12 @@ def positive(name: str, value: float, *, zero: bool = False) -> float:
         message = f"{name}={value!r}; give a finite number {'from 0' if zero else 'above 0'}"
         raise ValueError(message)
     return value
+
+
+def positive_or_none(name: str, value: float | None) -> float | None:
+    """Return `value` if it is a finite number above zero, or ``None``.
+
+    Raises:
+        ValueError: It is neither; the message names the argument.
+    """
+    return None if value is None else positive(name, value)

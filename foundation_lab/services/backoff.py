@@ -123,16 +123,16 @@ def jittered(delay: float, jitter: Jitter, stream: random.Random) -> float:
     return delay
 
 
-def as_jitter(name: str) -> Jitter:
+def as_jitter(name: str, argument: str = "jitter") -> Jitter:
     """Return a jitter by its name.
 
     Raises:
-        ValueError: There is none of this name.
+        ValueError: There is none of this name; the message names the `argument`.
     """
     for known in get_args(Jitter):
         if name == known:
             return known  # type: ignore[no-any-return]  # get_args forgets the literal
-    message = f"jitter={name!r}; use one of {', '.join(get_args(Jitter))}"
+    message = f"{argument}={name!r}; use one of {', '.join(get_args(Jitter))}"
     raise ValueError(message)
 
 

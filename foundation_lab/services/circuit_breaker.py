@@ -4,9 +4,13 @@
           too many failures                 reset_timeout is over
 closed ───────────────────────► open ─────────────────────────────► half_open
    ▲                             ▲                                     │  │
-   │                             └──────────── a probe fails ──────────┘  │
-   └───────────────────────── every probe succeeds ───────────────────────┘
+   │                             └───── probes fail, or take too long ─┘  │
+   └──────────────────────── enough probes succeed ───────────────────────┘
 ```
+
+`breaker_state` tells what each state means, those that are set by hand too; `counting` decides when
+a breaker opens, `half_open` what its probes lead to, `break_duration` how long it stays open. The
+switch (`breaker_switch`) follows them; here it is put around a call.
 
 The state changes before its event is emitted. The transition to half-open is a timer: it happens at
 exactly ``opened + reset_timeout``, whether or not anybody calls; a call at that very instant is a
@@ -16,13 +20,17 @@ the last change of state does not move the state when it ends.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import CircuitOpen, ServiceDown, ServiceError, TimedOut
-from foundation_lab.services.arguments import positive, whole
+from foundation_lab.services.arguments import positive, positive_or_none, whole
+from foundation_lab.services.backoff import as_jitter
+from foundation_lab.services.break_duration import ResetTimeout, break_duration
+from foundation_lab.services.breaker_state import HEALTH, State
+from foundation_lab.services.breaker_switch import Switch
 from foundation_lab.services.classifier import Classifier, classifier
-from foundation_lab.services.counting import Consecutive, Counting
+from foundation_lab.services.counting import TOO_FEW, Consecutive, Counting
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
@@ -31,15 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.timer import Timer
-
-
-class State(StrEnum):
-    """The state of a circuit breaker."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
 
 
 class CircuitBreaker(Service):
@@ -50,9 +49,19 @@ class CircuitBreaker(Service):
         name: The breaker's name, `service_id` in its events.
         failure_threshold: How many failures in a row open it, unless `counting` says otherwise.
         counting: Another way of counting: `CountWindow` or `TimeWindow`.
-        reset_timeout: Seconds from opening to half-open.
-        half_open_calls: How many probes half-open admits; when all of them succeed the breaker
-            closes, when one fails it opens again.
+        slow_call_duration: A call that counts and takes longer than so many seconds is slow; a
+            window judges the share of slow calls, too.
+        reset_timeout: Seconds from opening to half-open; or a backoff over the openings in a row;
+            or a function of the `Opening`, such as `retry_after_or`.
+        reset_jitter: ``none``, ``full`` or ``equal``: how the reset timeout is spread.
+        automatic_half_open: Whether the breaker is half-open as soon as the reset timeout is over;
+            otherwise the first call after it makes it so.
+        half_open_calls: How many probes half-open admits.
+        half_open_rule: ``every``: when all probes succeed the breaker closes, when one fails it
+            opens again. ``rate``: probes are judged by the rates of the window.
+        half_open_max_wait: The longest stay in half-open in seconds; after it the breaker is open
+            again, with or without calls, so that a run needs an end when the transition is
+            automatic. For ever without it: a probe that never ends keeps its permit.
         failure_on: Which errors count: exception types, or a predicate on the exception. Others,
             an interrupt among them, are ignored: they give the permit back and count as nothing.
         ignore: Exception types that do not count although `failure_on` covers them.
@@ -67,6 +76,8 @@ class CircuitBreaker(Service):
     CallTimeout = events.circuit_breaker.CallTimeout
     CallRejected = events.circuit_breaker.CallRejected
     CallIgnored = events.circuit_breaker.CallIgnored
+    SlowCall = events.circuit_breaker.SlowCall
+    WouldOpen = events.circuit_breaker.WouldOpen
     StateChange = events.circuit_breaker.StateChange
     Reset = events.circuit_breaker.Reset
     HealthCheck = events.circuit_breaker.HealthCheck
@@ -78,26 +89,37 @@ class CircuitBreaker(Service):
         *,
         failure_threshold: int = 5,
         counting: Counting | None = None,
-        reset_timeout: float = 30.0,
+        slow_call_duration: float | None = None,
+        reset_timeout: ResetTimeout = 30.0,
+        reset_jitter: str = "none",
+        automatic_half_open: bool = True,
         half_open_calls: int = 1,
+        half_open_rule: str = "every",
+        half_open_max_wait: float | None = None,
         failure_on: Classifier = ServiceError,
         ignore: tuple[type[BaseException], ...] = (),
         call_timeout: float | None = None,
         health_interval: float | None = None,
     ) -> None:
-        self.state = State.CLOSED
         self.in_flight = 0
-        self.reset_timeout = positive("reset_timeout", reset_timeout)
+        self.reset_timeout = reset_timeout
         self.half_open_calls = whole("half_open_calls", half_open_calls)
-        self.call_timeout = None if call_timeout is None else positive("call_timeout", call_timeout)
-        self._counting = Consecutive(failure_threshold) if counting is None else counting
+        self.half_open_max_wait = positive_or_none("half_open_max_wait", half_open_max_wait)
+        self.call_timeout = positive_or_none("call_timeout", call_timeout)
+        self.slow_call_duration = positive_or_none("slow_call_duration", slow_call_duration)
         self._is_failure = classifier("failure_on", failure_on, ignore)
-        self._generation = 0
-        self._probes = 0
-        self._probe_successes = 0
-        self._opened_at = 0.0
-        self._opening: int | None = None
-        self._timer: Timer | None = None
+        stream = partial(sim.stream, f"circuit_breaker.{name}")
+        self._switch = Switch(
+            sim,
+            name,
+            Consecutive(failure_threshold) if counting is None else counting,
+            break_duration(reset_timeout, as_jitter(reset_jitter, "reset_jitter"), stream),
+            slow_after=slow_call_duration,
+            automatic=automatic_half_open,
+            probes=half_open_calls,
+            rule=half_open_rule,
+            max_wait=half_open_max_wait,
+        )
         super().__init__(sim, name, health_interval=health_interval)
         self._call_starts = sim.telemetry.emitting(events.circuit_breaker.CallStart)
         self._call_succeeds = sim.telemetry.emitting(events.circuit_breaker.CallSuccess)
@@ -121,9 +143,10 @@ class CircuitBreaker(Service):
             ServiceDown: The breaker itself was stopped.
         """
         limit = self.call_timeout if timeout is None else positive("timeout", timeout)
-        if self.state is not State.CLOSED or not self.up:
+        switch = self._switch
+        if switch.state is not State.CLOSED or not self.up:
             self._admit()
-        sim, generation = self.sim, self._generation
+        sim, generation = self.sim, switch.generation
         started = sim.now
         self.in_flight += 1
         try:
@@ -133,22 +156,38 @@ class CircuitBreaker(Service):
             self._ended_badly(error, generation, sim.now - started)
             raise
         self.in_flight -= 1
-        self._call_succeeds(self.name, sim.now - started)
-        if generation == self._generation and self.up:
-            self._count(failed=False)
+        duration = sim.now - started
+        self._call_succeeds(self.name, duration)
+        if generation == switch.generation:
+            switch.count(duration)
         return result
 
     @property
+    def state(self) -> State:
+        """The state, which a breaker that is down keeps."""
+        return self._switch.state
+
+    @property
     def status(self) -> str:
-        """The state in a word: ``closed``, ``open``, ``half_open``, or ``down``."""
+        """The state in a word: that of `State`, or ``down``."""
         return self.state.value if self.up else "down"
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until the breaker is half-open; ``None`` when it is not open."""
-        if self.state is not State.OPEN:
-            return None
-        return self._opened_at + self.reset_timeout - self.sim.now
+        """Seconds until a call is a probe; ``None`` when the breaker is not open."""
+        return self._switch.retry_after
+
+    def failure_rate(self) -> float:
+        """Return the share of failed calls that is judged now, from 0 to 1.
+
+        In half-open it is the share of its probes, while open the one at the opening. It is -1
+        where there is none: below the minimum of calls, and without a window.
+        """
+        return self._switch.rates().failed
+
+    def slow_call_rate(self) -> float:
+        """Return the share of slow calls, as `failure_rate` does that of failed ones."""
+        return self._switch.rates().slow
 
     def trip(self, reason: str = "tripped by hand") -> None:
         """Open the breaker now; its reset timeout starts anew.
@@ -157,7 +196,7 @@ class CircuitBreaker(Service):
             ServiceDown: The breaker itself was stopped.
         """
         self.require_up()
-        self._open(reason)
+        self._switch.open(reason)
 
     def reset(self) -> None:
         """Close the breaker now, and forget all counts.
@@ -167,14 +206,44 @@ class CircuitBreaker(Service):
         """
         self.require_up()
         before = self.state
-        self._close("reset by hand")
+        self._switch.rest(State.CLOSED, "reset by hand")
         self._emit(events.circuit_breaker.Reset(self.name, before.value))
 
+    def force_open(self, reason: str = "forced open by hand") -> None:
+        """Turn every call away until `reset` or another hand; no time ends it.
+
+        Raises:
+            ServiceDown: The breaker itself was stopped.
+        """
+        self.require_up()
+        self._switch.rest(State.FORCED_OPEN, reason)
+
+    def disable(self, reason: str = "disabled by hand") -> None:
+        """Admit every call and judge none, until `reset` or another hand.
+
+        The events of the calls themselves go on: a recording tells the outcome of every call.
+
+        Raises:
+            ServiceDown: The breaker itself was stopped.
+        """
+        self.require_up()
+        self._switch.rest(State.DISABLED, reason)
+
+    def metrics_only(self, reason: str = "set to metrics only by hand") -> None:
+        """Admit every call and count it, but only tell when the breaker would open.
+
+        ``would_open`` is emitted whenever what would open it is reached, and again when it is
+        reached after it was not.
+
+        Raises:
+            ServiceDown: The breaker itself was stopped.
+        """
+        self.require_up()
+        self._switch.rest(State.METRICS_ONLY, reason)
+
     def health(self) -> Health:
-        """Return healthy when closed, degraded when half-open, unhealthy when open or down."""
-        if not self.up or self.state is State.OPEN:
-            return Health.UNHEALTHY
-        return Health.DEGRADED if self.state is State.HALF_OPEN else Health.HEALTHY
+        """Return whether it lets calls through: degraded when half-open, unhealthy when down."""
+        return HEALTH[self.state] if self.up else Health.UNHEALTHY
 
     def check_health(self) -> Health:
         """Emit both health events and return how the breaker is."""
@@ -184,27 +253,25 @@ class CircuitBreaker(Service):
         return health
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers that a health check reports."""
-        return {"in_flight": self.in_flight}
+        """Return the numbers that a health check reports; the rates while there are any."""
+        numbers: dict[str, float] = {"in_flight": self.in_flight}
+        rates = self._switch.rates()
+        if rates != TOO_FEW:
+            numbers |= {"failure_rate": rates.failed, "slow_call_rate": rates.slow}
+        return numbers
 
     def violations(self) -> list[str]:
         """Return every law of breakers that does not hold, in words."""
-        broken = []
-        if self.in_flight < 0:
-            broken.append(f"{self.in_flight} calls in flight")
-        if not 0 <= self._probes <= self.half_open_calls:
-            broken.append(f"{self._probes} probes out of {self.half_open_calls}")
-        if self.state is State.OPEN and self.up and self._timer is None:
-            broken.append("open without a timer to half-open")
-        return broken
+        broken = [] if self.in_flight >= 0 else [f"{self.in_flight} calls in flight"]
+        return broken + (self._switch.violations(self.in_flight) if self.up else [])
 
     def on_exit(self, reason: str) -> None:  # noqa: ARG002  (any end is an end)
-        """Stop the timer; a breaker that is down moves no more."""
-        self._stop_timer()
+        """Stop the switch; a breaker that is down moves no more."""
+        self._switch.halt()
 
     def on_restart(self) -> None:
         """Begin anew: closed, with empty counts."""
-        self._close("restarted")
+        self._switch.rest(State.CLOSED, "restarted")
 
     # -- private -------------------------------------------------------------------------------
 
@@ -213,17 +280,14 @@ class CircuitBreaker(Service):
             self._emit(events.circuit_breaker.CallRejected(self.name, "down", None))
             message = f"circuit breaker {self.name!r} is down"
             raise ServiceDown(message)
-        if self.retry_after == 0:
-            self._half_open()
-        probing = self.state is State.HALF_OPEN
-        if self.state is State.OPEN or (probing and self._probes >= self.half_open_calls):
-            state, after = self.state.value, self.retry_after
-            self._emit(events.circuit_breaker.CallRejected(self.name, state, after))
-            message = f"circuit breaker {self.name!r} is {state}"
-            if after is not None:
-                message += f"; half-open in {after:g} s"
-            raise CircuitOpen(message, after)
-        self._probes += probing
+        if self._switch.admits():
+            return
+        state, after = self.state.value, self.retry_after
+        self._emit(events.circuit_breaker.CallRejected(self.name, state, after))
+        message = f"circuit breaker {self.name!r} is {state}"
+        if after is not None:
+            message += f"; half-open in {after:g} s"
+        raise CircuitOpen(message, after)
 
     def _limited(self, fn: Callable[[], Any], limit: float) -> Generator[Any, Any, Any]:
         overdue = TimedOut(
@@ -241,51 +305,9 @@ class CircuitBreaker(Service):
         self.in_flight -= 1
         if self._is_failure(error):
             self._emit(events.circuit_breaker.CallFailure(self.name, error_name(error), duration))
-            if generation == self._generation and self.up:
-                self._count(failed=True)
+            if generation == self._switch.generation:
+                self._switch.count(duration, error)
             return
-        if generation == self._generation and self.up and self.state is State.HALF_OPEN:
-            self._probes -= 1
+        if generation == self._switch.generation:
+            self._switch.ignore()
         self._emit(events.circuit_breaker.CallIgnored(self.name, error_name(error), duration))
-
-    def _count(self, *, failed: bool) -> None:
-        if self.state is State.HALF_OPEN:
-            if failed:
-                self._open("a probe failed")
-                return
-            self._probe_successes += 1
-            if self._probe_successes >= self.half_open_calls:
-                self._close(f"{self._probe_successes} of {self.half_open_calls} probes succeeded")
-        elif self._counting.record(self.sim.now, failed=failed):
-            self._open(self._counting.why())
-
-    def _open(self, reason: str) -> None:
-        self._stop_timer()
-        self._opened_at = self.sim.now
-        self._timer = self.sim.call_in(self.reset_timeout, self._half_open)
-        opening = self._move(State.OPEN, reason)
-        self._opening = self._opening if opening is None else opening
-
-    def _half_open(self) -> None:
-        self._stop_timer()
-        self._move(State.HALF_OPEN, "reset timeout is over", self._opening)
-
-    def _close(self, reason: str) -> None:
-        self._stop_timer()
-        self._move(State.CLOSED, reason)
-
-    def _move(self, to: State, reason: str, cause: int | None = None) -> int | None:
-        before = self.state
-        self.state = to
-        self._generation += 1
-        self._probes = self._probe_successes = 0
-        self._counting.reset()
-        if to is before:
-            return None
-        change = events.circuit_breaker.StateChange(self.name, before.value, to.value, reason)
-        return self._emit(change, cause=cause)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

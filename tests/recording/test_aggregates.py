@@ -265,6 +265,12 @@ def test_zero_negative_and_infinite_values_are_values(sim: Simulation) -> None:
     assert math.isnan(row["std"])
 
 
+def test_quantiles_are_neither_below_the_least_nor_above_the_largest_value(sim: Simulation) -> None:
+    row = values(sim, [0.1001, 0.1001])
+    assert {row[name] for name in ("min", "p50", "p90", "p95", "p99", "p999", "max")} == {0.1001}
+    assert values(sim, [0.0999])["p50"] == pytest.approx(0.1001, rel=1 / 128)
+
+
 def test_flags_are_counted_like_labels_and_nulls_are_not(sim: Simulation) -> None:
     told(sim, [Measured("a", 0, 0, 0, outcome, fine=fine) for outcome, fine in LABELLED])
     assert sim.aggregates.labels().select("field", "value", "count").rows() == [
@@ -290,15 +296,22 @@ def test_services_beyond_the_limit_are_counted_together(
     sim: Simulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tally, "MOST_SERVICES", 2)
-    for number in (3, 1, 2, 3, 4, 1):
-        sim.telemetry.emit(events.retry.Backoff(f"s{number}", 1, number, "constant"))
+    sent = [3, 1, 4, 3, 2, 4, 1]
+
+    def sender() -> Any:
+        for number in sent:
+            yield sim.timeout(1)
+            sim.telemetry.emit(events.retry.Backoff(f"s{number}", 1, number, "constant"))
+
+    sim.process(sender())
+    sim.run()
     found = sim.aggregates
-    assert found.occurrences().select("service", "count").rows() == [
-        ("(other)", 2),
-        ("s1", 2),
-        ("s3", 2),
+    assert found.occurrences().drop("event").rows() == [
+        ("(other)", 3, 3.0, 6.0),
+        ("s1", 2, 2.0, 7.0),
+        ("s3", 2, 1.0, 4.0),
     ]
-    assert found.quantile(events.retry.Backoff, "delay", 0.5, "(other)") == 3.0
+    assert found.quantile(events.retry.Backoff, "delay", 0.5, "(other)") == 4.0
 
 
 def test_values_of_a_label_beyond_the_limit_are_counted_together(sim: Simulation) -> None:

@@ -31,6 +31,17 @@ SERVICES: list[dict[str, Any]] = [
     {"kind": "circuit_breaker", "window": {"kind": "count", "size": 1, "minimum_calls": 5}},
     {"kind": "circuit_breaker", "window": {"kind": "count", "size": 5}},
     {"kind": "circuit_breaker", "window": {"kind": "time", "seconds": 1}, "call_timeout": 1e-9},
+    {
+        "kind": "circuit_breaker",
+        "window": {"kind": "count", "size": 5, "slow_rate": 0.5},
+        "slow_call_duration": 0.05,
+        "reset_backoff": {"kind": "exponential", "base": 0.1, "cap": 1},
+        "reset_jitter": "full",
+        "automatic_half_open": False,
+        "half_open_calls": 3,
+        "half_open_rule": "rate",
+        "half_open_max_wait": 0.5,
+    },
     {"kind": "retry"},
     {"kind": "retry", "max_attempts": 1, "backoff": {"kind": "fixed", "seconds": 0}},
     {"kind": "retry", "backoff": {"kind": "linear", "base": 1, "cap": 0.5}},
@@ -100,9 +111,33 @@ def test_the_values_of_a_file_reach_the_services(tmp_path: Path) -> None:
     assert (again.max_attempts, again.jitter, again.attempt_timeout) == (3, "full", 1)
     assert isinstance(breaker, made.CircuitBreaker)
     assert (breaker.reset_timeout, breaker.half_open_calls) == (2, 2)
+    assert (breaker.slow_call_duration, breaker.half_open_max_wait) == (None, None)
     keeper = services["keeper"]
     assert isinstance(keeper, made.Supervisor)
     assert (keeper.children, keeper.restart_delay) == ([pool], 0.5)
+
+
+def test_a_breaker_of_a_file_opens_at_slow_calls_and_for_longer_each_time() -> None:
+    breaker: dict[str, Any] = {
+        "kind": "circuit_breaker",
+        "window": {"kind": "count", "size": 2, "slow_rate": 1.0},
+        "slow_call_duration": 0.05,
+        "reset_backoff": {"kind": "exponential", "base": 1, "cap": 3},
+        "half_open_rule": "rate",
+    }
+    workload = {"arrivals": {"kind": "constant", "rate": 2}, "call": ["breaker", "db"]}
+    sim = build(scenario(services={"breaker": breaker}, workloads={"web": workload}))
+    sim.run(until=10)
+    changes = sim.recording.frame(made.CircuitBreaker.StateChange)
+    opened = changes.filter(pl.col("to") == "open")
+    assert opened["reason"].to_list()[:2] == [
+        "2 of 2 calls were slow",
+        "1 of 1 calls were slow",
+    ]
+    until = changes.filter(pl.col("to") == "half_open")["time"]
+    waits = (until - opened["time"].head(len(until))).to_list()
+    assert waits == pytest.approx([1, 2, 3][: len(waits)])
+    assert len(waits) >= 2
 
 
 def test_supervisors_of_supervisors_are_built_in_any_order() -> None:

@@ -3,66 +3,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import simpy
 
 from foundation_lab.errors import BackendError, CircuitOpen, ServiceDown, TimedOut
 from foundation_lab.services import CircuitBreaker, CountWindow, Health, State, TimeWindow
 from foundation_lab.simulation.engine import Simulation
+from tests.services.breakers import calls, changes, fail, later, taking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from foundation_lab.simulation.process import Process
-
-
-def fail() -> None:
-    message = "no"
-    raise BackendError(message)
+    from collections.abc import Generator
 
 
 def bug() -> None:
     message = "a bug"
     raise ValueError(message)
-
-
-def taking(sim: Simulation, seconds: float, then: Callable[[], Any] = lambda: "done") -> Any:
-    def work() -> Generator[Any, Any, Any]:
-        yield from sim.sleep(seconds)
-        return then()
-
-    return work
-
-
-def calls(sim: Simulation, breaker: CircuitBreaker, *functions: Callable[[], Any]) -> list[str]:
-    """Call one after the other, and run until it has ended; return the outcomes."""
-    outcomes = []
-    for function in functions:
-        caller = sim.process(outcome(breaker, function))
-        outcomes.append(sim.run(caller))
-    return outcomes
-
-
-def outcome(breaker: CircuitBreaker, function: Callable[[], Any]) -> Generator[Any, Any, str]:
-    try:
-        yield from breaker.call(function)
-    except (BackendError, CircuitOpen, TimedOut, ServiceDown, simpy.Interrupt) as error:
-        return type(error).__name__
-    return "ok"
-
-
-def later(
-    sim: Simulation, time: float, breaker: CircuitBreaker, function: Callable[[], Any]
-) -> Process:
-    def caller() -> Generator[Any, Any, str]:
-        yield from sim.sleep(time - sim.now)
-        return (yield from outcome(breaker, function))
-
-    return sim.process(caller(), name=f"caller at {time:g}")
-
-
-def changes(sim: Simulation) -> list[tuple[float, str, str]]:
-    frame = sim.recording.frame(CircuitBreaker.StateChange)
-    return list(frame.select("time", "from", "to").iter_rows())
 
 
 @pytest.mark.parametrize("threshold", [1, 2, 5])

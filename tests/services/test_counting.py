@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation_lab.services import Consecutive, CountWindow, TimeWindow
+from foundation_lab.services.counting import TOO_FEW, Rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,9 +138,47 @@ def test_a_time_window_agrees_with_counting_it_all_again(
         assert window.record(now, failed=failed) == expected
 
 
+@given(
+    calls=st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.booleans()), max_size=60),
+    window=st.builds(
+        TimeWindow,
+        st.integers(1, 12),
+        failure_rate=st.sampled_from([0.2, 0.5, 1.0]),
+        slow_rate=st.sampled_from([0.2, 0.5, 1.0]),
+        minimum_calls=st.integers(1, 8),
+    ),
+)
+def test_either_rate_opens_a_window_and_both_can_be_read(
+    calls: list[tuple[int, bool, bool]], window: TimeWindow
+) -> None:
+    past: list[tuple[int, bool, bool]] = []
+    now = 0
+    for gap, failed, slow in calls:
+        now += gap
+        past.append((now, failed, slow))
+        inside = [call for call in past if now < call[0] + window.seconds]
+        rates = Rates(
+            sum(bad for _, bad, _ in inside) / len(inside),
+            sum(late for _, _, late in inside) / len(inside),
+        )
+        judged = len(inside) >= window.minimum_calls
+        reached = rates.failed >= window.failure_rate or rates.slow >= window.slow_rate
+        assert window.record(now, failed=failed, slow=slow) == (judged and reached)
+        assert window.rates(now) == (rates if judged else TOO_FEW)
+
+
+def test_a_count_window_is_judged_at_its_size_when_the_minimum_is_larger() -> None:
+    window = CountWindow(2, minimum_calls=10, slow_rate=0.5)
+    assert not window.record(0.0, failed=False, slow=True)
+    assert window.record(0.0, failed=False)
+    assert window.rates(0.0) == (0, 0.5)
+    assert window.why() == "1 of 2 calls were slow"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: CountWindow(5, slow_rate=0), "slow_rate=0; give a share of calls above 0"),
         (lambda: Consecutive(0), "failure_threshold=0"),
         (lambda: CountWindow(0), "size=0"),
         (lambda: CountWindow(5, failure_rate=0), "failure_rate=0"),

@@ -73,6 +73,25 @@ class CallIgnored(Event, frozen=True):
     duration: Seconds
 
 
+class SlowCall(Event, frozen=True):
+    """A call that a circuit breaker counted took longer than what it calls slow."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.slow_call"
+
+    service_id: Label
+    duration: Seconds
+    threshold: Seconds
+
+
+class WouldOpen(Event, frozen=True):
+    """A circuit breaker that only measures has reached what would open it."""
+
+    event_name: ClassVar[str] = "foundation.circuit_breaker.would_open"
+
+    service_id: Label
+    reason: Label
+
+
 class StateChange(Event, frozen=True):
     """A circuit breaker went from one state to another."""
 
