@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from foundation_lab.recording.tally import Floats
     from foundation_lab.telemetry.context import Emitter
 
-EVERY: Final = 8192
+EVERY: Final = 4096
 """After how many events they are counted."""
 
 TEXTS: Final = 4096
