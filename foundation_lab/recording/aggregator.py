@@ -16,7 +16,7 @@ from foundation_lab.recording.recorder import STAMPS, Recorder
 from foundation_lab.recording.tally import FLAGS, Batch, Tally, Texts
 
 if TYPE_CHECKING:
-    from foundation_lab.recording.columns import Column, ColumnTypeError
+    from foundation_lab.recording.columns import Column
     from foundation_lab.recording.table import Table
     from foundation_lab.recording.tally import Floats
     from foundation_lab.telemetry.context import Emitter
@@ -42,43 +42,31 @@ class Aggregator(Recorder):
         self.due = EVERY - 1
 
     def pack(self) -> None:
-        """Count what is pending.
-
-        Raises:
-            ColumnTypeError: As for `Recorder.pack`.
-        """
+        """Count what is pending."""
         self.due = self.rows + EVERY - 1
-        self.flush()
-
-    def flush(self) -> None:
-        """Count what is pending.
-
-        Raises:
-            ColumnTypeError: As for `Recorder.flush`.
-        """
-        times = np.array(self.stamps[0::STAMPS], dtype=np.float64)
-        numbers = np.array(self.stamps[STAMPS - 1 :: STAMPS], dtype=np.uint16)
-        self.stamps.clear()
-        counts = np.bincount(numbers, minlength=len(self.tables))
-        tables = [table for table in self.tables.values() if counts[table.number]]
-        misfits: list[ColumnTypeError | None] = []
-        batches = []
-        for table in tables:
-            rows = np.flatnonzero(numbers == table.number)
-            if table.pending:  # an event without fields leaves nothing there
-                misfits.append(table.flush((rows + self.first).item))
-            batches.append(_batch(table, times[rows], self.codebook.texts))
-        self.tally.add(batches)
-        self.first += len(times)
-        self._forget(tables)
-        for misfit in misfits:
-            if misfit is not None:
-                raise misfit
+        self._pack(least=1)
 
     @property
     def bytes(self) -> int:
         """The memory of the tally's arrays, in bytes."""
         return self.tally.bytes
+
+    def _pack(self, least: int) -> None:  # noqa: ARG002  (every event counts)
+        times = np.array(self.stamps[0::STAMPS], dtype=np.float64)
+        numbers = np.array(self.stamps[STAMPS - 1 :: STAMPS], dtype=np.uint16)
+        self.stamps.clear()
+        counts = np.bincount(numbers, minlength=len(self.tables))
+        tables = [table for table in self.tables.values() if counts[table.number]]
+        batches = []
+        for table in tables:
+            rows = np.flatnonzero(numbers == table.number)
+            misfits = table.flush()
+            if misfits:
+                self._note(table, misfits, (rows + self.first).item)
+            batches.append(_batch(table, times[rows], self.codebook.texts))
+        self.tally.add(batches)
+        self.first += len(times)
+        self._forget(tables)
 
     def _forget(self, tables: list[Table]) -> None:
         """Drop the rows of tables, and the strings when there are many."""
@@ -115,7 +103,9 @@ def _floats(column: Column) -> Floats:
     """Return the values of a column of numbers; NaN for none."""
     dtype, null = _NULLS[column.kind]
     numbers = _read(column, dtype)
-    return np.where(numbers == null, np.nan, numbers) if column.optional else numbers.astype(float)
+    gaps = column.optional or column.missing
+    floats: Floats = np.where(numbers == null, np.nan, numbers) if gaps else numbers.astype(float)
+    return floats
 
 
 def _read(column: Column, dtype: type[np.generic]) -> Any:

@@ -108,15 +108,20 @@ class Column:
         kind: ``float``, ``int``, ``bool``, ``str``, ``list`` (of strings) or ``json`` (a mapping).
         codebook: Where strings are numbered.
         optional: Whether ``None`` is allowed.
+
+    Attributes:
+        values: The values, or what stands for them.
+        missing: The rows whose value did not fit, although none may be missing.
     """
 
-    __slots__ = ("_codebook", "kind", "optional", "values")
+    __slots__ = ("_codebook", "kind", "missing", "optional", "values")
 
     def __init__(self, kind: str, codebook: Codebook, *, optional: bool) -> None:
         self.kind = kind
         self.optional = optional
         self._codebook = codebook
         self.values = Buffer(_TYPECODES[kind])
+        self.missing: list[int] = []
 
     def extend(self, values: Sequence[Any]) -> None:
         """Add values: all of them, or none.
@@ -136,6 +141,24 @@ class Column:
             self.values.repeat(self._encode(values[:1])[0], len(values))
         else:
             self.values.extend(self._encode(values))
+
+    def skip(self) -> None:
+        """Add a null in place of a value that does not fit."""
+        if not self.optional:
+            self.missing.append(self.values.rows)
+        self.values.repeat(_NULLS.get(self.kind, NO_CODE), 1)
+
+    def freeze(self, value: Any) -> Any:
+        """Return a value as it is now, whatever becomes of it later.
+
+        What cannot be written down is returned as it is, and does not fit the column later.
+        """
+        if self.kind not in _TEXTS or value is None:
+            return value
+        try:
+            return Frozen(_TEXTS[self.kind](value))
+        except MISFITS:
+            return value
 
     def pad(self, count: int) -> None:
         """Add nulls until the column has `count` values, and allow them from now on."""
@@ -185,8 +208,16 @@ def kind_of(annotation: Any) -> str:
     return kind
 
 
+class Frozen(str):
+    """A list or a mapping, written down."""
+
+    __slots__ = ()
+
+
 def kind_of_value(value: Any) -> str:
     """Return the column kind that a loose value asks for; ``json`` for what is nothing simpler."""
+    if isinstance(value, Frozen):
+        return "json"
     if isinstance(value, bool):
         return "bool"
     for cls, kind in ((Integral, "int"), (Real, "float"), (str, "str")):
@@ -229,12 +260,14 @@ def _plain(value: Any) -> Any:
 
 
 def _json_text(value: Any) -> str | None:
-    return None if value is None else canonical_json(value)
+    if value is None or isinstance(value, Frozen):
+        return value
+    return canonical_json(value)
 
 
 def _list_text(value: Any) -> str | None:
-    if value is None:
-        return None
+    if value is None or isinstance(value, Frozen):
+        return value
     if not isinstance(value, tuple | list) or not all(isinstance(item, str) for item in value):
         message = "give a tuple of strings"
         raise TypeError(message)

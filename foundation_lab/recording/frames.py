@@ -43,7 +43,7 @@ class Rows:
             table.name: _Buffers(
                 places,
                 {
-                    name: (column.kind, column.optional, _numbers(column.values))
+                    name: (column.kind, column.optional, _numbers(column.values), column.missing)
                     for name, column in table.columns.items()
                 },
                 table.subject,
@@ -65,7 +65,7 @@ class Rows:
         for table in self._tables.values():
             if table.subject is not None:
                 service[table.places] = table.columns[table.subject][2]
-            kind, _, numbers = table.columns.get("duration", ("", False, None))
+            kind, _, numbers, _ = table.columns.get("duration", ("", False, None, None))
             if kind == "float":
                 duration[table.places] = numbers
         columns = {
@@ -124,7 +124,12 @@ class Rows:
 
     def _fields(self, name: str) -> dict[str, pl.Series]:
         columns = self._tables[name].columns.items()
-        return {field: self._series(*column).cast(KINDS[column[0]]) for field, column in columns}
+        series = {}
+        for field, (kind, optional, values, missing) in columns:
+            series[field] = self._series(kind, optional, values).cast(KINDS[kind])
+            if missing and kind in {"float", "int"}:
+                series[field] = series[field].scatter(missing, None)
+        return series
 
     def _series(self, kind: str, optional: bool, values: Numbers) -> pl.Series:  # noqa: FBT001
         match kind:
@@ -148,7 +153,7 @@ class _Buffers(NamedTuple):
     """Where in the spine the rows of one table are, and its columns."""
 
     places: Numbers
-    columns: dict[str, tuple[str, bool, Numbers]]
+    columns: dict[str, tuple[str, bool, Numbers, list[int]]]
     subject: str | None
 
 

@@ -51,12 +51,8 @@ class Origins:
         return number
 
     def flush(self) -> None:
-        """Number the names of the latest origins.
-
-        Raises:
-            TypeError: A node, a process or a correlation id is no string.
-        """
-        code, contexts, names = self._codebook.__getitem__, self._contexts, self._names
+        """Number the names of the latest origins."""
+        code, contexts, names = self._code, self._contexts, self._names
         self._contexts, self._names = [], []
         if not contexts:
             return
@@ -78,11 +74,18 @@ class Origins:
         columns = (self.node, self.process, self.correlation)
         return len(self.drawn) + sum(column.bytes for column in columns)
 
+    def _code(self, text: Any) -> int:
+        """Return the code of a name; one that no file can keep is known by its `repr`."""
+        try:
+            return self._codebook[text]
+        except (TypeError, UnicodeError):
+            return self._codebook[ascii(text)]
+
     def _correlation(self, text: str | None) -> int:
         if text is None:
             return NO_CODE
         if not _are_drawn([text]):
-            return self._codebook[text]
+            return self._code(text)
         self.drawn += bytes.fromhex(text)
         return DRAWN
 

@@ -17,9 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from foundation_lab.recording.columns import Buffer, Codebook
+from foundation_lab.recording.columns import Buffer, Codebook, ColumnTypeError
 from foundation_lab.recording.origins import Origins
-from foundation_lab.recording.table import AT_ONCE, Table
+from foundation_lab.recording.table import AT_ONCE, Misfit, Table
 from foundation_lab.telemetry.event import Event
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class Recorder:
         self.gate: float = 0
         self._spill_folder = spill_folder
         self._own_folder: Path | None = None
-        self._batch = AT_ONCE if row_limit is None else min(AT_ONCE, row_limit)
-        self.due = self._batch - 1
+        self._misfit: ColumnTypeError | None = None
+        self.due = (AT_ONCE if row_limit is None else min(AT_ONCE, row_limit)) - 1
         self._begin()
 
     # -- what the bus calls --------------------------------------------------------------------
@@ -107,18 +107,14 @@ class Recorder:
         self.gate = self.first_origin if is_open else math.inf
 
     def pack(self) -> None:
-        """Pack what is pending, but leave tables alone in which it is not worth while yet.
-
-        Raises:
-            ColumnTypeError: An event carries a value that does not fit its field's type; the value
-                is left out, everything else is recorded.
-        """
-        rows = self.rows
-        self.due = rows + self._batch - 1
-        if self.row_limit is not None and rows - self.first >= self.row_limit:
-            self.flush()
+        """Pack what is pending, but leave tables alone in which it is not worth while yet."""
+        rows, limit = self.rows, self.row_limit
+        if limit is not None and rows - self.first >= limit:
+            self._keep(least=1)
         else:
-            self._pack(least=AT_ONCE // 2)
+            self._keep(least=AT_ONCE // 2)
+        due = rows + AT_ONCE
+        self.due = (due if limit is None else min(due, self.first + limit)) - 1
 
     # -- keeping -------------------------------------------------------------------------------
 
@@ -126,13 +122,13 @@ class Recorder:
         """Pack everything that is pending, and spill when there are too many rows.
 
         Raises:
-            ColumnTypeError: As for `pack`.
+            ColumnTypeError: Since the last time, an event carried a value that does not fit its
+                field's type; the value is left out, everything else is recorded.
         """
-        try:
-            self._pack(least=1)
-        finally:
-            if self.row_limit is not None and self.rows - self.first >= self.row_limit:
-                self._spill()
+        self._keep(least=1)
+        misfit, self._misfit = self._misfit, None
+        if misfit is not None:
+            raise misfit
 
     @property
     def rows(self) -> int:
@@ -156,14 +152,26 @@ class Recorder:
             for place, column in enumerate((self.time, self.origin, self.distance, self.kind)):
                 column.extend(stamps[place::STAMPS])
             stamps.clear()
-        misfits = [
-            table.flush(partial(self._sequence_of, table))
-            for table in self.tables.values()
-            if len(table.pending) >= least * table.width
-        ]
-        for misfit in misfits:
-            if misfit is not None:
-                raise misfit
+        for table in self.tables.values():
+            if table.pending and len(table.pending) >= least * table.width:
+                misfits = table.flush()
+                if misfits:
+                    self._note(table, misfits, partial(self._sequence_of, table))
+
+    def _keep(self, least: int) -> None:
+        self._pack(least)
+        if self.row_limit is not None and self.rows - self.first >= self.row_limit:
+            self._spill()
+
+    def _note(self, table: Table, misfits: list[Misfit], sequence_of: Callable[[int], int]) -> None:
+        """Keep the error for the first value that does not fit, until somebody reads."""
+        if self._misfit is None:
+            field, row, value, why = misfits[0]
+            others = f" (and {len(misfits) - 1} more in its batch)" if misfits[1:] else ""
+            self._misfit = ColumnTypeError(
+                f"field {field!r} of {table.name} holds {table.columns[field].kind} values, not "
+                f"{value!r} (event {sequence_of(row)}, recorded without it): {why}{others}"
+            )
 
     def _sequence_of(self, table: Table, row: int) -> int:
         """Return the sequence number of a row of a table."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import astuple
 
@@ -10,7 +10,6 @@ from foundation_lab.recording.columns import (
     MISFITS,
     Codebook,
     Column,
-    ColumnTypeError,
     kind_of,
     kind_of_value,
 )
@@ -18,10 +17,26 @@ from foundation_lab.telemetry.event import Event, field_values, fields_of, subje
 from foundation_lab.telemetry.record import AdHoc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 AT_ONCE: Final = 1024
 """How many rows are packed at once: enough to be worth while, few enough to be at hand still."""
+
+
+class Misfit(NamedTuple):
+    """A value that does not fit its column.
+
+    Attributes:
+        field: The field's public name.
+        row: The row in the table.
+        value: The value.
+        why: What is wrong with it.
+    """
+
+    field: str
+    row: int
+    value: Any
+    why: str
 
 
 class Table:
@@ -38,6 +53,7 @@ class Table:
         columns: The columns by public field name.
         units: The unit of each measurement by field name.
         subject: The field that fills the spine's ``service`` column, if any.
+        mutable: The places of fields that may change after they were emitted: lists, mappings.
 
     Raises:
         TypeError: A field of the class is not marked, or of a type that no column holds.
@@ -48,11 +64,12 @@ class Table:
         self.name = name
         self.cls = cls
         self.number = number
-        self.width = 1 if cls is None else len(fields_of(cls))
+        self.width = 1 if cls is None else max(1, len(fields_of(cls)))
         self.pending: list[Any] = []
         self.columns: dict[str, Column] = {}
         self.units: dict[str, str] = {}
         self.subject: str | None = None
+        self.mutable: tuple[int, ...] = ()
         self.begin(codebook)
         if cls is None:
             return
@@ -65,6 +82,8 @@ class Table:
                 self.units[field.name] = field.unit
             if field.attribute == subject:
                 self.subject = field.name
+        kinds = [column.kind for column in self.columns.values()]
+        self.mutable = tuple(n for n, kind in enumerate(kinds) if kind in {"list", "json"})
 
     def begin(self, codebook: Codebook) -> None:
         """Drop the rows; the columns stay, with another codebook."""
@@ -93,52 +112,46 @@ class Table:
         """Put an event aside that need not be one of the table's own class."""
         if self.cls is None:
             self.pending.append(_as_loose(event))
-        elif event.__class__ is self.cls:
-            self.pending += astuple(event)
+            return
+        if event.__class__ is self.cls:
+            values: list[Any] = list(astuple(event))
         else:  # the class was defined anew while this run goes on
-            self.pending += (getattr(event, f.attribute, None) for f in fields_of(self.cls))
+            values = [getattr(event, f.attribute, None) for f in fields_of(self.cls)]
+        columns = list(self.columns.values())
+        for place in self.mutable:
+            values[place] = columns[place].freeze(values[place])
+        self.pending += values or (None,)
 
-    def flush(self, sequence_of: Callable[[int], int]) -> ColumnTypeError | None:
+    def flush(self) -> list[Misfit]:
         """Pack what is pending into the columns.
 
-        A value that does not fit its column becomes a null there.
-
-        Args:
-            sequence_of: Returns the sequence number of a row, for the error.
-
         Returns:
-            The error for the first such value.
+            The values that do not fit their columns; each is a null there.
         """
         step, misfits = self.width * AT_ONCE, []
-        add = self._add_loose if self.cls is None else self._add_typed
         for begin in range(0, len(self.pending), step):
             batch = self.pending[begin : begin + step]
-            misfits += add(batch, sequence_of)
+            misfits += self._add_loose(batch) if self.cls is None else self._add_typed(batch)
             self.packed += len(batch) // self.width
         self.pending.clear()
-        return next((misfit for misfit in misfits if misfit is not None), None)
+        return misfits
 
     # -- private -------------------------------------------------------------------------------
 
-    def _add_typed(
-        self, batch: list[Any], sequence_of: Callable[[int], int]
-    ) -> list[ColumnTypeError | None]:
-        width = self.width
-        return [
-            self._extend(name, batch[place::width], sequence_of)
-            for place, name in enumerate(self.columns)
-        ]
+    def _add_typed(self, batch: list[Any]) -> list[Misfit]:
+        misfits = []
+        for place, name in enumerate(self.columns):
+            misfits += self._extend(name, batch[place :: self.width])
+        return misfits
 
-    def _add_loose(
-        self, batch: list[AdHoc], sequence_of: Callable[[int], int]
-    ) -> list[ColumnTypeError | None]:
+    def _add_loose(self, batch: list[AdHoc]) -> list[Misfit]:
         misfits = []
         for row, event in enumerate(batch, self.packed):
             for loose, is_number in ((event.measurements, True), (event.metadata, False)):
                 for name, value in loose.items():
                     if value is not None:
                         self._open(name, value, is_number=is_number).pad(row)
-                        misfits.append(self._extend(name, [value], sequence_of))
+                        misfits += self._extend(name, [value])
         for column in self.columns.values():
             column.pad(self.packed + len(batch))
         return misfits
@@ -152,32 +165,38 @@ class Table:
                 self.units[name] = "1"
         return column
 
-    def _extend(
-        self, name: str, values: Sequence[Any], sequence_of: Callable[[int], int]
-    ) -> ColumnTypeError | None:
+    def _extend(self, name: str, values: Sequence[Any]) -> list[Misfit]:
         column = self.columns[name]
         try:
             column.extend(values)
         except MISFITS as error:
             if len(values) > 1:
-                misfits = [self._extend(name, [value], sequence_of) for value in values]
-                return next(misfit for misfit in misfits if misfit is not None)
-            column.pad(len(column) + 1)
-            return ColumnTypeError(
-                f"field {name!r} of {self.name} holds {column.kind} values, not {values[0]!r} "
-                f"(event {sequence_of(len(column) - 1)}, recorded without it): {error}"
-            )
-        return None
+                return [misfit for value in values for misfit in self._extend(name, [value])]
+            column.skip()
+            return [Misfit(name, len(column) - 1, values[0], str(error))]
+        return []
 
 
 def _as_loose(event: Event | AdHoc) -> AdHoc:
-    """Return an event as one without a class: its name had none when its table was begun."""
+    """Return an event as one without a class, its lists and mappings written down."""
     if isinstance(event, AdHoc):
-        return event
-    values = field_values(event)
+        if all(isinstance(value, _SCALARS) for value in event.metadata.values()):
+            return event
+        labels = {name: _frozen(value) for name, value in event.metadata.items()}
+        return AdHoc(event.event_name, event.measurements, labels)
+    values = {name: _frozen(value) for name, value in field_values(event).items()}
     numbers = {f.name for f in fields_of(type(event)) if f.unit is not None}
     return AdHoc(
         event.event_name,
         {name: value for name, value in values.items() if name in numbers},
         {name: value for name, value in values.items() if name not in numbers},
     )
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, _SCALARS):
+        return value
+    return Column(kind_of_value(value), Codebook(), optional=True).freeze(value)
+
+
+_SCALARS = (str, int, float, type(None))

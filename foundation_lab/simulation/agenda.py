@@ -8,6 +8,7 @@ instant, and need no heap.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import itemgetter
@@ -83,13 +84,13 @@ class Agenda(simpy.Environment):
 
     def peek(self) -> float:
         """Return the time of the next scheduled event, infinity when there is none."""
-        self._forget_stop()
-        for due in (self._urgent, self._ready):
-            while due and due[0]._waiter is GONE:
-                due.popleft()
-            if due:
-                return self._now
-        later = self._later
+        if self._odd:
+            self._sweep_odd()
+        urgent, ready, later = self._urgent, self._ready, self._later
+        while ready and ready[0]._waiter is GONE:
+            ready.popleft()
+        if ready or any(event is not STOP and event._waiter is not GONE for event in urgent):
+            return self._now
         while later and _is_dead(later[0]):
             heappop(later)
             self._dead -= 1
@@ -139,25 +140,20 @@ class Agenda(simpy.Environment):
         later = self._later
         place = next(n for n, entry in enumerate(later) if entry[1] == rank)
         time = later[place][0]
-        timeout = Timeout.due(self, time - self._now, process)
+        timeout = Nap.due(self, time - self._now, process)
         later[place] = (time, rank, timeout)
         return timeout
 
     # -- private -------------------------------------------------------------------------------
 
     @property
-    def _queue(self) -> list[tuple[float, int, int, Any]]:  # type: ignore[override]
-        """What is due, in order, as SimPy lays it out: time, priority, sequence number, event."""
-        due = [(0, event) for event in self._urgent if not isinstance(event, _Marker)]
-        due += [(1, event) for event in self._ready]
-        entries = [(self._now, rank * PRIORITY - PRIORITY, event) for rank, event in due]
-        entries += [(self._now, rank, event) for rank, event in self._odd]
-        entries = sorted(entries, key=itemgetter(1))
-        entries += sorted(entry for entry in self._later if not _is_dead(entry))
-        return [
-            (time, rank // PRIORITY + NORMAL, number, _as_event(event))
-            for number, (time, rank, event) in enumerate(entries)
-        ]
+    def _queue(self) -> Any:  # type: ignore[override]
+        """What is due, as SimPy lays it out: time, priority, sequence number, event.
+
+        What was triggered at this instant has no number of its own and bears 0. The first entry is
+        the next one; the order of the others is not to be relied on, as with SimPy's heap.
+        """
+        return _Due(self)
 
     def _gather(self, time: float) -> None:
         """Bring what has waited for an instant to what is triggered while it lasts."""
@@ -197,10 +193,17 @@ class Agenda(simpy.Environment):
             self._urgent.appendleft(ODD)
         return event
 
+    def _sweep_odd(self) -> None:
+        """Forget what was cancelled among the events that have priorities of their own."""
+        self._odd = [entry for entry in self._odd if entry[1]._waiter is not GONE]
+        heapify(self._odd)
+        if not self._odd and ODD in self._urgent:
+            self._urgent.remove(ODD)
+
     def _forget_stop(self) -> None:
         """Take away what would end a run: it has ended, or there is none."""
-        if self._urgent and self._urgent[0] is STOP:
-            self._urgent.popleft()
+        if STOP in self._urgent:
+            self._urgent.remove(STOP)
 
 
 # SimPy's two names for the clock are one slot here.
@@ -227,11 +230,45 @@ STOP: Final = _Marker()
 ODD: Final = _Marker()
 
 
-def _as_event(due: Any) -> Any:
-    """Return the event that something in the queue stands for."""
+class _Due(Sequence[tuple[float, int, int, Any]]):
+    """A view of what is due."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self._agenda = agenda
+
+    def __len__(self) -> int:
+        agenda = self._agenda
+        agenda.peek()  # clears away what was cancelled
+        markers = sum(isinstance(event, _Marker) for event in agenda._urgent)
+        present = len(agenda._urgent) - markers + len(agenda._ready) + len(agenda._odd)
+        return present + len(agenda._later)
+
+    def __bool__(self) -> bool:
+        return self._agenda.peek() < simpy.core.Infinity
+
+    def __getitem__(self, index: Any) -> Any:
+        agenda, now = self._agenda, self._agenda._now
+        agenda.peek()
+        due = [(0, event) for event in agenda._urgent if not isinstance(event, _Marker)]
+        due += [(1, event) for event in agenda._ready]
+        present = [(now, place * PRIORITY - PRIORITY, event) for place, event in due]
+        present += [(now, rank, event) for rank, event in agenda._odd]
+        if index == 0 and (present or agenda._later):
+            return _as_in_simpy(min(present, key=itemgetter(1)) if present else agenda._later[0])
+        later = [entry for entry in sorted(agenda._later) if not _is_dead(entry)]
+        return [_as_in_simpy(entry) for entry in (*sorted(present, key=itemgetter(1)), *later)][
+            index
+        ]
+
+
+def _as_in_simpy(entry: Entry) -> tuple[float, int, int, Any]:
+    """Return an entry as SimPy would keep it."""
+    time, rank, due = entry
     if due.__class__ is Process and due.is_alive:
-        return due.target
-    return due.event if due.__class__ is Foreign else due
+        due = due.target
+    elif due.__class__ is Foreign:
+        due = due.event
+    return time, rank // PRIORITY + NORMAL, rank % PRIORITY, due
 
 
 def _is_dead(entry: Entry) -> bool:

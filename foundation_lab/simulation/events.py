@@ -17,7 +17,7 @@ from simpy.events import NORMAL, PENDING
 from foundation_lab.errors import SchedulingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from foundation_lab.simulation.agenda import Agenda
 
@@ -160,18 +160,12 @@ class Condition(simpy.events.Condition, Event):
     """Happens when enough of several events have happened; see `simpy.events.Condition`."""
 
 
-class AllOf(Condition):
+class AllOf(Condition, simpy.AllOf):
     """Happens when all of several events have happened."""
 
-    def __init__(self, env: Agenda, events: Iterable[simpy.Event]) -> None:
-        super().__init__(env, Condition.all_events, events)
 
-
-class AnyOf(Condition):
+class AnyOf(Condition, simpy.AnyOf):
     """Happens when one of several events has happened."""
-
-    def __init__(self, env: Agenda, events: Iterable[simpy.Event]) -> None:
-        super().__init__(env, Condition.any_events, events)
 
 
 class Initialize(Event, simpy.events.Initialize):

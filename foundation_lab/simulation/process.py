@@ -169,13 +169,13 @@ class Process(Event, simpy.Process):
             self.env.buried()
         elif target is STARTING:
             self.env._urgent.remove(self)
-        elif type(target) is Nap:
-            self.env.cancel(target)
         elif isinstance(target, Event):
             if target._waiter is self:
                 target._waiter = None
             elif target._waiter is not GONE:
                 target._waiter.remove(self._resume)
+            if type(target) is Nap and not target._waiter:
+                self.env.cancel(target)  # nobody else has come to know of it
         elif isinstance(target, simpy.Event) and target.callbacks is not None:
             target.callbacks.remove(self._resume)
 
@@ -255,7 +255,10 @@ _BEGIN: Final = _Begin()
 
 
 class Nap(Timeout):
-    """A wait for a number of seconds that nobody else knows of."""
+    """A wait for a number of seconds; an interrupt takes it away, unless others wait for it too."""
+
+
+Nap.__name__ = Nap.__qualname__ = "Timeout"
 
 
 class _Thrown(Event):

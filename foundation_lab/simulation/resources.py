@@ -86,7 +86,7 @@ class Release(resource.Release, Event):
         if getattr(request, "given_back", False):
             message = f"{request} was given back twice"
             raise RuntimeError(message)
-        request.given_back = True
+        request.given_back = request in resource.users
         super().__init__(resource, request)
 
 
@@ -268,9 +268,12 @@ def withdraw(event: Any) -> None:
     """Take back a request, a get or a put that nobody waits for any more.
 
     One that is in line leaves it. What was granted already is given back: a slot, an item, an
-    amount. What was put stays. Other events, and those of SimPy's own resources, are dealt with in
-    the same way or left alone.
+    amount, even where others have filled the room meanwhile. What was put stays. The parts of a
+    condition are withdrawn one by one; other events are left alone.
     """
+    if isinstance(event, simpy.events.Condition):
+        for part in event._events:
+            withdraw(part)
     if not isinstance(event, simpy.resources.base.Put | simpy.resources.base.Get):
         return
     lender = event.resource

@@ -30,7 +30,7 @@ def _references_of_an_ended_process() -> int:
     return getrefcount(holder.process and process)
 
 
-UNKNOWN: Final = _references_of_an_ended_process()
+UNKNOWN: Final = min(_references_of_an_ended_process() for _ in range(5))
 """How many references to an ended process there are when only the engine knows it."""
 
 
@@ -100,7 +100,10 @@ class RunLoop(Agenda):
         """Process what is due until the run is stopped or nothing is left."""
         if getattr(self.step, "__func__", None) is not RunLoop.step:
             while True:  # somebody looks at every step
-                self.step()
+                for _ in range(PROGRESS_EVERY):
+                    self.step()
+                if progress is not None:
+                    progress(self._now)
         while progress is None:
             self._process(repeat(None))
         while True:
@@ -112,8 +115,8 @@ class RunLoop(Agenda):
     ) -> None:
         """Process one event after the other, as many as there are `steps`.
 
-        The end of a process is an event, too; but one with no more than `unknown` references can
-        be waited for by nobody, and is left out.
+        The end of a process is an event, too; but when nobody waits for it, and the process has no
+        more than `unknown` references, nobody ever can, and it is left out.
 
         This is the hot path of every simulation. The usual case, one process that waits for an
         event and goes on to wait for another, is handled here; `Process` knows the others.
@@ -177,8 +180,10 @@ class RunLoop(Agenda):
                 except StopIteration as stop:
                     process._value = stop.value
                     del living[process]
-                    if getrefcount(process) > unknown:
+                    if process._waiter is not None or getrefcount(process) > unknown:
                         ready.append(process)
+                    else:
+                        process._waiter = GONE
                     continue
                 except BaseException as error:  # noqa: BLE001  (it becomes the process's value)
                     process._fail(error)
@@ -206,6 +211,9 @@ class RunLoop(Agenda):
     def _happen(self, event: Any) -> None:
         """Process an event that is urgent, or one of those that have priorities of their own."""
         if event is ODD:
+            if self.stopped:
+                self._urgent.appendleft(ODD)
+                raise StopSimulation(None)
             event = self._pop_odd()
         if event.__class__ is Process and event.is_alive:
             event.begin()

@@ -57,11 +57,11 @@ class VirtualTime(RunLoop):
             raise impossible_delay(delay)
         return timeout  # type: ignore[no-any-return]
 
-    def all_of(self, events: Iterable[simpy.Event]) -> AllOf:  # type: ignore[override]
+    def all_of(self, events: Iterable[simpy.Event]) -> AllOf:
         """Return the event that all of `events` have happened."""
         return AllOf(self, events)
 
-    def any_of(self, events: Iterable[simpy.Event]) -> AnyOf:  # type: ignore[override]
+    def any_of(self, events: Iterable[simpy.Event]) -> AnyOf:
         """Return the event that one of `events` has happened."""
         return AnyOf(self, events)
 

@@ -44,13 +44,20 @@ class Blocked(msgspec.Struct, frozen=True):
         return f"{self.process} waits for {self.waiting_for} ({self.where})"
 
 
-def blocked(processes: Iterable[Process]) -> list[Blocked]:
+def blocked(processes: Iterable[Any]) -> list[Blocked]:
     """Return what each living process waits for."""
+    living = [process for process in processes if process.is_alive]
+    ends = {rank: time for process in living[:1] for time, rank, _ in process.env._later}
     return [
-        Blocked(process.name, describe_event(process.target), innermost_line(process))
-        for process in processes
-        if process.is_alive
+        Blocked(process.name, _describe_wait(process, ends), innermost_line(process))
+        for process in living
     ]
+
+
+def _describe_wait(process: Any, ends: dict[int, float]) -> str:
+    if type(process._target) is int:  # a number of seconds, of which there is no event
+        return f"a timeout of {ends[process._target] - process.env.now:g} s"
+    return describe_event(process.target)
 
 
 def describe_event(event: simpy.Event | None) -> str:

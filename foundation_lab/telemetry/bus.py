@@ -8,7 +8,8 @@ handlers whose pattern matches. An event nobody listens to is only stamped and r
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 from msgspec.structs import astuple
 
@@ -85,8 +86,6 @@ class Telemetry(Handlers):
             TypeError: A field of the class is missing, or a measurement is no number.
             ValueError: A field is both a measurement and a label, its name is reserved, or the
                 cause has not happened yet.
-            ColumnTypeError: An event of the last few thousand carried a value that does not fit
-                its field's type; everything else of it is recorded.
             Exception: Whatever a handler with the policy ``raise`` raised.
         """
         if self._plain and cause is None and measurements is None and metadata is None:
@@ -105,7 +104,13 @@ class Telemetry(Handlers):
 
         Returns:
             A function like `emit`, but for its arguments, which are those of `cls`.
+
+        Raises:
+            TypeError: The class takes its fields by keyword only; give events of it to `emit`.
         """
+        if _by_keyword(cls):
+            message = f"{cls.__qualname__} takes its fields by keyword; make it, and emit that"
+            raise TypeError(message)
         return taker(self, cls)
 
     def emit_as(
@@ -265,8 +270,8 @@ class Telemetry(Handlers):
 
     def _record(self, time: float, emitter: Emitter, distance: int, event: Event | AdHoc) -> None:
         table = self._sink.table_of(event)
-        if isinstance(event, Event) and table.cls is type(event) and table.cls not in self._takers:
-            self._takers[table.cls] = taker(self, table.cls)
+        if table.cls is event.__class__ and table.cls not in self._takers and _is_quick(table):
+            self._takers[table.cls] = taker(self, cast("type[Event]", table.cls))
         origin = getattr(emitter, "origin", UNRECORDED)
         if origin < self._sink.first_origin:
             origin = self._sink.register(emitter)
@@ -309,3 +314,13 @@ class Telemetry(Handlers):
                 None if cause == NO_CAUSE else cause,
             )
         )
+
+
+def _is_quick(table: Any) -> bool:
+    """Whether the events of a table may take the short way."""
+    return bool(table.columns) and not table.mutable and not _by_keyword(table.cls)
+
+
+def _by_keyword(cls: Any) -> bool:
+    """Whether fields of a class can be given by keyword only."""
+    return any(p.kind is p.KEYWORD_ONLY for p in signature(cls).parameters.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from foundation_lab.telemetry.bus import Telemetry
     from foundation_lab.telemetry.context import Emitter
@@ -20,6 +20,11 @@ class Intake(Protocol):
     number: int
     width: int
     pending: list[Any]
+    mutable: tuple[int, ...]
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """The columns by field name; none for an event without fields."""
 
     def add(self, event: Event | AdHoc) -> None:
         """Put an event aside that need not be one of the table's own class."""
@@ -54,9 +59,9 @@ class Sink(Protocol):
 def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
     """Return the function that emits events of a class: the short way, and what leads to it."""
     clock, sink, main = bus._clock, bus._sink, bus.main
-    if sink is None:
-        return lambda *fields: bus.emit(cls(*fields))
-    table = sink.table_of(cls)
+    table = None if sink is None else sink.table_of(cls)
+    if table is None or table.cls is not cls or not table.columns or table.mutable:
+        return lambda *fields: bus._emit(cls(*fields), None, None, None)
     stamps, pending, width, number = sink.stamps, table.pending, table.width, table.number
 
     def take(*fields: Any) -> int:

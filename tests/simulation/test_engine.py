@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import pytest
@@ -233,3 +234,52 @@ def test_a_process_made_by_simpy_itself_emits_as_the_main_program_would() -> Non
     sim.run()
     frame = sim.recording.events.select("process", "node", "cause")
     assert frame.rows() == [("worker", "lab", None), ("worker", "lab", 0)]
+
+
+def test_looking_for_the_next_event_does_not_take_a_stop_back() -> None:
+    sim = Simulation(seed=SEED)
+
+    def hasty() -> Any:
+        yield sim.timeout(1)
+        last = sim.timeout(1)
+        sim.stop()
+        assert sim.peek() == 2
+        yield last
+
+    sim.process(hasty())
+    sim.run()
+    assert (sim.now, sim.stopped) == (1, True)
+    sim.run()
+    assert (sim.now, sim.stopped) == (2, False)
+
+
+def test_a_stop_outside_of_a_run_ends_nothing_whatever_else_is_due() -> None:
+    sim = Simulation(seed=SEED)
+    sim.stop()
+    event = sim.event()
+    event._value = None
+    sim.schedule(event, priority=5)
+    sim.timeout(3)
+    sim.run()
+    assert (sim.now, event.processed) == (3, True)
+
+
+def test_progress_is_told_when_somebody_looks_at_every_step_too() -> None:
+    sim = Simulation(seed=SEED)
+    told: list[float] = []
+    sim.step = partial(sim.step)  # type: ignore[method-assign]
+
+    def busy() -> Any:
+        for _ in range(10_000):
+            yield 1.0
+
+    sim.process(busy())
+    sim.run(progress=told.append)
+    assert len(told) == 2
+
+
+def test_conditions_are_simpys_too() -> None:
+    sim = Simulation(seed=SEED)
+    assert isinstance(sim.all_of([]), simpy.AllOf)
+    assert isinstance(sim.any_of([]), simpy.AnyOf)
+    assert isinstance(sim.event() & sim.event(), simpy.events.Condition)

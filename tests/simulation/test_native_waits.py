@@ -195,3 +195,42 @@ def test_whoever_replaces_step_sees_every_event_as_simpys_guide_to_monitoring_sh
         env.run()
     assert seen["Simulation"] == seen["Environment"]
     assert len(seen["Simulation"]) == 6
+
+
+@pytest.mark.parametrize(
+    "look", [lambda p, sim: p.target, lambda p, sim: sim.blocked()], ids=["target", "blocked"]
+)
+def test_looking_at_a_wait_changes_nothing(look: Any) -> None:
+    sim = Simulation(SEED)
+
+    def sleeper() -> Any:
+        with pytest.raises(simpy.Interrupt):
+            yield 100.0
+
+    process = sim.process(sleeper())
+    sim.run(until=1)
+    look(process, sim)
+    process.interrupt()
+    sim.run()
+    assert sim.now == 1
+
+
+def test_an_interrupt_leaves_the_wait_to_others_who_wait_for_it_too() -> None:
+    sim = Simulation(SEED)
+    ends: list[float] = []
+
+    def sleeper() -> Any:
+        with pytest.raises(simpy.Interrupt):
+            yield 5.0
+
+    def other() -> Any:
+        yield process.target
+        ends.append(sim.now)
+
+    process = sim.process(sleeper())
+    sim.run(until=1)
+    sim.process(other())
+    sim.run(until=2)
+    process.interrupt()
+    sim.run()
+    assert ends == [5]

@@ -293,3 +293,40 @@ def test_a_cause_and_a_correlation_id_are_inherited_by_child_processes() -> None
         ("shop.child.done", "c-1", 0),
         ("shop.parent.done", None, 0),
     ]
+
+
+def test_callbacks_of_a_process_that_nobody_else_knows_are_called_when_it_ends() -> None:
+    sim = Simulation(seed=SEED)
+    ended: list[Any] = []
+
+    def child() -> Any:
+        yield 1.0
+        return "done"
+
+    def parent() -> Any:
+        bell = sim.event()
+        sim.process(child()).callbacks.append(bell.trigger)
+        ended.append((yield bell))
+
+    sim.process(child()).callbacks.append(lambda process: ended.append(process.value))
+    sim.process(parent())
+    sim.run()
+    assert ended == ["done", "done"]
+
+
+def test_a_process_that_ended_unnoticed_can_be_joined_when_somebody_finds_it_after_all() -> None:
+    sim = Simulation(seed=SEED)
+    found: list[Any] = []
+
+    def child() -> Any:
+        yield 1.0
+        return "done"
+
+    def finder() -> Any:
+        process = next(p for p in sim.living() if p.name == "child")
+        found.append((yield process))
+
+    sim.process(child())
+    sim.process(finder())
+    sim.run()
+    assert found == ["done"]

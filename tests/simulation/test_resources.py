@@ -119,3 +119,16 @@ def test_a_subclass_does_what_it_does_on_simpy() -> None:
         assert env.now == 2
     assert logs["Simulation"] == logs["Environment"]
     assert "get at 2" in logs["Simulation"]
+
+
+def test_a_slot_that_is_given_back_before_it_is_granted_can_be_given_back_after() -> None:
+    sim = Simulation(SEED)
+    resource = sim.Resource()
+    first, second = resource.request(), resource.request()
+    resource.release(second)
+    resource.release(first)
+    sim.run()
+    assert resource.users == [second]
+    resource.release(second)
+    sim.run()
+    assert resource.count == 0

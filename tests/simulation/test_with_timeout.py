@@ -205,3 +205,22 @@ def test_a_wait_that_cannot_be_is_refused() -> None:
     sim.run()
     with pytest.raises(RuntimeError, match="with_timeout needs a running process"):
         next(sim.with_timeout(sim.event(), 1))
+
+
+def test_requests_in_a_condition_that_is_given_up_are_withdrawn_one_by_one() -> None:
+    sim, log = Simulation(SEED), Log()
+    free, busy = sim.Resource(), sim.Resource()
+    hold(sim, busy, 5)
+    wait(sim, log, lambda: free.request() & busy.request(), 1)
+    sim.run()
+    assert log == [(1, "TimedOut")]
+    assert (free.count, busy.count, busy.queue) == (0, 0, [])
+
+
+def test_a_timer_that_was_not_needed_leaves_no_trace_at_its_own_instant() -> None:
+    sim, log = Simulation(SEED), Log()
+    wait(sim, log, lambda: sim.timeout(3, "just"), 3)
+    sim.run(until=3)
+    sim.step()  # the timeout
+    sim.step()  # the end of the process
+    assert (log, sim.peek()) == ([(3, "just")], float("inf"))
