@@ -89,6 +89,7 @@ def rate_limiter(sim: Simulation) -> None:
     limiter = RateLimiter(sim, "one", lambda: TokenBucket(rate=1, capacity=1))
     for _ in range(2):
         limiter.allow()
+    limiter.drain()
 
 
 def resource(sim: Simulation) -> None:

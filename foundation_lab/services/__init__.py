@@ -12,11 +12,14 @@ from foundation_lab.services.circuit_breaker import CircuitBreaker, State
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
+from foundation_lab.services.cycle_limit import CycleLimit
+from foundation_lab.services.leaky_bucket import LeakyBucket
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
 from foundation_lab.services.service import Health, Service
+from foundation_lab.services.sliding_counter import SlidingCounter
 from foundation_lab.services.supervisor import Supervisor
 from foundation_lab.simulation.invocation import outcome_of
 
@@ -27,12 +30,15 @@ __all__ = [
     "ConnectionManager",
     "Consecutive",
     "CountWindow",
+    "CycleLimit",
     "FixedWindow",
     "Health",
+    "LeakyBucket",
     "RateLimiter",
     "ResourceManager",
     "Retry",
     "Service",
+    "SlidingCounter",
     "SlidingWindow",
     "State",
     "Supervisor",
