@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from foundation_lab import lab
     from foundation_lab.errors import (
         BackendError,
+        BulkheadFull,
         CircuitOpen,
         RateLimited,
         Rejected,
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
     from foundation_lab.services import (
         Backend,
+        Bulkhead,
+        Cache,
         CircuitBreaker,
         ConnectionManager,
         CountWindow,
         CycleLimit,
+        Fallback,
         FixedWindow,
         LeakyBucket,
         RateLimiter,
@@ -35,12 +39,14 @@ if TYPE_CHECKING:
         SlidingCounter,
         SlidingWindow,
         Supervisor,
+        Timeout,
         TimeWindow,
         TokenBucket,
         decorrelated_backoff,
         exponential_backoff,
         fixed_backoff,
         linear_backoff,
+        pipeline,
     )
     from foundation_lab.simulation.arrivals import (
         constant_rate,
@@ -75,6 +81,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "errors": (
         "BackendError",
+        "BulkheadFull",
         "CircuitOpen",
         "RateLimited",
         "Rejected",
@@ -85,10 +92,13 @@ _HOMES = {
     "recording.recording": ("Recording",),
     "services": (
         "Backend",
+        "Bulkhead",
+        "Cache",
         "CircuitBreaker",
         "ConnectionManager",
         "CountWindow",
         "CycleLimit",
+        "Fallback",
         "FixedWindow",
         "LeakyBucket",
         "RateLimiter",
@@ -98,11 +108,13 @@ _HOMES = {
         "SlidingWindow",
         "Supervisor",
         "TimeWindow",
+        "Timeout",
         "TokenBucket",
         "decorrelated_backoff",
         "exponential_backoff",
         "fixed_backoff",
         "linear_backoff",
+        "pipeline",
     ),
     "simulation.arrivals": (
         "constant_rate",
@@ -131,6 +143,9 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Backend",
     "BackendError",
+    "Bulkhead",
+    "BulkheadFull",
+    "Cache",
     "CircuitBreaker",
     "CircuitOpen",
     "ConnectionManager",
@@ -139,6 +154,7 @@ __all__ = [
     "CycleLimit",
     "ErrorRate",
     "Event",
+    "Fallback",
     "FixedWindow",
     "Flag",
     "Label",
@@ -162,6 +178,7 @@ __all__ = [
     "Supervisor",
     "TimeWindow",
     "TimedOut",
+    "Timeout",
     "TokenBucket",
     "Workload",
     "catalogue",
@@ -179,6 +196,7 @@ __all__ = [
     "linear_backoff",
     "lognormal",
     "piecewise",
+    "pipeline",
     "poisson",
     "request",
     "timestamps",

@@ -12,13 +12,17 @@ import simpy
 from foundation_lab.errors import ServiceError
 from foundation_lab.services import (
     Backend,
+    Bulkhead,
+    Cache,
     CircuitBreaker,
     ConnectionManager,
+    Fallback,
     RateLimiter,
     ResourceManager,
     Retry,
     Service,
     Supervisor,
+    Timeout,
     TokenBucket,
     async_operation,
     fixed_backoff,
@@ -63,6 +67,28 @@ def circuit_breaker(sim: Simulation) -> None:
     sim.run(until=4)
     breaker.check_health()
     breaker.reset()
+
+
+def bulkhead(sim: Simulation) -> None:
+    one = Bulkhead(sim, "one", max_concurrent=1)
+    for _ in range(2):
+        client(sim, lambda: one.call(lambda: sim.sleep(1)))
+
+
+def timeout(sim: Simulation) -> None:
+    one = Timeout(sim, "one", 1)
+    client(sim, lambda: one.call(lambda: sim.sleep(2)))
+
+
+def fallback(sim: Simulation) -> None:
+    one = Fallback(sim, "one", value=None)
+    client(sim, lambda: one.call(fail))
+
+
+def cache(sim: Simulation) -> None:
+    one = Cache(sim, "one", ttl=1, max_size=1)
+    for key in (1, 1, 2):
+        client(sim, lambda key=key: one.call(lambda: 1, key=key))  # type: ignore[misc]
 
 
 def retry(sim: Simulation) -> None:
@@ -134,8 +160,11 @@ def telemetry(sim: Simulation) -> None:
 SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.async_operation: asynchronous,
     events.backend: backend,
+    events.bulkhead: bulkhead,
+    events.cache: cache,
     events.circuit_breaker: circuit_breaker,
     events.connection: connection,
+    events.fallback: fallback,
     events.fault: fault,
     events.rate_limiter: rate_limiter,
     events.request: workload,
@@ -144,6 +173,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.service: service,
     events.supervisor: supervisor,
     events.telemetry: telemetry,
+    events.timeout: timeout,
 }
 
 ELSEWHERE = {
@@ -156,13 +186,17 @@ ELSEWHERE = {
 
 EMITTERS: dict[type[Service], ModuleType] = {
     Backend: events.backend,
+    Bulkhead: events.bulkhead,
+    Cache: events.cache,
     CircuitBreaker: events.circuit_breaker,
     ConnectionManager: events.connection,
+    Fallback: events.fallback,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,
     Service: events.service,
     Supervisor: events.supervisor,
+    Timeout: events.timeout,
 }
 
 

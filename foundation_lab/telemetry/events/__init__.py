@@ -8,9 +8,12 @@ from foundation_lab.telemetry.events import (
     alert,
     async_operation,
     backend,
+    bulkhead,
+    cache,
     circuit_breaker,
     connection,
     coordination,
+    fallback,
     fault,
     rate_limiter,
     request,
@@ -20,6 +23,7 @@ from foundation_lab.telemetry.events import (
     signal,
     supervisor,
     telemetry,
+    timeout,
 )
 
 __all__ = [
@@ -27,9 +31,12 @@ __all__ = [
     "alert",
     "async_operation",
     "backend",
+    "bulkhead",
+    "cache",
     "circuit_breaker",
     "connection",
     "coordination",
+    "fallback",
     "fault",
     "rate_limiter",
     "request",
@@ -39,4 +46,5 @@ __all__ = [
     "signal",
     "supervisor",
     "telemetry",
+    "timeout",
 ]
