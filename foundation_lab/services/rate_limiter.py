@@ -114,7 +114,7 @@ class RateLimiter(Service):
             positive("timeout", timeout, zero=True)
             if self.retry_after(key, amount) > timeout:
                 raise self._denied(key, amount)
-        if self._reserves:
+        if self._reserves and isinstance(limit, Reserving):
             yield from self._reserve(limit, amount)
             self._allowed(limit, key, amount)
             return
@@ -205,7 +205,7 @@ class RateLimiter(Service):
             if was_first and line:
                 line[0].go_on()
 
-    def _reserve(self, limit: Limit, amount: float) -> Generator[Any, Any, None]:
+    def _reserve(self, limit: Reserving, amount: float) -> Generator[Any, Any, None]:
         """Take permits of the future and wait for it; whoever is kept from it gives them back."""
         delay = limit.wait_for(self.sim.now, amount)
         limit.take(self.sim.now, amount)
@@ -216,8 +216,7 @@ class RateLimiter(Service):
         try:
             yield from self._wait(place, delay)
         except BaseException:
-            if isinstance(limit, Reserving):
-                limit.give_back(self.sim.now, amount)
+            limit.give_back(self.sim.now, amount)
             raise
         finally:
             del self._reserving[place]

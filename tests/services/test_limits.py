@@ -243,3 +243,27 @@ def test_waiters_are_served_in_order_and_nothing_is_lost(
     sim.run(until=sim.now + 4)
     assert limiter.remaining() == 4  # two windows later nothing is missing
     sim.check_invariants()
+
+
+def test_a_wait_that_rounding_makes_too_short_is_made_long_enough() -> None:
+    bucket = TokenBucket(rate=3, capacity=1e7)
+    now = 431_655_547.14977485
+    bucket.take(now, 1e7)
+    wait = bucket.wait_for(now, 1)
+    assert 3 * (now + 1 / 3 - now) < 1 - 1e-8  # the clock is too coarse for a third of a second
+    assert bucket.remaining(now + wait) >= 1
+    assert wait == pytest.approx(1 / 3, abs=1e-7)
+
+
+class Overdrawn(FixedWindow):
+    """A limit that breaks the law of limits."""
+
+    def remaining(self, now: float) -> float:
+        return super().remaining(now) - 4
+
+
+def test_a_limit_that_gave_out_too_much_breaks_a_law() -> None:
+    sim = Simulation(seed=11)
+    limiter = RateLimiter(sim, "api", lambda: Overdrawn(limit=3, window=1))
+    limiter.allow("k")
+    assert limiter.violations() == ["key 'k' has -1 permits left of 3"]
