@@ -47,8 +47,7 @@ class LeakyBucket:
 
     def take(self, now: float, amount: float) -> None:
         """Put the theoretical arrival time off by `amount` intervals."""
-        most = self.burst * self._interval
-        self._ahead = min(most, self._backlog(now) + amount * self._interval)
+        self._ahead = self._backlog(now) + amount * self._interval
         self._at = now
 
     def remaining(self, now: float) -> float:

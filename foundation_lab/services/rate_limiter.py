@@ -222,9 +222,8 @@ class RateLimiter(Service):
             del self._reserving[place]
 
     def _give_up(self, place: _Place, key: str) -> None:
-        if place.turn is not None and not place.turn.triggered:
-            place.expelled = self._denied(key, place.amount)
-            place.go_on()
+        place.expelled = self._denied(key, place.amount)
+        place.go_on()
 
     def _wait(self, place: _Place, delay: float | None = None) -> Generator[Any, Any, None]:
         """Wait until the place's turn comes or `delay` is over."""

@@ -111,6 +111,18 @@ def test_a_bulkhead_that_goes_down_sends_its_line_away_and_lets_calls_end() -> N
     assert rejected.select("reason", "wait").rows() == [("down", 2.0), ("down", 0.0)]
 
 
+def test_a_bulkhead_restarted_at_once_has_sent_its_line_away_all_the_same() -> None:
+    sim = Simulation(seed=9)
+    bulkhead = Bulkhead(sim, "api", max_concurrent=1, max_wait=None)
+    calls = [calling(sim, bulkhead, 0, 5) for _ in range(2)]
+    sim.run(until=2)
+    bulkhead.kill()
+    bulkhead.restart()
+    sim.run()
+    assert [call.value for call in calls] == [5, ("ServiceDown", 2)]
+    assert sim.recording.frame(Bulkhead.Rejected)["reason"].to_list() == ["down"]
+
+
 def test_an_error_thrown_at_a_waiter_from_outside_is_no_rejection_of_the_bulkhead() -> None:
     sim = Simulation(seed=6)
     bulkhead = Bulkhead(sim, "api", max_concurrent=1, max_wait=None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,14 @@ def test_the_least_recently_used_key_makes_room() -> None:
     assert sim.recording.counts["foundation.cache.hit"] == 2
 
 
+def test_to_put_a_key_again_is_a_use_of_it() -> None:
+    sim = Simulation(seed=21)
+    cache = Cache(sim, "prices", ttl=1000, max_size=2)
+    for key in "abac":
+        cache.put(key, key)
+    assert evicted(sim) == [("b", "least_used")]
+
+
 def test_to_peek_is_no_use_and_no_event() -> None:
     sim = Simulation(seed=3)
     cache = Cache(sim, "prices", ttl=5, max_size=2)
@@ -180,6 +189,23 @@ def test_errors_are_kept_when_that_is_wanted() -> None:
     assert puts.select("ttl", "negative").rows() == [(3, True), (10, False)]
 
 
+def test_an_error_that_is_kept_grows_no_traceback() -> None:
+    sim = Simulation(seed=23)
+    cache = Cache(sim, "prices", ttl=10, negative_ttl=3)
+    lengths: list[int] = []
+
+    def process() -> Generator[Any, Any, None]:
+        for _ in range(5):
+            try:
+                yield from cache.call(Loader(duration=0, errors={1: BackendError("no")}))
+            except BackendError as error:
+                lengths.append(len(traceback.extract_tb(error.__traceback__)))
+
+    sim.process(process())
+    sim.run()
+    assert len(set(lengths[1:])) == 1
+
+
 def test_the_one_who_waits_longest_takes_over_from_a_caller_that_is_interrupted() -> None:
     sim = Simulation(seed=10)
     cache = Cache(sim, "prices", ttl=10)
@@ -189,6 +215,16 @@ def test_the_one_who_waits_longest_takes_over_from_a_caller_that_is_interrupted(
     sim.run()
     assert values(calls) == [("Interrupt", 1), (2, 3), (2, 3)]
     assert (loader.began, loader.ended) == (2, 1)
+
+
+def test_heirs_come_in_the_order_in_which_they_asked_and_load_what_they_were_given() -> None:
+    sim = Simulation(seed=22)
+    cache = Cache(sim, "prices", ttl=10)
+    loaders = [Loader(duration=2) for _ in range(3)]
+    calls = [asking(sim, cache, loader, 0.2 * k) for k, loader in enumerate(loaders)]
+    sim.call_at(1, calls[0].interrupt)
+    sim.run()
+    assert [loader.began for loader in loaders] == [1, 1, 0]
 
 
 def test_an_heir_that_is_interrupted_at_the_same_instant_passes_the_load_on() -> None:
@@ -285,9 +321,13 @@ def test_a_cache_that_crashes_loses_its_keys_and_sends_its_waiters_away() -> Non
 def test_a_load_that_asks_for_its_own_key_is_the_programmers_mistake() -> None:
     sim = Simulation(seed=17)
     cache = Cache(sim, "prices", ttl=10)
-    call = asking(sim, cache, lambda: cache.call(Loader(), key="k"))
+    first = asking(sim, cache, lambda: cache.call(Loader(), key="k"))
+    patient = asking(sim, cache, Loader(), 1)
+    heir = asking(sim, cache, lambda: cache.call(Loader(), key="k"), 1.2)
+    sim.call_at(1.5, patient.interrupt)
     sim.run()
-    assert call.value == ("RuntimeError", 0)
+    assert values([first, patient]) == [("RuntimeError", 0), ("Interrupt", 1.5)]
+    assert heir.value == ("RuntimeError", 1.5)
 
 
 def test_jitter_shortens_each_time_to_live_by_up_to_its_share() -> None:

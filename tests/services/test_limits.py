@@ -146,10 +146,10 @@ def test_a_limiter_that_goes_down_takes_its_reservations_with_it() -> None:
     assert [waiter.value for waiter in waiters] == [0, "ServiceDown", "ServiceDown"]
     with pytest.raises(ServiceDown):
         limiter.drain()
-    assert not limiter.peek()
+    assert not limiter.peek("another key")
     assert sim.now == 5
     limiter.restart()
-    assert limiter.peek()
+    assert limiter.peek("another key")
 
 
 def test_whoever_waits_in_line_too_long_leaves_it_and_holds_nobody_up() -> None:
@@ -267,3 +267,42 @@ def test_a_limit_that_gave_out_too_much_breaks_a_law() -> None:
     limiter = RateLimiter(sim, "api", lambda: Overdrawn(limit=3, window=1))
     limiter.allow("k")
     assert limiter.violations() == ["key 'k' has -1 permits left of 3"]
+
+
+def test_a_reservation_given_back_when_it_is_due_saves_nothing_for_later() -> None:
+    sim = Simulation(seed=12)
+    limiter = RateLimiter(sim, "api", lambda: CycleLimit(limit=3, period=10))
+    limiter.allow()
+    waiter = acquiring(sim, limiter, 0, 3)
+    sim.call_at(10, waiter.interrupt)
+    sim.run()
+    assert (waiter.value, sim.now) == ("Interrupt", 10)
+    assert limiter.remaining() == 3
+    sim.check_invariants()
+
+
+def test_rounding_makes_no_reservation_a_cycle_late() -> None:
+    limit = CycleLimit(limit=7, period=10)
+    for _ in range(10):
+        limit.take(0, 0.7)
+    assert limit.wait_for(0, 7) == 10
+
+
+def test_whoever_got_its_permits_in_time_leaves_no_timer() -> None:
+    sim = Simulation(seed=13)
+    limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=1, capacity=1))
+    waiters = [acquiring(sim, limiter, 0, timeout=100) for _ in range(3)]
+    sim.run()
+    assert [waiter.value for waiter in waiters] == [0, 1, 2]
+    assert sim.now == 2
+
+
+def test_a_turn_that_is_due_this_instant_is_not_there_for_others() -> None:
+    sim = Simulation(seed=14)
+    limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=1, capacity=1))
+    limiter.drain()
+    answers: list[bool] = []
+    sim.call_at(1, lambda: answers.extend([limiter.peek(), limiter.allow()]))
+    waiter = acquiring(sim, limiter, 0)
+    sim.run()
+    assert (answers, waiter.value) == ([False, False], 1)
