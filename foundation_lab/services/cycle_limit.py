@@ -53,7 +53,7 @@ class CycleLimit:
 
     def give_back(self, now: float, amount: float) -> None:
         """Give back permits that were reserved; who reserved later keeps the cycle it has."""
-        self._balance = min(self.limit, self._balance_at(now) + amount)
+        self._balance = self._balance_at(now) + amount
         self._cycle = window_number(now, self.period)
 
     def remaining(self, now: float) -> float:

@@ -197,3 +197,13 @@ def test_places_are_never_lost_nor_given_twice(
     assert permitted == counts.get("foundation.bulkhead.finished", 0)
     assert "foundation.telemetry.handler.failure" not in counts
     assert all(bulkhead._slots.try_acquire() for _ in range(capacity))
+
+
+def test_a_call_without_a_place_breaks_a_law() -> None:
+    sim = Simulation(seed=10)
+    bulkhead = Bulkhead(sim, "api", max_concurrent=2, max_wait=None)
+    calling(sim, bulkhead, 0, 5)
+    sim.run(until=1)
+    sim.check_invariants()
+    bulkhead._running = 2
+    assert bulkhead.violations() == ["2 calls run in 1 places of 2"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from foundation_lab.errors import BackendError, ServiceDown, ServiceError
 from foundation_lab.services import Backend, Cache, Timeout
+from foundation_lab.services.cache import _Load
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:
@@ -410,3 +411,29 @@ def test_whatever_happens_every_caller_gets_an_answer_and_no_load_is_left(
             *(["Interrupt"] if interrupt is not None else []),
             *(["ServiceDown"] if restart is not None else []),
         }
+
+
+def test_too_many_keys_or_loads_break_a_law() -> None:
+    sim = Simulation(seed=24)
+    cache = Cache(sim, "prices", ttl=10, max_size=2, single_flight=False)
+    cache.put("a", 1)
+    cache.put("b", 2)
+    for _ in range(2):
+        asking(sim, cache, Loader(duration=5))
+    sim.run(until=1)
+    sim.check_invariants()
+    cache.max_size, cache.single_flight = 1, True
+    assert cache.violations() == ["2 keys in room for 1", "key 'k' is loaded 2 times at once"]
+
+
+def test_a_load_whose_process_is_gone_breaks_a_law() -> None:
+    sim = Simulation(seed=25)
+    cache = Cache(sim, "prices", ttl=10)
+    cache._loads = {"k": [_Load(sim.process(nothing()))]}
+    assert cache.violations() == []
+    sim.run()
+    assert cache.violations() == ["the load of key 'k' was given up by a process that has ended"]
+
+
+def nothing() -> Generator[Any, Any, None]:
+    yield 1.0

@@ -220,3 +220,16 @@ def test_a_wrong_argument_is_an_error_at_once(seconds: float, abandon: str, mess
     with pytest.raises(ValueError, match=message):
         Timeout(sim, "api", seconds, abandon)
     assert not sim.components
+
+
+def test_calls_and_ghosts_that_cannot_be_break_a_law() -> None:
+    sim = Simulation(seed=14)
+    timeout = Timeout(sim, "api", 1, "ghost")
+    calling(sim, lambda: timeout.call(lambda: work(2)))
+    sim.run(until=1.5)
+    sim.check_invariants()
+    (ghost,) = timeout._ghosts
+    sim.run()
+    timeout.in_flight = -1
+    timeout._ghosts[ghost] = None
+    assert timeout.violations() == ["-1 calls in flight", "1 of 1 ghosts have ended"]
