@@ -131,11 +131,13 @@ def test_a_limit_outside_of_a_wrapper_is_a_timeout_whatever_it_is(wrapper: str) 
         max_size=6,
     ),
     crash=st.sampled_from([None, None, 1.0, 1.5]),
+    casualties=st.sampled_from(["all", "the backend"]),
 )
 def test_nothing_is_lost_in_any_nesting(
     nesting: list[str],
     calls: list[tuple[float, float, str, float | None]],
     crash: float | None,
+    casualties: str,
 ) -> None:
     sim = Simulation(seed=3)
     backend = Backend(sim, "db", service_time=0.5, concurrency=2)
@@ -155,8 +157,10 @@ def test_nothing_is_lost_in_any_nesting(
         if interrupt is not None:
             sim.call_at(at + interrupt, lambda p=processes[-1]: cancel(p))  # type: ignore[misc]
     if crash is not None:
-        sim.call_at(crash, backend.kill)
-        sim.call_at(crash, backend.restart)
+        for service in sim.components.values():
+            if casualties == "all" or service is backend:
+                sim.call_at(crash, service.kill)  # type: ignore[attr-defined]
+                sim.call_at(crash, service.restart)  # type: ignore[attr-defined]
     for now in (0.25, 0.75, 1.25, 1.75, 2.25, 3.25):
         sim.run(until=now)
         sim.check_invariants()
