@@ -9,13 +9,14 @@ the end of a popular key's time becomes a stampede.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import simpy
 
 from foundation_lab.errors import DeadlinePassed, ServiceDown, ServiceError
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.services.flight import YOURS, Flight
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
@@ -24,16 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.process import Process
-    from foundation_lab.simulation.waiting import Wait
 
 
 _NOT_OF_THE_LOAD: Final = (simpy.Interrupt, DeadlinePassed)
 """What ends a load without saying anything about the key: its caller was called off."""
-
-
-_YOURS: Final = (True, None)
-"""What a hand-over says: the load is yours; otherwise it is false, and what the load came to."""
 
 
 class Entry:
@@ -52,31 +47,6 @@ class Entry:
         if self.error is not None:
             raise self.error.with_traceback(None)
         return self.value
-
-
-class _Load:
-    """A load under way: who does it, and who waits for it."""
-
-    def __init__(self, leader: Process) -> None:
-        self.leader: Process | None = leader  # nobody between a hand-over and its arrival
-        self.line: deque[Wait] = deque()
-
-    def hand_over(self) -> bool:
-        """Let the first in line do it; return whether there is one."""
-        self.leader = None
-        if not self.line:
-            return False
-        self.line.popleft().succeed(_YOURS)
-        return True
-
-    def settle(self, value: Any, error: Exception | None) -> None:
-        """Give all who wait what the load came to."""
-        line, self.line = self.line, deque()
-        for turn in line:
-            if error is None:
-                turn.succeed((False, value))
-            else:
-                turn.fail(error).defused = True
 
 
 class Cache(Service):
@@ -120,7 +90,7 @@ class Cache(Service):
         self.single_flight = single_flight
         self.jitter = jitter
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
-        self._loads: dict[Hashable, list[_Load]] = {}
+        self._loads: dict[Hashable, list[Flight]] = {}
         self._stream = sim.stream(f"cache.{name}.jitter")
         super().__init__(sim, name)
 
@@ -153,7 +123,7 @@ class Cache(Service):
             if not leads:
                 return value
         else:
-            load = _Load(self.sim.running_process(f"a load of cache {self.name!r}"))
+            load = Flight(self.sim.running_process(f"a load of cache {self.name!r}"))
             self._loads.setdefault(key, []).append(load)
         return (yield from self._lead(load, key, fn, joined=joined))
 
@@ -229,7 +199,7 @@ class Cache(Service):
         self._entries.move_to_end(key)
         return entry
 
-    def _join(self, load: _Load, key: Hashable) -> Generator[Any, Any, tuple[bool, Any]]:
+    def _join(self, load: Flight, key: Hashable) -> Generator[Any, Any, tuple[bool, Any]]:
         """Wait for a load; return whether it is one's own now, and otherwise what it came to."""
         process = self.sim.running_process(f"a load of cache {self.name!r}")
         if load.leader is process:
@@ -243,7 +213,7 @@ class Cache(Service):
         except BaseException:
             if not turn.triggered:
                 load.line.remove(turn)
-            elif turn.ok and turn.value is _YOURS:
+            elif turn.ok and turn.value is YOURS:
                 self._give_up(load, key)
             raise
         if leads:
@@ -251,7 +221,7 @@ class Cache(Service):
         return leads, value
 
     def _lead(
-        self, load: _Load, key: Hashable, fn: Callable[[], Any], *, joined: bool
+        self, load: Flight, key: Hashable, fn: Callable[[], Any], *, joined: bool
     ) -> Generator[Any, Any, Any]:
         """Load a key for all who wait for it."""
         try:
@@ -272,12 +242,12 @@ class Cache(Service):
         load.settle(value, None)
         return value
 
-    def _give_up(self, load: _Load, key: Hashable) -> None:
+    def _give_up(self, load: Flight, key: Hashable) -> None:
         """Leave a load to the next in line; without one it is over."""
         if not load.hand_over():
             self._finish(load, key)
 
-    def _finish(self, load: _Load, key: Hashable) -> bool:
+    def _finish(self, load: Flight, key: Hashable) -> bool:
         """Take a load off the list; return whether what it came to is to be kept."""
         loads = self._loads.get(key, [])
         if load not in loads:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from foundation_lab.errors import BackendError, ServiceDown, ServiceError
 from foundation_lab.services import Backend, Cache, Timeout
-from foundation_lab.services.cache import _Load
+from foundation_lab.services.flight import Flight
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:
@@ -429,7 +429,7 @@ def test_too_many_keys_or_loads_break_a_law() -> None:
 def test_a_load_whose_process_is_gone_breaks_a_law() -> None:
     sim = Simulation(seed=25)
     cache = Cache(sim, "prices", ttl=10)
-    cache._loads = {"k": [_Load(sim.process(nothing()))]}
+    cache._loads = {"k": [Flight(sim.process(nothing()))]}
     assert cache.violations() == []
     sim.run()
     assert cache.violations() == ["the load of key 'k' was given up by a process that has ended"]
