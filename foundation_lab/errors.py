@@ -9,6 +9,7 @@ FoundationLabError
 │   ├── Rejected                 turned away without being tried (outcome "rejected")
 │   │   ├── CircuitOpen          the circuit breaker is open, or its probes are all taken
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
+│   │   ├── BulkheadFull         no place of the bulkhead came free in time
 │   │   ├── QueueFull            the waiting line has reached its limit
 │   │   └── ResourceExhausted    no token left and the caller did not want to wait
 │   ├── CoordinationError        agents could not come to a result
@@ -102,6 +103,10 @@ class RateLimited(Rejected):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class BulkheadFull(Rejected):
+    """All places of a bulkhead are taken, and none came free in time."""
 
 
 class QueueFull(Rejected):

@@ -12,14 +12,18 @@ import simpy
 from foundation_lab.errors import ServiceError
 from foundation_lab.services import (
     Backend,
+    Bulkhead,
+    Cache,
     CircuitBreaker,
     ConnectionManager,
+    Fallback,
     OutlierDetector,
     RateLimiter,
     ResourceManager,
     Retry,
     Service,
     Supervisor,
+    Timeout,
     TokenBucket,
     async_operation,
     fixed_backoff,
@@ -70,6 +74,28 @@ def circuit_breaker(sim: Simulation) -> None:
     client(sim, lambda: only.call(fail))
 
 
+def bulkhead(sim: Simulation) -> None:
+    one = Bulkhead(sim, "one", max_concurrent=1)
+    for _ in range(2):
+        client(sim, lambda: one.call(lambda: sim.sleep(1)))
+
+
+def timeout(sim: Simulation) -> None:
+    one = Timeout(sim, "one", 1)
+    client(sim, lambda: one.call(lambda: sim.sleep(2)))
+
+
+def fallback(sim: Simulation) -> None:
+    one = Fallback(sim, "one", value=None)
+    client(sim, lambda: one.call(fail))
+
+
+def cache(sim: Simulation) -> None:
+    one = Cache(sim, "one", ttl=1, max_size=1)
+    for key in (1, 1, 2):
+        client(sim, lambda key=key: one.call(lambda: 1, key=key))  # type: ignore[misc]
+
+
 def retry(sim: Simulation) -> None:
     twice = Retry(sim, "one", max_attempts=2, backoff=fixed_backoff(1))
     for function in (lambda: 1, cancel, fail):
@@ -94,6 +120,7 @@ def rate_limiter(sim: Simulation) -> None:
     limiter = RateLimiter(sim, "one", lambda: TokenBucket(rate=1, capacity=1))
     for _ in range(2):
         limiter.allow()
+    limiter.drain()
 
 
 def outlier_detector(sim: Simulation) -> None:
@@ -144,8 +171,11 @@ def telemetry(sim: Simulation) -> None:
 SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.async_operation: asynchronous,
     events.backend: backend,
+    events.bulkhead: bulkhead,
+    events.cache: cache,
     events.circuit_breaker: circuit_breaker,
     events.connection: connection,
+    events.fallback: fallback,
     events.fault: fault,
     events.outlier_detector: outlier_detector,
     events.rate_limiter: rate_limiter,
@@ -155,6 +185,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.service: service,
     events.supervisor: supervisor,
     events.telemetry: telemetry,
+    events.timeout: timeout,
 }
 
 ELSEWHERE = {
@@ -167,14 +198,18 @@ ELSEWHERE = {
 
 EMITTERS: dict[type[Service], ModuleType] = {
     Backend: events.backend,
+    Bulkhead: events.bulkhead,
+    Cache: events.cache,
     CircuitBreaker: events.circuit_breaker,
     ConnectionManager: events.connection,
     OutlierDetector: events.outlier_detector,
+    Fallback: events.fallback,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,
     Service: events.service,
     Supervisor: events.supervisor,
+    Timeout: events.timeout,
 }
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from foundation_lab.services.arguments import positive, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLOSE = 1e-9
 """Amounts of permits that differ by a smaller share are equal: accrued fractions are not exact."""
@@ -37,6 +40,17 @@ class Limit(Protocol):
         """Return how many permits are left."""
 
 
+@runtime_checkable
+class Reserving(Limit, Protocol):
+    """A limit of which permits can be taken before they are there: a reservation.
+
+    `take` is allowed at any time then; what was taken may be used after `wait_for`, asked before.
+    """
+
+    def give_back(self, now: float, amount: float) -> None:
+        """Give back permits that were taken and will not be used."""
+
+
 class TokenBucket:
     """`capacity` tokens, refilled continuously at `rate` a second; full at the start."""
 
@@ -53,12 +67,10 @@ class TokenBucket:
 
     def wait_for(self, now: float, amount: float) -> float:
         """Return the seconds until there are `amount` tokens."""
-        if _covers(self.remaining(now), amount):
+        if covers(self.remaining(now), amount):
             return 0.0
-        wait = _wait_until(now, now + (amount - self.remaining(now)) / self.rate)
-        while not _covers(self.remaining(now + wait), amount):
-            wait = _wait_until(now, math.nextafter(now + wait, math.inf))
-        return wait
+        due = now + (amount - self.remaining(now)) / self.rate
+        return wait_until(now, due, lambda time: covers(self.remaining(time), amount))
 
     def take(self, now: float, amount: float) -> None:
         """Take tokens."""
@@ -72,7 +84,10 @@ class TokenBucket:
 
 
 class FixedWindow:
-    """`limit` permits in each window ``[k * window, (k + 1) * window)`` of virtual time."""
+    """`limit` permits in each window ``[k * window, (k + 1) * window)`` of virtual time.
+
+    Across the border of two windows, up to ``2 * limit`` come through within less than one length.
+    """
 
     def __init__(self, limit: int, window: float) -> None:
         self.limit = whole("limit", limit)
@@ -87,25 +102,20 @@ class FixedWindow:
 
     def wait_for(self, now: float, amount: float) -> float:
         """Return the seconds until a window has room for `amount`."""
-        if _covers(self.remaining(now), amount):
+        if covers(self.remaining(now), amount):
             return 0.0
-        return _wait_until(now, (self._index(now) + 1) * self.window)
+        return wait_until(now, (window_number(now, self.window) + 1) * self.window)
 
     def take(self, now: float, amount: float) -> None:
         """Take permits of the present window."""
-        number = self._index(now)
+        number = window_number(now, self.window)
         if number != self._number:
             self._number, self._used = number, 0.0
         self._used += amount
 
     def remaining(self, now: float) -> float:
         """Return how many permits the present window has left."""
-        return self.limit - (self._used if self._index(now) == self._number else 0.0)
-
-    def _index(self, now: float) -> int:
-        # a multiple of the window belongs to the window that begins there, whatever the rounding
-        windows = now / self.window
-        return math.floor(windows + CLOSE + 1e-15 * windows)
+        return self.limit - (self._used if window_number(now, self.window) == self._number else 0.0)
 
 
 class SlidingWindow:
@@ -128,12 +138,12 @@ class SlidingWindow:
     def wait_for(self, now: float, amount: float) -> float:
         """Return the seconds until enough old grants have left the window."""
         free = self.remaining(now)
-        if _covers(free, amount):
+        if covers(free, amount):
             return 0.0
         for time, taken in self._log:
             free += taken
-            if _covers(free, amount):
-                return _wait_until(now, time + self.window)
+            if covers(free, amount):
+                return wait_until(now, time + self.window)
         return math.inf
 
     def take(self, now: float, amount: float) -> None:
@@ -154,12 +164,32 @@ class SlidingWindow:
             self._used = 0.0
 
 
-def _covers(permits: float, amount: float) -> bool:
+def covers(permits: float, amount: float) -> bool:
+    """Return whether there are `amount` permits, but for what rounding takes off."""
     return permits + CLOSE * max(1.0, amount) >= amount
 
 
-def _wait_until(now: float, time: float) -> float:
-    """Return the shortest wait from `now` on that reaches `time`, and moves the clock."""
+def wait_until(now: float, time: float, is_there: Callable[[float], bool] | None = None) -> float:
+    """Return the shortest wait from `now` on that reaches `time`, and moves the clock.
+
+    Args:
+        now: The present instant.
+        time: When the wait is to end.
+        is_there: Whether what is waited for is there at an instant. When rounding has made `time`
+            too early, the wait is the first that is long enough.
+    """
     time = max(time, math.nextafter(now, math.inf))
     wait = time - now
-    return wait if now + wait >= time else math.nextafter(wait, math.inf)
+    wait = wait if now + wait >= time else math.nextafter(wait, math.inf)
+    while is_there is not None and not is_there(now + wait):
+        wait = wait_until(now, math.nextafter(now + wait, math.inf))
+    return wait
+
+
+def window_number(now: float, window: float) -> int:
+    """Return the number of the window ``[k * window, (k + 1) * window)`` that `now` is in.
+
+    A multiple of the window belongs to the window that begins there, whatever the rounding.
+    """
+    windows = now / window
+    return math.floor(windows + CLOSE + 1e-15 * windows)

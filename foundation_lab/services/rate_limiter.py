@@ -1,4 +1,7 @@
-"""The rate limiter: at most so many permits in so much virtual time, for each key."""
+"""The rate limiter: at most so many permits in so much virtual time, for each key.
+
+What is counted and how is up to a `Limit`; here is who waits for it, and in which order.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import RateLimited, ServiceDown
+from foundation_lab.services.arguments import positive
+from foundation_lab.services.limits import Reserving
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke
+from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from foundation_lab.errors import ServiceError
     from foundation_lab.services.limits import Limit
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.waiting import Wait
@@ -24,7 +31,7 @@ class _Place:
     def __init__(self, amount: float) -> None:
         self.amount = amount
         self.turn: Wait | None = None
-        self.expelled: ServiceDown | None = None
+        self.expelled: ServiceError | None = None
 
     def go_on(self) -> None:
         """Let the waiter look again."""
@@ -39,18 +46,22 @@ class RateLimiter(Service):
         sim: The simulation.
         name: The limiter's name, `service_id` in its events.
         limit: Makes the limit of one key:
-            ``lambda: TokenBucket(rate=10, capacity=5)``, ``FixedWindow`` or ``SlidingWindow``.
+            ``lambda: TokenBucket(rate=10, capacity=5)``, ``LeakyBucket``, ``FixedWindow``,
+            ``SlidingWindow``, ``SlidingCounter`` or ``CycleLimit``.
     """
 
     kind: ClassVar[str] = "rate_limiter"
     Allowed = events.rate_limiter.Allowed
     Denied = events.rate_limiter.Denied
+    Drained = events.rate_limiter.Drained
 
     def __init__(self, sim: Simulation, name: str, limit: Callable[[], Limit]) -> None:
         self._make = limit
         self._limits: dict[str, Limit] = {}
         self._lines: dict[str, deque[_Place]] = {}
-        limit()  # a wrong argument is an error now, not at the first request
+        self._reserving: dict[_Place, None] = {}
+        # a wrong argument is an error now, not at the first request
+        self._reserves = isinstance(limit(), Reserving)
         super().__init__(sim, name)
 
     def allow(self, key: str = "", amount: float = 1) -> bool:
@@ -63,35 +74,74 @@ class RateLimiter(Service):
         self.require_up()
         limit = self._limit(key, amount)
         if self._lines.get(key) or limit.wait_for(self.sim.now, amount) > 0:
-            after = self.retry_after(key, amount)
-            self._emit(events.rate_limiter.Denied(self.name, key, amount, after))
+            self._denied(key, amount)
             return False
         self._take(limit, key, amount)
         return True
 
-    def acquire(self, key: str = "", amount: float = 1) -> Generator[Any, Any, None]:
-        """Wait for permits and take them, first in first out (``yield from``).
+    def peek(self, key: str = "", amount: float = 1) -> bool:
+        """Return whether `allow` would be true now; nothing is taken and no event emitted.
 
         Raises:
+            ValueError: The limit can never grant so much at once.
+        """
+        return self.up and not self._lines.get(key) and self.retry_after(key, amount) <= 0
+
+    def acquire(
+        self, key: str = "", amount: float = 1, *, timeout: float | None = None
+    ) -> Generator[Any, Any, None]:
+        """Wait for permits and take them, first in first out (``yield from``).
+
+        Nobody overtakes: a small amount waits behind a large one. With a limit that reserves
+        (`CycleLimit`) the permits are taken at once, those of future cycles, and used when these
+        begin.
+
+        Args:
+            key: Whose permits.
+            amount: How many.
+            timeout: How many seconds to wait at most; for ever without it. When it is clear
+                beforehand that the permits come later, nobody waits.
+
+        Raises:
+            RateLimited: The permits do not come within `timeout`; the exception carries
+                `retry_after`.
             ServiceDown: The limiter was stopped, before or meanwhile.
             ValueError: The limit can never grant so much at once.
         """
         self.require_up()
         limit = self._limit(key, amount)
-        line = self._lines.setdefault(key, deque())
+        if timeout is not None:
+            positive("timeout", timeout, zero=True)
+            if self.retry_after(key, amount) > timeout:
+                raise self._denied(key, amount)
+        if self._reserves and isinstance(limit, Reserving):
+            yield from self._reserve(limit, amount)
+            self._allowed(limit, key, amount)
+            return
         place = _Place(amount)
-        line.append(place)
+        timer = None
+        if timeout is not None:
+            overdue = self.sim.now + timeout
+            timer = Timer(self.sim, overdue, lambda: self._give_up(place, key), last=True)
         try:
-            if line[0] is not place:
-                yield from self._wait(place)
-            while (delay := limit.wait_for(self.sim.now, amount)) > 0:
-                yield from self._wait(place, delay)
+            yield from self._line_up(limit, key, place)
         finally:
-            was_first = line[0] is place
-            line.remove(place)
-            if was_first and line:
-                line[0].go_on()
+            if timer is not None:
+                timer.cancel()
         self._take(limit, key, amount)
+
+    def drain(self, key: str = "") -> float:
+        """Take all permits that a key has left now, and return how many they were.
+
+        Raises:
+            ServiceDown: The limiter was stopped.
+        """
+        self.require_up()
+        left = self.remaining(key)
+        if left > 0:
+            self._limits[key].take(self.sim.now, left)
+        self._emit(events.rate_limiter.Drained(self.name, key, left))
+        return left
 
     def call(
         self, fn: Callable[[], Any], *, key: str = "", amount: float = 1
@@ -106,9 +156,7 @@ class RateLimiter(Service):
             ServiceDown: The limiter was stopped.
         """
         if not self.allow(key, amount):
-            after = self.retry_after(key, amount)
-            message = f"rate limiter {self.name!r} has no permit; try again in {after:g} s"
-            raise RateLimited(message, after)
+            raise self._refusal(self.retry_after(key, amount))
         return (yield from invoke(fn))
 
     def retry_after(self, key: str = "", amount: float = 1) -> float:
@@ -132,7 +180,7 @@ class RateLimiter(Service):
     def on_exit(self, reason: str) -> None:
         """Send everybody in line away."""
         lines, self._lines = self._lines, {}
-        for place in (place for line in lines.values() for place in line):
+        for place in (*(place for line in lines.values() for place in line), *self._reserving):
             place.expelled = ServiceDown(f"rate limiter {self.name!r} went down ({reason})")
             place.go_on()
 
@@ -141,6 +189,41 @@ class RateLimiter(Service):
         self._limits.clear()
 
     # -- private -------------------------------------------------------------------------------
+
+    def _line_up(self, limit: Limit, key: str, place: _Place) -> Generator[Any, Any, None]:
+        """Wait until the place is the first in its line and its amount is there."""
+        line = self._lines.setdefault(key, deque())
+        line.append(place)
+        try:
+            if line[0] is not place:
+                yield from self._wait(place)
+            while (delay := limit.wait_for(self.sim.now, place.amount)) > 0:
+                yield from self._wait(place, delay)
+        finally:
+            was_first = line[0] is place
+            line.remove(place)
+            if was_first and line:
+                line[0].go_on()
+
+    def _reserve(self, limit: Reserving, amount: float) -> Generator[Any, Any, None]:
+        """Take permits of the future and wait for it; whoever is kept from it gives them back."""
+        delay = limit.wait_for(self.sim.now, amount)
+        limit.take(self.sim.now, amount)
+        if delay <= 0:
+            return
+        place = _Place(amount)
+        self._reserving[place] = None
+        try:
+            yield from self._wait(place, delay)
+        except BaseException:
+            limit.give_back(self.sim.now, amount)
+            raise
+        finally:
+            del self._reserving[place]
+
+    def _give_up(self, place: _Place, key: str) -> None:
+        place.expelled = self._denied(key, place.amount)
+        place.go_on()
 
     def _wait(self, place: _Place, delay: float | None = None) -> Generator[Any, Any, None]:
         """Wait until the place's turn comes or `delay` is over."""
@@ -167,6 +250,18 @@ class RateLimiter(Service):
         return limit
 
     def _take(self, limit: Limit, key: str, amount: float) -> None:
-        now = self.sim.now
-        limit.take(now, amount)
-        self._emit(events.rate_limiter.Allowed(self.name, key, amount, limit.remaining(now)))
+        limit.take(self.sim.now, amount)
+        self._allowed(limit, key, amount)
+
+    def _allowed(self, limit: Limit, key: str, amount: float) -> None:
+        left = limit.remaining(self.sim.now)
+        self._emit(events.rate_limiter.Allowed(self.name, key, amount, left))
+
+    def _denied(self, key: str, amount: float) -> RateLimited:
+        after = self.retry_after(key, amount)
+        self._emit(events.rate_limiter.Denied(self.name, key, amount, after))
+        return self._refusal(after)
+
+    def _refusal(self, after: float) -> RateLimited:
+        message = f"rate limiter {self.name!r} has no permit; try again in {after:g} s"
+        return RateLimited(message, after)

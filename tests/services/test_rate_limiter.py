@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation_lab.errors import RateLimited, ServiceDown
-from foundation_lab.services import FixedWindow, RateLimiter, SlidingWindow, TokenBucket
+from foundation_lab.services import (
+    CycleLimit,
+    FixedWindow,
+    LeakyBucket,
+    RateLimiter,
+    SlidingCounter,
+    SlidingWindow,
+    TokenBucket,
+)
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:
@@ -20,15 +28,21 @@ if TYPE_CHECKING:
 
 
 def acquiring(
-    sim: Simulation, limiter: RateLimiter, at: float, amount: float = 1, key: str = ""
+    sim: Simulation,
+    limiter: RateLimiter,
+    at: float,
+    amount: float = 1,
+    *,
+    key: str = "",
+    timeout: float | None = None,
 ) -> Process:
     """Start a process that acquires; its value is when it got the permits, or the error."""
 
     def process() -> Generator[Any, Any, float | str]:
-        yield from sim.sleep(at - sim.now)
         try:
-            yield from limiter.acquire(key, amount)
-        except (simpy.Interrupt, ServiceDown) as error:
+            yield from sim.sleep(at - sim.now)
+            yield from limiter.acquire(key, amount, timeout=timeout)
+        except (simpy.Interrupt, ServiceDown, RateLimited) as error:
             return type(error).__name__
         return sim.now
 
@@ -213,6 +227,9 @@ def test_an_amount_that_can_never_be_granted_is_the_programmers_mistake(amount: 
         (lambda: TokenBucket(rate=1, capacity=math.inf), "capacity=inf"),
         (lambda: FixedWindow(limit=0, window=1), "limit=0"),
         (lambda: SlidingWindow(limit=1, window=0), "window=0"),
+        (lambda: SlidingCounter(limit=1.5, window=1), "limit=1.5"),  # type: ignore[arg-type]
+        (lambda: LeakyBucket(limit=1, period=1, burst=0), "burst=0"),
+        (lambda: CycleLimit(limit=1, period=-1), "period=-1"),
     ],
 )
 def test_a_wrong_limit_is_an_error_when_the_limiter_is_made(
@@ -234,6 +251,9 @@ limits = st.one_of(
     st.builds(TokenBucket, rate=st.floats(1e-3, 1e6), capacity=st.floats(1, 1e7)),
     st.builds(FixedWindow, limit=st.integers(1, 50), window=lengths),
     st.builds(SlidingWindow, limit=st.integers(1, 50), window=lengths),
+    st.builds(SlidingCounter, limit=st.integers(1, 50), window=lengths),
+    st.builds(LeakyBucket, limit=st.floats(0.5, 1e6), period=lengths, burst=st.floats(1, 1e5)),
+    st.builds(CycleLimit, limit=st.integers(1, 50), period=lengths),
 )
 
 

@@ -8,9 +8,12 @@ from foundation_lab.telemetry.events import (
     alert,
     async_operation,
     backend,
+    bulkhead,
+    cache,
     circuit_breaker,
     connection,
     coordination,
+    fallback,
     fault,
     outlier_detector,
     rate_limiter,
@@ -21,6 +24,7 @@ from foundation_lab.telemetry.events import (
     signal,
     supervisor,
     telemetry,
+    timeout,
 )
 
 __all__ = [
@@ -28,9 +32,12 @@ __all__ = [
     "alert",
     "async_operation",
     "backend",
+    "bulkhead",
+    "cache",
     "circuit_breaker",
     "connection",
     "coordination",
+    "fallback",
     "fault",
     "outlier_detector",
     "rate_limiter",
@@ -41,4 +48,5 @@ __all__ = [
     "signal",
     "supervisor",
     "telemetry",
+    "timeout",
 ]

@@ -27,3 +27,13 @@ class Denied(Event, frozen=True):
     key: Label
     amount: Annotated[float, Measurement("1")]
     retry_after: Seconds
+
+
+class Drained(Event, frozen=True):
+    """All permits that a key had left were taken away at once."""
+
+    event_name: ClassVar[str] = "foundation.rate_limiter.drained"
+
+    service_id: Label
+    key: Label
+    amount: Annotated[float, Measurement("1")]

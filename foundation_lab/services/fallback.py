@@ -1,0 +1,100 @@
+"""The fallback: something else instead of an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from foundation_lab.errors import DeadlinePassed, ServiceError
+from foundation_lab.services.classifier import Classifier, classifier
+from foundation_lab.services.service import Service
+from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from foundation_lab.simulation.engine import Simulation
+
+_NOTHING: Any = object()
+
+
+class Fallback(Service):
+    """Gives a second-best answer when a call fails.
+
+    An interrupt comes through, and so does the end of a time limit further outside: nobody waits
+    for an answer any more.
+
+    Args:
+        sim: The simulation.
+        name: The fallback's name, `service_id` in its events.
+        value: The answer instead. Give this, `function` or `call`.
+        function: Makes the answer from the error: a plain value, a generator or an event.
+        call: Another call to make: returns a generator, an event or a plain value. Its error is
+            the caller's.
+        on: Which errors it stands in for: exception types, or a predicate on the exception.
+    """
+
+    kind: ClassVar[str] = "fallback"
+    Used = events.fallback.Used
+
+    def __init__(
+        self,
+        sim: Simulation,
+        name: str,
+        *,
+        value: Any = _NOTHING,
+        function: Callable[[BaseException], Any] | None = None,
+        call: Callable[[], Any] | None = None,
+        on: Classifier = ServiceError,
+    ) -> None:
+        sources: dict[str, Callable[[BaseException], Any]] = {}
+        if value is not _NOTHING:
+            sources["value"] = lambda _error: value
+        if function is not None:
+            sources["function"] = function
+        if call is not None:
+            sources["call"] = lambda _error: call()
+        if len(sources) != 1:
+            given = " and ".join(sources) or "none of them"
+            message = f"fallback {name!r} was given {given}; give one of value, function and call"
+            raise ValueError(message)
+        ((self.source, self._answer),) = sources.items()
+        self.in_flight = 0
+        self._covers = classifier("on", on, (DeadlinePassed,))
+        super().__init__(sim, name)
+
+    def call(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
+        """Call `fn`, and answer something else when it fails (``yield from``).
+
+        Returns:
+            What `fn` came to, or what stands in for it.
+
+        Raises:
+            ServiceDown: The fallback itself was stopped.
+        """
+        self.require_up()
+        self.in_flight += 1
+        try:
+            return (yield from self._answered(fn))
+        finally:
+            self.in_flight -= 1
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that a health check reports."""
+        return {"in_flight": self.in_flight}
+
+    def violations(self) -> list[str]:
+        """Return every law of fallbacks that does not hold, in words."""
+        return [f"{self.in_flight} calls in flight"] if self.in_flight < 0 else []
+
+    # -- private -------------------------------------------------------------------------------
+
+    def _answered(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from invoke(fn))
+        except BaseException as error:
+            if not self._covers(error):
+                raise
+            failure = error
+        self._emit(events.fallback.Used(self.name, error_name(failure), self.source))
+        return (yield from invoke(lambda: self._answer(failure)))
