@@ -9,6 +9,7 @@ FoundationLabError
 │   ├── Rejected                 turned away without being tried (outcome "rejected")
 │   │   ├── CircuitOpen          the circuit breaker is open, or its probes are all taken
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
+│   │   ├── Throttled            the client's own retry budget allows no attempt
 │   │   ├── QueueFull            the waiting line has reached its limit
 │   │   └── ResourceExhausted    no token left and the caller did not want to wait
 │   ├── CoordinationError        agents could not come to a result
@@ -101,6 +102,10 @@ class RateLimited(Rejected):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class Throttled(Rejected):
+    """The client's own retry budget allows no attempt, not even a first one."""
 
 
 class QueueFull(Rejected):

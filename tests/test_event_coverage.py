@@ -14,9 +14,11 @@ from foundation_lab.services import (
     Backend,
     CircuitBreaker,
     ConnectionManager,
+    Hedge,
     RateLimiter,
     ResourceManager,
     Retry,
+    RetryQuota,
     Service,
     Supervisor,
     TokenBucket,
@@ -69,6 +71,17 @@ def retry(sim: Simulation) -> None:
     twice = Retry(sim, "one", max_attempts=2, backoff=fixed_backoff(1))
     for function in (lambda: 1, cancel, fail):
         client(sim, lambda function=function: twice.call(function))  # type: ignore[misc]
+    poor = Retry(sim, "poor", budget=RetryQuota(capacity=1))
+    hurried = Retry(sim, "hurried", backoff=fixed_backoff(1), total_timeout=1)
+    for one in (poor, hurried):
+        client(sim, lambda one=one: one.call(fail))  # type: ignore[misc]
+
+
+def hedge(sim: Simulation) -> None:
+    one = Hedge(sim, "one", delay=1)
+    answers = iter((sim.sleep(9), sim.sleep(1)))
+    client(sim, lambda: one.call(lambda: next(answers)))
+    client(sim, lambda: one.call(fail))
 
 
 def connection(sim: Simulation) -> None:
@@ -136,6 +149,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.circuit_breaker: circuit_breaker,
     events.connection: connection,
     events.fault: fault,
+    events.hedge: hedge,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -157,6 +171,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     Backend: events.backend,
     CircuitBreaker: events.circuit_breaker,
     ConnectionManager: events.connection,
+    Hedge: events.hedge,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,

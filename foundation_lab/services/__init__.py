@@ -3,8 +3,11 @@
 from foundation_lab.services import async_operation
 from foundation_lab.services.backend import Backend
 from foundation_lab.services.backoff import (
+    custom_backoff,
     decorrelated_backoff,
+    decorrelated_v2_backoff,
     exponential_backoff,
+    fibonacci_backoff,
     fixed_backoff,
     linear_backoff,
 )
@@ -12,15 +15,24 @@ from foundation_lab.services.circuit_breaker import CircuitBreaker, State
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
+from foundation_lab.services.hedge import Hedge
+from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
+from foundation_lab.services.retry_budget import (
+    AdaptiveThrottle,
+    RetryQuota,
+    ThrottleTokens,
+    WindowBudget,
+)
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.supervisor import Supervisor
 from foundation_lab.simulation.invocation import outcome_of
 
 __all__ = [
+    "AdaptiveThrottle",
     "Backend",
     "CircuitBreaker",
     "Connection",
@@ -29,18 +41,27 @@ __all__ = [
     "CountWindow",
     "FixedWindow",
     "Health",
+    "Hedge",
     "RateLimiter",
     "ResourceManager",
     "Retry",
+    "RetryQuota",
     "Service",
     "SlidingWindow",
     "State",
     "Supervisor",
+    "ThrottleTokens",
     "TimeWindow",
     "TokenBucket",
+    "WindowBudget",
+    "additive_jitter",
     "async_operation",
+    "custom_backoff",
     "decorrelated_backoff",
+    "decorrelated_v2_backoff",
     "exponential_backoff",
+    "factor_jitter",
+    "fibonacci_backoff",
     "fixed_backoff",
     "linear_backoff",
     "outcome_of",
