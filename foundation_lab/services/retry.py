@@ -96,7 +96,7 @@ class Retry(Service):
         self.total_timeout = (
             None if total_timeout is None else positive("total_timeout", total_timeout)
         )
-        self.budget = budget
+        self.budget = _budget(budget)
         self.in_flight = 0
         self._jitter = as_jitter(jitter)
         self._is_retryable = classifier("retry_on", retry_on, (*never_on, DeadlinePassed))
@@ -263,3 +263,10 @@ def _predicate(name: str, function: Callable[[Any], bool] | None) -> Callable[[A
         message = f"{name}={function!r}; give a predicate on the value returned"
         raise TypeError(message)
     return function
+
+
+def _budget(budget: RetryBudget | None) -> RetryBudget | None:
+    if budget is not None and not callable(getattr(budget, "withdraw", None)):
+        message = f"budget={budget!r}; give a WindowBudget, a RetryQuota, or another retry budget"
+        raise TypeError(message)
+    return budget
