@@ -158,7 +158,7 @@ class _Race:
                 timer.cancel()
 
     def cancel(self) -> None:
-        """Give up every attempt that still runs."""
+        """Give up every attempt that still runs, and what came too late at this instant."""
         hedge = self._hedge
         losers, self.running = self.running, {}
         hedge.running -= len(losers)
@@ -166,6 +166,9 @@ class _Race:
             process.interrupt("another attempt won, or the call is over")
             duration = hedge.sim.now - began
             hedge._emit(events.hedge.Cancelled(hedge.name, attempt, duration))
+        while self.ended:
+            late = self.ended.popleft()
+            hedge._emit(events.hedge.Cancelled(hedge.name, late.attempt, late.duration))
 
     def _run(self, attempt: int, fn: Callable[[], Any]) -> Generator[Any, Any, None]:
         try:
@@ -181,7 +184,11 @@ class _Race:
         if attempt in self.running:
             _, began = self.running.pop(attempt)
             self._hedge.running -= 1
-            self.ended.append(_End(attempt, self._hedge.sim.now - began, error, result))
+            end = _End(attempt, self._hedge.sim.now - began, error, result)
+            if error is None or isinstance(error, ServiceError | simpy.Interrupt):
+                self.ended.append(end)
+            else:
+                self.ended.appendleft(end)  # a bug: no answer of the same instant may hide it
             self._ring()
 
     def _ring(self) -> None:

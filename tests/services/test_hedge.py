@@ -98,6 +98,30 @@ def test_the_first_attempt_may_still_win() -> None:
     assert happened(sim)[-2:] == [(3, "won", 1), (3, "cancelled", 2)]
 
 
+def test_of_two_answers_of_one_instant_the_first_wins() -> None:
+    sim = Simulation(seed=19)
+    assert run(sim, Hedge(sim, "orders", delay=1), (3.0, "one"), (2.0, "two")) == "one"
+    assert happened(sim)[-2:] == [(3, "won", 1), (3, "cancelled", 2)]
+
+
+def test_an_answer_does_not_hide_a_bug_of_the_same_instant() -> None:
+    sim = Simulation(seed=20)
+    hedge = Hedge(sim, "orders", delay=1)
+    start(sim, hedge, attempts(sim, (3.0, "one"), (2.0, ZeroDivisionError())))
+    with pytest.raises(ZeroDivisionError):
+        sim.run()
+
+
+def test_a_failure_of_the_same_instant_as_an_answer_starts_nothing_more() -> None:
+    sim = Simulation(seed=21)
+    hedge = Hedge(sim, "orders", delay=1, max_attempts=3)
+    assert run(sim, hedge, (3.0, BackendError()), (2.0, "two"), (1.5, "three")) == "two"
+    hedge = Hedge(sim, "payments", delay=1.5, max_attempts=3)
+    assert run(sim, hedge, (2.0, BackendError()), (0.5, "two"), (9.0, "three")) == "two"
+    sent = sim.recording.frame(Hedge.AttemptStarted).filter(service_id="payments")
+    assert sent["attempt"].to_list() == [1, 2]
+
+
 def test_without_a_delay_all_are_sent_at_once() -> None:
     sim = Simulation(seed=5)
     hedge = Hedge(sim, "orders", delay=0, max_attempts=3)

@@ -39,7 +39,7 @@ class Failed(Event, frozen=True):
 
 
 class Cancelled(Event, frozen=True):
-    """An attempt was given up before its end; `duration` is how long it had run."""
+    """An attempt was given up, or ended too late at that instant; `duration` is how long it ran."""
 
     event_name: ClassVar[str] = "foundation.hedge.cancelled"
 
