@@ -12,9 +12,11 @@ from foundation_lab.scenario import (
     agent_specs,
     duration_specs,
     fault_specs,
+    retry_specs,
     service_specs,
     workload_specs,
 )
+from foundation_lab.scenario.build_retry import build_retry
 from foundation_lab.scenario.references import COORDINATOR
 from foundation_lab.simulation import arrivals, distributions, faults
 from foundation_lab.simulation.engine import Simulation
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from foundation_lab.scenario.model import Scenario
-    from foundation_lab.services.backoff import Backoff
     from foundation_lab.services.limits import Limit
     from foundation_lab.services.service import Service
 
@@ -176,15 +177,10 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 call_timeout=spec.call_timeout,
                 health_interval=spec.health_interval,
             )
-        case service_specs.RetrySpec():
-            return made.Retry(
-                sim,
-                name,
-                max_attempts=spec.max_attempts,
-                backoff=_backoff(spec.backoff),
-                jitter=spec.jitter,
-                attempt_timeout=spec.attempt_timeout,
-            )
+        case retry_specs.RetrySpec():
+            return build_retry(sim, name, spec)
+        case service_specs.HedgeSpec():
+            return made.Hedge(sim, name, delay=spec.delay, max_attempts=spec.max_attempts)
         case service_specs.ConnectionManagerSpec():
             return made.ConnectionManager(
                 sim,
@@ -223,18 +219,6 @@ def _counting(spec: Any) -> made.CountWindow | made.TimeWindow | None:
                 spec.seconds, failure_rate=spec.failure_rate, minimum_calls=spec.minimum_calls
             )
     return None
-
-
-def _backoff(spec: Any) -> Backoff:
-    cap = float("inf") if getattr(spec, "cap", None) is None else spec.cap
-    match spec:
-        case service_specs.FixedBackoff():
-            return made.fixed_backoff(spec.seconds)
-        case service_specs.LinearBackoff():
-            return made.linear_backoff(spec.base, cap=cap)
-        case service_specs.DecorrelatedBackoff():
-            return made.decorrelated_backoff(spec.base, cap=cap)
-    return made.exponential_backoff(spec.base, factor=spec.factor, cap=cap)
 
 
 def _limit(spec: Any) -> Limit:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from foundation_lab.scenario.duration_specs import Duration  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.retry_specs import RetrySpec
 from foundation_lab.scenario.section import (
     Name,
     NotNegative,
@@ -77,61 +78,14 @@ class CircuitBreakerSpec(Section):
     """Seconds between two health checks; none without it."""
 
 
-class FixedBackoff(Section):
-    """Always the same delay."""
+class HedgeSpec(Section):
+    """Asks again while the first answer is still to come."""
 
-    kind: Literal["fixed"]
-    seconds: NotNegative
-    """The delay."""
-
-
-class LinearBackoff(Section):
-    """base, 2 base, 3 base, ... seconds."""
-
-    kind: Literal["linear"]
-    base: Positive
-    """Seconds."""
-    cap: Positive | None = None
-    """The longest delay in seconds."""
-
-
-class ExponentialBackoff(Section):
-    """base, base factor, base factor squared, ... seconds."""
-
-    kind: Literal["exponential"]
-    base: Positive
-    """Seconds."""
-    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
-    """By how much each delay is longer than the last."""
-    cap: Positive | None = None
-    """The longest delay in seconds."""
-
-
-class DecorrelatedBackoff(Section):
-    """Random between base and three times the last delay."""
-
-    kind: Literal["decorrelated"]
-    base: Positive
-    """Seconds."""
-    cap: Positive | None = None
-    """The longest delay in seconds."""
-
-
-class RetrySpec(Section):
-    """Calls again what failed."""
-
-    kind: Literal["retry"]
-    max_attempts: Whole = 3
-    """How often to call at most; the first call counts."""
-    backoff: Annotated[
-        FixedBackoff | LinearBackoff | ExponentialBackoff | DecorrelatedBackoff,
-        Field(discriminator="kind"),
-    ] = ExponentialBackoff(kind="exponential", base=0.1, cap=10.0)
-    """How long to wait in between."""
-    jitter: Literal["none", "full", "equal"] = "none"
-    """How the delay is spread."""
-    attempt_timeout: Positive | None = None
-    """Seconds that each attempt may take."""
+    kind: Literal["hedge"]
+    delay: NotNegative
+    """Seconds without an answer after which another attempt is sent."""
+    max_attempts: Whole = 2
+    """How many attempts are sent for a call at most."""
 
 
 class ConnectionManagerSpec(Section):
@@ -206,6 +160,7 @@ ServiceSpec = Annotated[
     BackendSpec
     | CircuitBreakerSpec
     | RetrySpec
+    | HedgeSpec
     | ConnectionManagerSpec
     | RateLimiterSpec
     | SupervisorSpec,

@@ -124,8 +124,8 @@ class ThrottleTokens:
     def __init__(
         self, max_tokens: float = 10.0, *, token_ratio: float = 0.1, label: str = "throttle"
     ) -> None:
-        self.max_tokens = positive("max_tokens", max_tokens)
-        self.token_ratio = positive("token_ratio", token_ratio)
+        self.max_tokens = _thousandth("max_tokens", max_tokens)
+        self.token_ratio = _thousandth("token_ratio", token_ratio)
         self.label = label
         self._most = round(1000 * max_tokens)
         self._gain = round(1000 * token_ratio)
@@ -288,3 +288,10 @@ def rejection_probability(requests: int, accepts: int, k: float = 2.0) -> float:
     (0.5, 0.0)
     """
     return max(0.0, (requests - k * accepts) / (requests + 1))
+
+
+def _thousandth(name: str, value: float) -> float:
+    if positive(name, value) < 0.001:
+        message = f"{name}={value!r}; a thousandth is the least that counts"
+        raise ValueError(message)
+    return value

@@ -245,6 +245,7 @@ def test_a_budget_does_not_shift_the_draws_of_the_jitter() -> None:
         (lambda: WindowBudget(ttl=0), "ttl=0"),
         (lambda: ThrottleTokens(0), "max_tokens=0"),
         (lambda: ThrottleTokens(token_ratio=0), "token_ratio=0"),
+        (lambda: ThrottleTokens(token_ratio=1e-4), "token_ratio=0.0001; a thousandth"),
         (lambda: RetryQuota(0), "capacity=0"),
         (lambda: RetryQuota(cost=-1), "cost=-1"),
         (lambda: AdaptiveThrottle(0.5), "k=0.5; give a number from 1"),
