@@ -222,10 +222,12 @@ class RetryQuota:
 class AdaptiveThrottle:
     """Turns attempts away, first ones too, in the measure in which the other side refuses them.
 
-    Over the last `window` seconds it counts the attempts that were asked for and those that the
+    Over the last `window` seconds it counts the attempts that were asked for, and those that the
     other side accepted: all that ended well or with an error that is not to be tried again. An
-    attempt is turned away with the probability `rejection`. Source: Site Reliability Engineering,
-    chapter 21, "Handling Overload: Client-Side Throttling", whose values the defaults are.
+    attempt that was made is counted when it ends, so that a burst whose answers are still to come
+    turns nothing away. The probability is `rejection_probability`. Source: Site Reliability
+    Engineering, chapter 21, "Handling Overload: Client-Side Throttling", whose values the defaults
+    are.
 
     Args:
         k: How many attempts are asked for each accepted one before any is turned away.
@@ -253,13 +255,15 @@ class AdaptiveThrottle:
         return rejection_probability(len(self._requests), len(self._accepts), self.k)
 
     def admit(self, now: float, stream: random.Random) -> bool:
-        """Count an attempt; return whether it may be made."""
+        """Return whether an attempt may be made; count it if not."""
         turned_away = stream.random() < self.rejection(now)
-        self._requests.append(now)
+        if turned_away:
+            self._requests.append(now)
         return not turned_away
 
     def failed(self, now: float, *, retryable: bool) -> None:
-        """Count an acceptance when the other side did answer, although with an error."""
+        """Count an attempt; an acceptance, too, when the other side did answer, with an error."""
+        self._requests.append(now)
         if not retryable:
             self._accepts.append(now)
 
@@ -274,7 +278,8 @@ class AdaptiveThrottle:
         return 0.0 if self.admit(now, stream) else None
 
     def succeeded(self, now: float, paid: float | None) -> None:  # noqa: ARG002  (each counts as one)
-        """Count an acceptance."""
+        """Count an attempt and an acceptance."""
+        self._requests.append(now)
         self._accepts.append(now)
 
 

@@ -113,6 +113,7 @@ def test_calls_at_the_same_time_do_not_share_the_memory_of_pollys_jitter() -> No
             sums[k] += delays.delay(attempt, 0.0, stream)
     assert all(smooth(3) <= 1.4 * total < smooth(4) for total in sums)
     assert one.begin().delay(1, 0.0, stream) < smooth(1)
+    assert backoff.delay(1, 0.0, stream) < smooth(1)
 
 
 def test_pollys_jitter_does_not_overflow() -> None:

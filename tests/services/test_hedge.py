@@ -273,6 +273,19 @@ def test_attempts_inherit_the_context_of_the_caller() -> None:
     assert rows["correlation_id"].n_unique() == 1
 
 
+def test_calls_and_attempts_under_way_are_counted_and_checked() -> None:
+    sim = Simulation(seed=22)
+    hedge = Hedge(sim, "orders", delay=1)
+    start(sim, hedge, attempts(sim, (9.0, "one"), (9.0, "two")))
+    sim.run(until=2)
+    assert hedge.metrics() == {"in_flight": 1, "attempts": 2}
+    sim.check_invariants()
+    hedge.running = 3
+    assert hedge.violations() == ["3 attempts run for 1 calls"]
+    hedge.running, hedge.in_flight = 0, -1
+    assert hedge.violations()[0] == "-1 calls in flight"
+
+
 def test_a_hedge_that_is_down_calls_nothing() -> None:
     sim = Simulation(seed=17)
     hedge = Hedge(sim, "orders", delay=1)

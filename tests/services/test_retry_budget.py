@@ -107,17 +107,31 @@ def test_a_share_of_the_calls_is_not_spoilt_by_rounding(share: float, calls: int
 
 def test_the_adaptive_throttle_follows_the_formula_of_the_sre_book() -> None:
     budget = AdaptiveThrottle(2, window=120)
-    for _ in range(3):
-        assert budget.rejection(0.0) <= 2 / 3
-        budget.admit(0.0, STREAM)
+    for failures in (1, 2, 3):
+        budget.failed(0.0, retryable=True)
+        assert budget.rejection(0.0) == failures / (failures + 1)
     budget.succeeded(0.0, None)
-    assert budget.rejection(0.0) == (3 - 2 * 1) / (3 + 1)
+    assert budget.rejection(0.0) == (4 - 2 * 1) / (4 + 1)
     budget.failed(0.0, retryable=False)  # an answer, although an error
+    assert budget.rejection(0.0) == (5 - 2 * 2) / (5 + 1)
+    budget.succeeded(0.0, 0.0)
     assert budget.rejection(0.0) == 0
+    budget.failed(119.0, retryable=True)
+    assert budget.rejection(119.0) == (7 - 2 * 3) / (7 + 1)
+    assert budget.rejection(120.0) == 1 / 2  # only the failure of 119 is left
+
+
+def test_what_the_adaptive_throttle_turns_away_counts_as_asked_for() -> None:
+    budget, stream = AdaptiveThrottle(), Simulation(seed=11).stream("test")
     budget.failed(0.0, retryable=True)
-    assert budget.rejection(0.0) == 0
-    budget.admit(119.0, STREAM)
-    assert budget.rejection(120.0) == 1 / 2  # only the attempt of 119 is left, and nothing accepted
+    turned_away = sum(not budget.admit(0.0, stream) for _ in range(50))
+    assert turned_away > 0
+    assert budget.rejection(0.0) == (1 + turned_away) / (2 + turned_away)
+
+
+def test_attempts_whose_answers_are_still_to_come_turn_nothing_away() -> None:
+    budget = AdaptiveThrottle()
+    assert all(budget.admit(0.0, STREAM) for _ in range(1000))
 
 
 def test_the_adaptive_throttle_sends_about_k_times_what_is_accepted() -> None:
@@ -131,6 +145,8 @@ def test_the_adaptive_throttle_sends_about_k_times_what_is_accepted() -> None:
             if step % 10 == 0 or accepted < step / 10:  # the other side has room for a tenth
                 accepted += 1
                 budget.succeeded(now, None)
+            else:
+                budget.failed(now, retryable=True)
     assert sent / 20_000 == pytest.approx(0.2, abs=0.01)
     assert rejection_probability(10_000, 1000) == pytest.approx(0.8, abs=1e-4)
 
@@ -190,8 +206,8 @@ def test_a_window_budget_recovers_as_virtual_time_goes_by() -> None:
 def test_a_throttle_turns_first_attempts_away_and_says_so() -> None:
     sim = Simulation(seed=7)
     budget = AdaptiveThrottle()
-    for _ in range(10**4):
-        budget.admit(0.0, STREAM)
+    for _ in range(10**5):
+        budget.failed(0.0, retryable=True)
     retry = Retry(sim, "orders", budget=budget)
     flaky = Flaky(sim, failures=0)
     error = run(sim, retry, flaky)
@@ -223,7 +239,9 @@ def test_an_interrupt_tells_a_budget_nothing() -> None:
     process.interrupt()
     process.defused = True
     sim.run()
-    assert budget.rejection(1.0) == 1 / 2  # one attempt, nothing accepted
+    assert budget.rejection(1.0) == 0
+    budget.failed(1.0, retryable=True)
+    assert budget.rejection(1.0) == 1 / 2  # this one only
 
 
 def test_a_budget_does_not_shift_the_draws_of_the_jitter() -> None:
