@@ -86,7 +86,7 @@ class Hedge(Service):
         try:
             sent = 0
             while True:
-                if sent < self.max_attempts and not race.ended:
+                if sent < self.max_attempts:
                     sent += 1
                     race.start(sent, fn)
                 yield from race.wait(self.delay if sent < self.max_attempts else None)
@@ -153,7 +153,6 @@ class _Race:
         try:
             yield self._bell
         finally:
-            self._bell = None
             if timer is not None:
                 timer.cancel()
 

@@ -75,6 +75,21 @@ def test_an_answer_at_the_very_instant_of_the_delay_is_in_time() -> None:
     assert happened(sim) == [(0, "started", 1), (2, "won", 1)]
 
 
+def test_so_it_is_when_the_answer_comes_at_the_end_of_that_instant() -> None:
+    sim = Simulation(seed=23)
+    hedge = Hedge(sim, "orders", delay=2)
+
+    def attempt() -> Generator[Any, Any, str]:
+        yield 2
+        for _ in range(5):
+            yield 0
+        return "answer"
+
+    start(sim, hedge, attempt)
+    sim.run()
+    assert happened(sim) == [(0, "started", 1), (2, "won", 1)]
+
+
 def test_a_late_answer_starts_another_attempt_and_the_first_good_one_wins() -> None:
     sim = Simulation(seed=3)
     hedge = Hedge(sim, "orders", delay=2, max_attempts=3)
@@ -102,6 +117,20 @@ def test_of_two_answers_of_one_instant_the_first_wins() -> None:
     sim = Simulation(seed=19)
     assert run(sim, Hedge(sim, "orders", delay=1), (3.0, "one"), (2.0, "two")) == "one"
     assert happened(sim)[-2:] == [(3, "won", 1), (3, "cancelled", 2)]
+
+
+def test_an_answer_counts_more_than_the_last_failure_of_its_instant() -> None:
+    sim = Simulation(seed=24)
+    hedge = Hedge(sim, "orders", delay=1)
+    assert run(sim, hedge, (3.0, BackendError()), (2.0, "two")) == "two"
+
+
+def test_of_two_failures_of_one_instant_the_last_comes_out() -> None:
+    sim = Simulation(seed=25)
+    hedge = Hedge(sim, "orders", delay=1)
+    error = run(sim, hedge, (3.0, BackendError("one")), (2.0, BackendError("two")))
+    assert str(error) == "two"
+    assert [row[1:] for row in happened(sim)][-2:] == [("failed", 1), ("failed", 2)]
 
 
 def test_an_answer_does_not_hide_a_bug_of_the_same_instant() -> None:

@@ -244,6 +244,27 @@ def test_an_interrupt_tells_a_budget_nothing() -> None:
     assert budget.rejection(1.0) == 1 / 2  # this one only
 
 
+def test_a_limit_further_outside_tells_a_budget_nothing() -> None:
+    sim = Simulation(seed=12)
+    budget = AdaptiveThrottle()
+    retry = Retry(sim, "orders", total_timeout=1, budget=budget)
+    assert type(run(sim, retry, lambda: sim.sleep(9))) is TimedOut
+    budget.failed(1.0, retryable=True)
+    assert budget.rejection(1.0) == 1 / 2  # this one only
+
+
+def test_an_error_that_is_not_tried_again_is_an_answer_to_a_budget() -> None:
+    sim = Simulation(seed=13)
+    throttle, tokens = AdaptiveThrottle(), ThrottleTokens(10)
+    budgets: dict[str, RetryBudget] = {"orders": throttle, "payments": tokens}
+    for name, budget in budgets.items():
+        retry = Retry(sim, name, never_on=(BackendError,), budget=budget)
+        assert type(run(sim, retry, Flaky(sim, failures=9))) is BackendError
+    assert tokens.tokens == 10
+    throttle.failed(0.0, retryable=True)
+    assert throttle.rejection(0.0) == 0  # one of two accepted
+
+
 def test_a_budget_does_not_shift_the_draws_of_the_jitter() -> None:
     def delays(budget: RetryBudget | None) -> list[float]:
         sim = Simulation(seed=10)

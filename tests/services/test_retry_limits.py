@@ -106,6 +106,15 @@ def test_no_pause_is_begun_that_would_not_end_in_time(limit: float, attempts: in
     assert sim.recording.frame(Retry.Exhausted).height == 0
 
 
+def test_the_total_timeout_counts_from_the_beginning_of_the_call() -> None:
+    sim = Simulation(seed=11)
+    sim.run(until=100)
+    flaky = Flaky(sim, failures=9)
+    run(sim, Retry(sim, "orders", backoff=fixed_backoff(2), total_timeout=3), flaky)
+    assert flaky.times == [100.0, 102.0]
+    assert sim.recording.frame(Retry.DeadlineExceeded)["remaining"].to_list() == [1.0]
+
+
 def test_a_call_that_is_in_time_leaves_no_timer_behind() -> None:
     sim = Simulation(seed=9)
     retry = Retry(sim, "orders", backoff=fixed_backoff(1), total_timeout=100)
