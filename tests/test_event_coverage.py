@@ -82,6 +82,8 @@ def hedge(sim: Simulation) -> None:
     answers = iter((sim.sleep(9), sim.sleep(1)))
     client(sim, lambda: one.call(lambda: next(answers)))
     client(sim, lambda: one.call(fail))
+    poor = Hedge(sim, "poor", delay=1, budget=RetryQuota(capacity=1))
+    client(sim, lambda: poor.call(fail))
 
 
 def connection(sim: Simulation) -> None:

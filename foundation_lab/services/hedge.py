@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import simpy
 
-from foundation_lab.errors import ServiceError
+from foundation_lab.errors import ServiceError, Throttled, TimedOut
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, classifier
+from foundation_lab.services.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.simulation.timer import Timer
@@ -42,6 +43,8 @@ class Hedge(Service):
         max_attempts: How many attempts are sent for a call at most.
         non_fatal: Which errors leave the call going: exception types, or a predicate. The next
             attempt follows such an error at once. Any other error ends the call and is raised.
+        budget: What attempts after the first may cost, all calls together; retries and hedges may
+            share one. When it allows no further attempt, the call goes on with those that run.
     """
 
     kind: ClassVar[str] = "hedge"
@@ -49,6 +52,7 @@ class Hedge(Service):
     Won = events.hedge.Won
     Failed = events.hedge.Failed
     Cancelled = events.hedge.Cancelled
+    BudgetExhausted = events.hedge.BudgetExhausted
 
     def __init__(
         self,
@@ -58,12 +62,15 @@ class Hedge(Service):
         delay: float,
         max_attempts: int = 2,
         non_fatal: Classifier = ServiceError,
+        budget: RetryBudget | None = None,
     ) -> None:
         self.delay = positive("delay", delay, zero=True)
         self.max_attempts = whole("max_attempts", max_attempts)
+        self.budget = as_budget(budget)
         self.in_flight = 0
         self.running = 0
         self._is_non_fatal = classifier("non_fatal", non_fatal)
+        self._stream = sim.stream(f"hedge.{name}.budget")
         super().__init__(sim, name)
 
     def call(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
@@ -78,28 +85,28 @@ class Hedge(Service):
 
         Raises:
             Exception: A fatal error at once, or the last error when every attempt failed.
+            Throttled: The budget allowed not even a first attempt.
         """
         self.require_up()
         began = self.sim.now
         race = _Race(self)
         self.in_flight += 1
         try:
-            sent = 0
+            self._admit()
             while True:
-                if sent < self.max_attempts:
-                    sent += 1
-                    race.start(sent, fn)
-                yield from race.wait(self.delay if sent < self.max_attempts else None)
+                if race.sent < race.most and self._pays(race):
+                    race.start(fn)
+                if race.failure is not None and not race.running:
+                    raise race.failure
+                yield from race.wait(self.delay if race.sent < race.most else None)
                 while race.ended:
                     end = race.ended.popleft()
                     if end.error is None:
+                        if self.budget is not None:
+                            self.budget.succeeded(self.sim.now, race.paid.get(end.attempt))
                         self._emit(events.hedge.Won(self.name, end.attempt, self.sim.now - began))
                         return end.result
-                    kind = error_name(end.error)
-                    self._emit(events.hedge.Failed(self.name, end.attempt, kind, end.duration))
-                    over = sent == self.max_attempts and not race.running and not race.ended
-                    if over or not self._is_non_fatal(end.error):
-                        raise end.error
+                    self._note(race, end, end.error)
         finally:
             race.cancel()
             self.in_flight -= 1
@@ -115,6 +122,39 @@ class Hedge(Service):
             broken.append(f"{self.running} attempts run for {self.in_flight} calls")
         return broken
 
+    # -- private -------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        if self.budget is not None and not self.budget.admit(self.sim.now, self._stream):
+            throttled = Throttled(
+                f"the budget {self.budget.label!r} of hedge {self.name!r} is used up"
+            )
+            self._emit(events.hedge.BudgetExhausted(self.name, 0, self.budget.label))
+            raise throttled
+
+    def _pays(self, race: _Race) -> bool:
+        """Whether the budget allows the next attempt; no more is sent for the call if not."""
+        if self.budget is None or not race.sent:
+            return True
+        late = isinstance(race.failure, TimedOut)
+        price = self.budget.withdraw(self.sim.now, self._stream, timed_out=late)
+        if price is None:
+            race.most = race.sent
+            self._emit(events.hedge.BudgetExhausted(self.name, race.sent, self.budget.label))
+            return False
+        race.paid[race.sent + 1] = price
+        return True
+
+    def _note(self, race: _Race, end: _End, error: Exception) -> None:
+        """Tell of a failed attempt, and raise its error when it is fatal."""
+        race.failure = error
+        non_fatal = self._is_non_fatal(error)
+        if self.budget is not None:
+            self.budget.failed(self.sim.now, retryable=non_fatal)
+        self._emit(events.hedge.Failed(self.name, end.attempt, error_name(error), end.duration))
+        if not non_fatal:
+            raise error
+
 
 class _End(NamedTuple):
     """How an attempt ended."""
@@ -129,13 +169,18 @@ class _Race:
     """The attempts of one call."""
 
     def __init__(self, hedge: Hedge) -> None:
+        self.sent = 0
+        self.most = hedge.max_attempts
+        self.failure: Exception | None = None
+        self.paid: dict[int, float] = {}
         self.running: dict[int, tuple[Process, float]] = {}
         self.ended: deque[_End] = deque()
         self._hedge = hedge
         self._bell: simpy.Event | None = None
 
-    def start(self, attempt: int, fn: Callable[[], Any]) -> None:
-        """Send an attempt."""
+    def start(self, fn: Callable[[], Any]) -> None:
+        """Send the next attempt."""
+        self.sent = attempt = self.sent + 1
         hedge, sim = self._hedge, self._hedge.sim
         process = sim.process(self._run(attempt, fn), name=f"{hedge.name}.{attempt}")
         process.callbacks.append(_contain)

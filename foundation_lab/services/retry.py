@@ -18,6 +18,7 @@ from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.backoff import exponential_backoff
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.jitter import as_jitter
+from foundation_lab.services.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from foundation_lab.services.backoff import Backoff as Strategy
     from foundation_lab.services.jitter import Jitter
-    from foundation_lab.services.retry_budget import RetryBudget
     from foundation_lab.simulation.engine import Simulation
 
 UNWANTED_RESULT: Final = "UnwantedResult"
@@ -96,7 +96,7 @@ class Retry(Service):
         self.total_timeout = (
             None if total_timeout is None else positive("total_timeout", total_timeout)
         )
-        self.budget = _budget(budget)
+        self.budget = as_budget(budget)
         self.in_flight = 0
         self._jitter = as_jitter(jitter)
         self._is_retryable = classifier("retry_on", retry_on, (*never_on, DeadlinePassed))
@@ -263,10 +263,3 @@ def _predicate(name: str, function: Callable[[Any], bool] | None) -> Callable[[A
         message = f"{name}={function!r}; give a predicate on the value returned"
         raise TypeError(message)
     return function
-
-
-def _budget(budget: RetryBudget | None) -> RetryBudget | None:
-    if budget is not None and not callable(getattr(budget, "withdraw", None)):
-        message = f"budget={budget!r}; give a WindowBudget, a RetryQuota, or another retry budget"
-        raise TypeError(message)
-    return budget

@@ -295,6 +295,18 @@ def rejection_probability(requests: int, accepts: int, k: float = 2.0) -> float:
     return max(0.0, (requests - k * accepts) / (requests + 1))
 
 
+def as_budget(budget: RetryBudget | None) -> RetryBudget | None:
+    """Return a budget as it is, or none.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if budget is not None and not callable(getattr(budget, "withdraw", None)):
+        message = f"budget={budget!r}; give a WindowBudget, a RetryQuota, or another retry budget"
+        raise TypeError(message)
+    return budget
+
+
 def _thousandth(name: str, value: float) -> float:
     if positive(name, value) < 0.001:
         message = f"{name}={value!r}; a thousandth is the least that counts"

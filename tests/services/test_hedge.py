@@ -5,8 +5,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simpy
 
-from foundation_lab.errors import BackendError, QueueFull, ServiceDown, ServiceError, TimedOut
-from foundation_lab.services import Backend, CircuitBreaker, Hedge
+from foundation_lab.errors import (
+    BackendError,
+    QueueFull,
+    ServiceDown,
+    ServiceError,
+    Throttled,
+    TimedOut,
+)
+from foundation_lab.services import (
+    AdaptiveThrottle,
+    Backend,
+    CircuitBreaker,
+    Hedge,
+    RetryQuota,
+    ThrottleTokens,
+)
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:
@@ -300,6 +314,57 @@ def test_attempts_inherit_the_context_of_the_caller() -> None:
         sim.recording.events["event"] != "foundation.service.started"
     )
     assert rows["correlation_id"].n_unique() == 1
+
+
+def test_a_budget_pays_for_every_attempt_but_the_first() -> None:
+    sim = Simulation(seed=26)
+    budget = RetryQuota(20)
+    hedge = Hedge(sim, "orders", delay=1, max_attempts=3, budget=budget)
+    plan = ((9.0, "one"), (9.0, "two"), (1.0, "three"))
+    assert run(sim, hedge, *plan) == "three"
+    assert budget.available == 15  # two were paid for, and the price of the winner came back
+    assert run(sim, hedge, (0.5, "one")) == "one"
+    assert budget.available == 16
+
+
+def test_a_call_goes_on_with_what_runs_when_the_budget_allows_no_more() -> None:
+    sim = Simulation(seed=27)
+    hedge = Hedge(sim, "orders", delay=1, max_attempts=3, budget=RetryQuota(5))
+    assert run(sim, hedge, (9.0, "one"), (20.0, "two")) == "one"
+    told = sim.recording.frame(Hedge.BudgetExhausted).select("time", "attempt", "budget").rows()
+    assert told == [(2.0, 2, "quota")]
+    assert sim.recording.frame(Hedge.AttemptStarted).height == 2
+
+
+def test_the_last_error_comes_out_when_the_budget_allows_no_more() -> None:
+    sim = Simulation(seed=28)
+    tokens = ThrottleTokens(2)
+    hedge = Hedge(sim, "orders", delay=5, max_attempts=3, budget=tokens)
+    assert str(run(sim, hedge, (1.0, BackendError("only")))) == "only"
+    assert (sim.now, tokens.tokens) == (1, 1)
+    fatal = Hedge(sim, "payments", delay=5, non_fatal=TimedOut, budget=tokens)
+    run(sim, fatal, (1.0, BackendError()))
+    assert tokens.tokens == 1  # a fatal error is an answer
+
+
+def test_a_retry_after_a_timeout_is_dearer_for_a_hedge_too() -> None:
+    sim = Simulation(seed=29)
+    budget = RetryQuota()
+    run(sim, Hedge(sim, "orders", delay=5, budget=budget), (1.0, TimedOut()), (1.0, BackendError()))
+    assert budget.available == 490
+
+
+def test_a_throttle_turns_first_attempts_away() -> None:
+    sim = Simulation(seed=30)
+    budget = AdaptiveThrottle()
+    for _ in range(10**5):
+        budget.failed(0.0, retryable=True)
+    hedge = Hedge(sim, "orders", delay=5, budget=budget)
+    error = run(sim, hedge, (1.0, "never"))
+    assert type(error) is Throttled
+    assert str(error) == "the budget 'adaptive_throttle' of hedge 'orders' is used up"
+    assert sim.recording.frame(Hedge.BudgetExhausted)["attempt"].to_list() == [0]
+    assert sim.recording.frame(Hedge.AttemptStarted).height == 0
 
 
 def test_calls_and_attempts_under_way_are_counted_and_checked() -> None:

@@ -110,12 +110,14 @@ class World:
     ) -> None:
         self.sim = Simulation(seed=1)
         self.slots = self.sim.Resource(2)
-        self.retry = Retry(self.sim, "orders", budget=make_budget(), **options)
+        budget = make_budget()
+        self.retry = Retry(self.sim, "orders", budget=budget, **options)
         self.calls = 0
         self.path: Callable[[], Any] = partial(self.retry.call, self.attempt)
         self._plan = plan
         if hedging is not None:
-            hedge = Hedge(self.sim, "orders", delay=hedging[0], max_attempts=hedging[1])
+            delay, width = hedging
+            hedge = Hedge(self.sim, "orders", delay=delay, max_attempts=width, budget=budget)
             self.path = (
                 partial(hedge.call, self.path)
                 if hedge_outside

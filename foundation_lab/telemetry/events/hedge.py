@@ -46,3 +46,13 @@ class Cancelled(Event, frozen=True):
     service_id: Label
     attempt: Count
     duration: Seconds
+
+
+class BudgetExhausted(Event, frozen=True):
+    """The hedge's budget allows no further attempt for a call; `attempt` is the last one sent."""
+
+    event_name: ClassVar[str] = "foundation.hedge.budget_exhausted"
+
+    service_id: Label
+    attempt: Count
+    budget: Label
