@@ -16,7 +16,7 @@ from foundation_lab.scenario import (
     service_specs,
     workload_specs,
 )
-from foundation_lab.scenario.build_retry import build_retry
+from foundation_lab.scenario.build_retry import build_budget, build_retry
 from foundation_lab.scenario.references import COORDINATOR
 from foundation_lab.simulation import arrivals, distributions, faults
 from foundation_lab.simulation.engine import Simulation
@@ -180,7 +180,13 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
         case retry_specs.RetrySpec():
             return build_retry(sim, name, spec)
         case service_specs.HedgeSpec():
-            return made.Hedge(sim, name, delay=spec.delay, max_attempts=spec.max_attempts)
+            return made.Hedge(
+                sim,
+                name,
+                delay=spec.delay,
+                max_attempts=spec.max_attempts,
+                budget=build_budget(spec.budget),
+            )
         case service_specs.ConnectionManagerSpec():
             return made.ConnectionManager(
                 sim,

@@ -27,8 +27,27 @@ def build_retry(sim: Simulation, name: str, spec: retry_specs.RetrySpec) -> made
         use_retry_after=spec.use_retry_after,
         attempt_timeout=spec.attempt_timeout,
         total_timeout=spec.total_timeout,
-        budget=_budget(spec.budget),
+        budget=build_budget(spec.budget),
     )
+
+
+def build_budget(spec: Any) -> RetryBudget | None:
+    """Return the budget that a part of a scenario describes."""
+    match spec:
+        case retry_specs.WindowBudgetSpec():
+            return made.WindowBudget(spec.share, min_per_second=spec.min_per_second, ttl=spec.ttl)
+        case retry_specs.ThrottleTokensSpec():
+            return made.ThrottleTokens(spec.max_tokens, token_ratio=spec.token_ratio)
+        case retry_specs.RetryQuotaSpec():
+            return made.RetryQuota(
+                spec.capacity,
+                cost=spec.cost,
+                timeout_cost=spec.timeout_cost,
+                refill=spec.refill,
+            )
+        case retry_specs.AdaptiveThrottleSpec():
+            return made.AdaptiveThrottle(spec.k, window=spec.window)
+    return None
 
 
 def _backoff(spec: Any) -> Backoff:
@@ -54,21 +73,3 @@ def _jitter(spec: Any) -> str | Jitter:
         case retry_specs.AdditiveJitter():
             return made.additive_jitter(spec.extra)
     return str(spec)
-
-
-def _budget(spec: Any) -> RetryBudget | None:
-    match spec:
-        case retry_specs.WindowBudgetSpec():
-            return made.WindowBudget(spec.share, min_per_second=spec.min_per_second, ttl=spec.ttl)
-        case retry_specs.ThrottleTokensSpec():
-            return made.ThrottleTokens(spec.max_tokens, token_ratio=spec.token_ratio)
-        case retry_specs.RetryQuotaSpec():
-            return made.RetryQuota(
-                spec.capacity,
-                cost=spec.cost,
-                timeout_cost=spec.timeout_cost,
-                refill=spec.refill,
-            )
-        case retry_specs.AdaptiveThrottleSpec():
-            return made.AdaptiveThrottle(spec.k, window=spec.window)
-    return None

@@ -140,6 +140,12 @@ class AdaptiveThrottleSpec(Section):
     """Seconds."""
 
 
+BudgetSpec = Annotated[
+    WindowBudgetSpec | ThrottleTokensSpec | RetryQuotaSpec | AdaptiveThrottleSpec,
+    Field(discriminator="kind"),
+]
+
+
 class RetrySpec(Section):
     """Calls again what failed."""
 
@@ -169,11 +175,5 @@ class RetrySpec(Section):
     """Seconds that each attempt may take."""
     total_timeout: Positive | None = None
     """Seconds that all attempts and delays together may take."""
-    budget: (
-        Annotated[
-            WindowBudgetSpec | ThrottleTokensSpec | RetryQuotaSpec | AdaptiveThrottleSpec,
-            Field(discriminator="kind"),
-        ]
-        | None
-    ) = None
+    budget: BudgetSpec | None = None
     """What retries may cost, all calls together."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from foundation_lab.scenario.duration_specs import Duration  # noqa: TC001  (pydantic reads it)
-from foundation_lab.scenario.retry_specs import RetrySpec
+from foundation_lab.scenario.retry_specs import BudgetSpec, RetrySpec
 from foundation_lab.scenario.section import (
     Name,
     NotNegative,
@@ -86,6 +86,8 @@ class HedgeSpec(Section):
     """Seconds without an answer after which another attempt is sent."""
     max_attempts: Whole = 2
     """How many attempts are sent for a call at most."""
+    budget: BudgetSpec | None = None
+    """What attempts after the first may cost, all calls together."""
 
 
 class ConnectionManagerSpec(Section):

@@ -45,7 +45,7 @@ SERVICES: list[dict[str, Any]] = [
     {"kind": "retry", "budget": {"kind": "throttle"}},
     {"kind": "retry", "budget": {"kind": "quota", "capacity": 1, "refill": 0}},
     {"kind": "retry", "budget": {"kind": "adaptive_throttle", "k": 1}},
-    {"kind": "hedge", "delay": 0},
+    {"kind": "hedge", "delay": 0, "budget": {"kind": "throttle"}},
     {"kind": "hedge", "delay": 0.05, "max_attempts": 1},
     {"kind": "connection_manager", "size": 1},
     {"kind": "connection_manager", "size": 1, "checkout_timeout": None},
