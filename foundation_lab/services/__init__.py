@@ -1,6 +1,7 @@
 """Services: instrumented generators that compose with ``yield from``."""
 
 from foundation_lab.services import async_operation
+from foundation_lab.services.adaptive_throttle import AdaptiveThrottle
 from foundation_lab.services.backend import Backend
 from foundation_lab.services.backoff import (
     custom_backoff,
@@ -22,7 +23,6 @@ from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
 from foundation_lab.services.retry_budget import (
-    AdaptiveThrottle,
     RetryQuota,
     ThrottleTokens,
     WindowBudget,

@@ -15,7 +15,7 @@ from foundation_lab.services import (
     WindowBudget,
     fixed_backoff,
 )
-from foundation_lab.services.retry_budget import rejection_probability
+from foundation_lab.services.adaptive_throttle import rejection_probability
 from foundation_lab.simulation.engine import Simulation
 from tests.services.test_retry import Flaky, run
 
