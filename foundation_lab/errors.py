@@ -10,6 +10,7 @@ FoundationLabError
 │   │   ├── CircuitOpen          the circuit breaker is open, or its probes are all taken
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
 │   │   ├── BulkheadFull         no place of the bulkhead came free in time
+│   │   ├── Throttled            the client's own retry budget allows no attempt
 │   │   ├── QueueFull            the waiting line has reached its limit
 │   │   └── ResourceExhausted    no token left and the caller did not want to wait
 │   ├── CoordinationError        agents could not come to a result
@@ -107,6 +108,10 @@ class RateLimited(Rejected):
 
 class BulkheadFull(Rejected):
     """All places of a bulkhead are taken, and none came free in time."""
+
+
+class Throttled(Rejected):
+    """The client's own retry budget allows no attempt, not even a first one."""
 
 
 class QueueFull(Rejected):

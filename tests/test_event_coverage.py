@@ -17,10 +17,12 @@ from foundation_lab.services import (
     CircuitBreaker,
     ConnectionManager,
     Fallback,
+    Hedge,
     OutlierDetector,
     RateLimiter,
     ResourceManager,
     Retry,
+    RetryQuota,
     Service,
     Supervisor,
     Timeout,
@@ -100,6 +102,19 @@ def retry(sim: Simulation) -> None:
     twice = Retry(sim, "one", max_attempts=2, backoff=fixed_backoff(1))
     for function in (lambda: 1, cancel, fail):
         client(sim, lambda function=function: twice.call(function))  # type: ignore[misc]
+    poor = Retry(sim, "poor", budget=RetryQuota(capacity=1))
+    hurried = Retry(sim, "hurried", backoff=fixed_backoff(1), total_timeout=1)
+    for one in (poor, hurried):
+        client(sim, lambda one=one: one.call(fail))  # type: ignore[misc]
+
+
+def hedge(sim: Simulation) -> None:
+    one = Hedge(sim, "one", delay=1)
+    answers = iter((sim.sleep(9), sim.sleep(1)))
+    client(sim, lambda: one.call(lambda: next(answers)))
+    client(sim, lambda: one.call(fail))
+    poor = Hedge(sim, "poor", delay=1, budget=RetryQuota(capacity=1))
+    client(sim, lambda: poor.call(fail))
 
 
 def connection(sim: Simulation) -> None:
@@ -178,6 +193,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.fallback: fallback,
     events.fault: fault,
     events.outlier_detector: outlier_detector,
+    events.hedge: hedge,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -204,6 +220,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     ConnectionManager: events.connection,
     OutlierDetector: events.outlier_detector,
     Fallback: events.fallback,
+    Hedge: events.hedge,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,

@@ -12,9 +12,11 @@ from foundation_lab.scenario import (
     agent_specs,
     duration_specs,
     fault_specs,
+    retry_specs,
     service_specs,
     workload_specs,
 )
+from foundation_lab.scenario.build_retry import build_backoff, build_budget, build_retry
 from foundation_lab.scenario.references import COORDINATOR
 from foundation_lab.simulation import arrivals, distributions, faults
 from foundation_lab.simulation.engine import Simulation
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from foundation_lab.scenario.model import Scenario
-    from foundation_lab.services.backoff import Backoff
     from foundation_lab.services.limits import Limit
     from foundation_lab.services.service import Service
 
@@ -175,7 +176,7 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 reset_timeout=(
                     spec.reset_timeout
                     if spec.reset_backoff is None
-                    else _backoff(spec.reset_backoff)
+                    else build_backoff(spec.reset_backoff)
                 ),
                 reset_jitter=spec.reset_jitter,
                 automatic_half_open=spec.automatic_half_open,
@@ -185,14 +186,15 @@ def _service(sim: Simulation, name: str, spec: Any) -> Service:
                 call_timeout=spec.call_timeout,
                 health_interval=spec.health_interval,
             )
-        case service_specs.RetrySpec():
-            return made.Retry(
+        case retry_specs.RetrySpec():
+            return build_retry(sim, name, spec)
+        case service_specs.HedgeSpec():
+            return made.Hedge(
                 sim,
                 name,
+                delay=spec.delay,
                 max_attempts=spec.max_attempts,
-                backoff=_backoff(spec.backoff),
-                jitter=spec.jitter,
-                attempt_timeout=spec.attempt_timeout,
+                budget=build_budget(spec.budget),
             )
         case service_specs.ConnectionManagerSpec():
             return made.ConnectionManager(
@@ -228,18 +230,6 @@ def _counting(spec: Any) -> made.CountWindow | made.TimeWindow | None:
     if isinstance(spec, service_specs.CountWindowSpec):
         return made.CountWindow(spec.size, minimum_calls=spec.minimum_calls, **rates)
     return made.TimeWindow(spec.seconds, minimum_calls=spec.minimum_calls, **rates)
-
-
-def _backoff(spec: Any) -> Backoff:
-    cap = float("inf") if getattr(spec, "cap", None) is None else spec.cap
-    match spec:
-        case service_specs.FixedBackoff():
-            return made.fixed_backoff(spec.seconds)
-        case service_specs.LinearBackoff():
-            return made.linear_backoff(spec.base, cap=cap)
-        case service_specs.DecorrelatedBackoff():
-            return made.decorrelated_backoff(spec.base, cap=cap)
-    return made.exponential_backoff(spec.base, factor=spec.factor, cap=cap)
 
 
 def _limit(spec: Any) -> Limit:

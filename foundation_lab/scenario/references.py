@@ -21,7 +21,7 @@ Problem = tuple[Path, str]
 COORDINATOR = "coordinator"
 """The address of whoever holds the sessions; no agent may have it."""
 
-WRAPPERS = ("circuit_breaker", "retry", "connection_manager", "rate_limiter")
+WRAPPERS = ("circuit_breaker", "retry", "hedge", "connection_manager", "rate_limiter")
 """The kinds of service that a request can go through on its way to a backend."""
 
 

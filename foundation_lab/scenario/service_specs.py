@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from foundation_lab.scenario.duration_specs import Duration  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.retry_specs import AnyBackoff, BudgetSpec, RetrySpec
 from foundation_lab.scenario.section import (
     Name,
     NotNegative,
@@ -33,52 +34,6 @@ class BackendSpec(Section):
     """The chance that a request fails."""
     health_interval: Positive | None = None
     """Seconds between two health checks; none without it."""
-
-
-class FixedBackoff(Section):
-    """Always the same delay."""
-
-    kind: Literal["fixed"]
-    seconds: NotNegative
-    """The delay."""
-
-
-class LinearBackoff(Section):
-    """base, 2 base, 3 base, ... seconds."""
-
-    kind: Literal["linear"]
-    base: Positive
-    """Seconds."""
-    cap: Positive | None = None
-    """The longest delay in seconds."""
-
-
-class ExponentialBackoff(Section):
-    """base, base factor, base factor squared, ... seconds."""
-
-    kind: Literal["exponential"]
-    base: Positive
-    """Seconds."""
-    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
-    """By how much each delay is longer than the last."""
-    cap: Positive | None = None
-    """The longest delay in seconds."""
-
-
-class DecorrelatedBackoff(Section):
-    """Random between base and three times the last delay."""
-
-    kind: Literal["decorrelated"]
-    base: Positive
-    """Seconds."""
-    cap: Positive | None = None
-    """The longest delay in seconds."""
-
-
-AnyBackoff = Annotated[
-    FixedBackoff | LinearBackoff | ExponentialBackoff | DecorrelatedBackoff,
-    Field(discriminator="kind"),
-]
 
 
 class CountWindowSpec(Section):
@@ -146,18 +101,16 @@ class CircuitBreakerSpec(Section):
         return self
 
 
-class RetrySpec(Section):
-    """Calls again what failed."""
+class HedgeSpec(Section):
+    """Asks again while the first answer is still to come."""
 
-    kind: Literal["retry"]
-    max_attempts: Whole = 3
-    """How often to call at most; the first call counts."""
-    backoff: AnyBackoff = ExponentialBackoff(kind="exponential", base=0.1, cap=10.0)
-    """How long to wait in between."""
-    jitter: Literal["none", "full", "equal"] = "none"
-    """How the delay is spread."""
-    attempt_timeout: Positive | None = None
-    """Seconds that each attempt may take."""
+    kind: Literal["hedge"]
+    delay: NotNegative
+    """Seconds without an answer after which another attempt is sent."""
+    max_attempts: Whole = 2
+    """How many attempts are sent for a call at most."""
+    budget: BudgetSpec | None = None
+    """What attempts after the first may cost, all calls together."""
 
 
 class ConnectionManagerSpec(Section):
@@ -232,6 +185,7 @@ ServiceSpec = Annotated[
     BackendSpec
     | CircuitBreakerSpec
     | RetrySpec
+    | HedgeSpec
     | ConnectionManagerSpec
     | RateLimiterSpec
     | SupervisorSpec,

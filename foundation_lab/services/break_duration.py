@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from foundation_lab.services.arguments import positive
-from foundation_lab.services.backoff import Backoff, Jitter, jittered
+from foundation_lab.services.backoff import Backoff
+from foundation_lab.services.jitter import Jitter, NoJitter
 
 if TYPE_CHECKING:
     import random
@@ -86,9 +87,9 @@ def break_duration(
         TypeError: `wanted` is none of the three.
     """
     base = _base(wanted, stream)
-    if jitter == "none":
+    if isinstance(jitter, NoJitter):
         return base
-    return lambda opening: jittered(base(opening), jitter, stream())
+    return lambda opening: jitter.spread(base(opening), stream())
 
 
 def _base(wanted: ResetTimeout, stream: Callable[[], random.Random]) -> BreakDuration:
@@ -96,7 +97,8 @@ def _base(wanted: ResetTimeout, stream: Callable[[], random.Random]) -> BreakDur
         seconds = positive("reset_timeout", wanted)
         return lambda _opening: seconds
     if hasattr(wanted, "delay"):
-        return lambda opening: wanted.delay(opening.number, opening.previous, stream())
+        backoff: Backoff = wanted.begin()  # type: ignore[union-attr]  # what has delays is one
+        return lambda opening: backoff.delay(opening.number, opening.previous, stream())
     if callable(wanted):
         return lambda opening: positive("reset_timeout", wanted(opening), zero=True)
     message = f"reset_timeout={wanted!r}; give seconds, a backoff, or a function of the opening"

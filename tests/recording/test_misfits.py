@@ -176,7 +176,8 @@ def test_fields_of_a_class_that_was_defined_anew_go_where_they_belong() -> None:
             "__qualname__": "Turned",
             "event_name": "testshop.turned",
         }
-        return type(Event)("Turned", (Event,), body)
+        make_class: Any = type(Event)
+        return make_class("Turned", (Event,), body)
 
     old = define("one", "two")
     sim.telemetry.emitting(old)("1", "2")

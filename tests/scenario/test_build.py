@@ -47,6 +47,17 @@ SERVICES: list[dict[str, Any]] = [
     {"kind": "retry", "backoff": {"kind": "linear", "base": 1, "cap": 0.5}},
     {"kind": "retry", "backoff": {"kind": "exponential", "base": 1, "factor": 1}},
     {"kind": "retry", "backoff": {"kind": "decorrelated", "base": 1, "cap": 0.5}},
+    {"kind": "retry", "backoff": {"kind": "fibonacci", "base": 1, "cap": 0.5}},
+    {"kind": "retry", "backoff": {"kind": "decorrelated_v2", "median": 1}},
+    {"kind": "retry", "jitter": {"kind": "factor"}, "max_delay": 1e-9},
+    {"kind": "retry", "jitter": {"kind": "additive", "extra": 0}, "use_retry_after": True},
+    {"kind": "retry", "total_timeout": 1, "attempt_timeout": 1},
+    {"kind": "retry", "budget": {"kind": "window", "share": 0, "min_per_second": 0}},
+    {"kind": "retry", "budget": {"kind": "throttle"}},
+    {"kind": "retry", "budget": {"kind": "quota", "capacity": 1, "refill": 0}},
+    {"kind": "retry", "budget": {"kind": "adaptive_throttle", "k": 1}},
+    {"kind": "hedge", "delay": 0, "budget": {"kind": "throttle"}},
+    {"kind": "hedge", "delay": 0.05, "max_attempts": 1},
     {"kind": "connection_manager", "size": 1},
     {"kind": "connection_manager", "size": 1, "checkout_timeout": None},
     {"kind": "connection_manager", "size": 1, "checkout_timeout": 0},
@@ -138,6 +149,27 @@ def test_a_breaker_of_a_file_opens_at_slow_calls_and_for_longer_each_time() -> N
     waits = (until - opened["time"].head(len(until))).to_list()
     assert waits == pytest.approx([1, 2, 3][: len(waits)])
     assert len(waits) >= 2
+
+
+def test_the_values_of_a_file_reach_a_retry_and_its_budget() -> None:
+    spec = {
+        "kind": "retry",
+        "backoff": {"kind": "fibonacci", "base": 0.5, "cap": 4},
+        "jitter": {"kind": "factor", "share": 0.2},
+        "max_delay": 3,
+        "use_retry_after": True,
+        "total_timeout": 9,
+        "budget": {"kind": "quota", "capacity": 50, "cost": 2, "timeout_cost": 4, "refill": 3},
+    }
+    sim = Simulation(1)
+    retry = build_services(sim, scenario(services={"x": spec}))["x"]
+    assert isinstance(retry, made.Retry)
+    assert retry.backoff == made.fibonacci_backoff(0.5, cap=4)
+    assert retry.jitter == made.factor_jitter(0.2)
+    assert (retry.max_delay, retry.use_retry_after, retry.total_timeout) == (3, True, 9)
+    budget = retry.budget
+    assert isinstance(budget, made.RetryQuota)
+    assert (budget.capacity, budget.cost, budget.timeout_cost, budget.refill) == (50, 2, 4, 3)
 
 
 def test_supervisors_of_supervisors_are_built_in_any_order() -> None:

@@ -158,6 +158,9 @@ def test_a_retry_storm_goes_on_long_after_the_stall_that_set_it_off() -> None:
     [
         ("services.client_retry.max_attempts=1", True),
         ("services.client_retry.max_attempts=2", True),
+        ("services.client_retry.budget={kind: window}", True),
+        ("services.client_retry.budget={kind: throttle}", True),
+        ("services.client_retry.budget={kind: quota}", True),
         ("services.db.queue_limit=15", True),
         ("services.client_retry.attempt_timeout=3", False),
         ("services.client_retry.backoff={kind: exponential, base: 0.5}", False),

@@ -67,3 +67,26 @@ class IgnoredError(Event, frozen=True):
     service_id: Label
     attempt: Count
     error: Label
+
+
+class BudgetExhausted(Event, frozen=True):
+    """The retry's budget allows no further attempt; `attempt` is the last one made, from 0."""
+
+    event_name: ClassVar[str] = "foundation.retry.budget_exhausted"
+
+    service_id: Label
+    attempt: Count
+    budget: Label
+    final_error: Label
+
+
+class DeadlineExceeded(Event, frozen=True):
+    """The next attempt could not start in time: `delay` is not shorter than what `remaining` is."""
+
+    event_name: ClassVar[str] = "foundation.retry.deadline_exceeded"
+
+    service_id: Label
+    attempt: Count
+    delay: Seconds
+    remaining: Seconds
+    final_error: Label
