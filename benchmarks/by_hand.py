@@ -14,6 +14,7 @@ import simpy
 from foundation_lab.simulation.streams import Streams
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Generator, Sequence
 
 RATE, SERVERS, MEAN, ERROR_RATE = 50.0, 4, 0.02, 0.01
@@ -63,6 +64,7 @@ class Shop:
         self.trouble_streams = [
             streams(f"fault.error_rate:db:{start:g}") for start, _, _ in troubles
         ]
+        self.trouble: tuple[float, random.Random] | None = None
         self.server = simpy.Resource(self.env, SERVERS)
         self.pool = simpy.Resource(self.env, POOL)
         self.state, self.failures, self.probing = "closed", 0, False
@@ -70,8 +72,18 @@ class Shop:
         self.latencies: list[float] = []
 
     def run(self, until: float) -> None:
+        self.env.process(self.bring_troubles())
         self.env.process(self.customers())
         self.env.run(until=until)
+
+    def bring_troubles(self) -> Generator[Any, Any, None]:
+        for (start, duration, rate), stream in zip(
+            self.troubles, self.trouble_streams, strict=True
+        ):
+            yield self.env.timeout(start - self.env.now)
+            self.trouble = (rate, stream)
+            yield self.env.timeout(duration)
+            self.trouble = None
 
     def customers(self) -> Generator[Any, Any, None]:
         env = self.env
@@ -141,11 +153,9 @@ class Shop:
             yield place
             yield self.env.timeout(-MEAN * math.log(1.0 - self.service.random()))
             failed = False
-            for (start, duration, rate), stream in zip(
-                self.troubles, self.trouble_streams, strict=True
-            ):
-                if start <= self.env.now < start + duration:
-                    failed |= stream.random() < rate
+            if self.trouble is not None:
+                rate, stream = self.trouble
+                failed = stream.random() < rate
             failed |= self.errors.random() < ERROR_RATE
             if failed:
                 raise Failure

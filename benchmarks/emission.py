@@ -1,13 +1,13 @@
 """One event: what it costs to emit it, to keep it, and to have all of them in a frame.
 
 A process emits a mix of three typed events in a loop, and the clock moves on after every twelve.
-The same loop without the events is subtracted. The components of the package emit by the functions
-that `telemetry.emitting` returns, which make no object as long as nobody listens: that is the first
-row. In the next ones the object is made and given to `telemetry.emit`; the last of them leaves out
-the making. The bytes an event are the
-growth of the memory of a fresh process, as the operating system counts it; beside it, what the
-recorder says its buffers take. With an id for each six events it is what the strings of
-correlation ids add. The frames are built from the same recording once it is complete.
+The same loop without the events is subtracted. The components of the package emit what happens
+often by the functions that `telemetry.emitting` returns, which make no object as long as nobody
+listens: that is the first row. In the next ones the object is made and given to `telemetry.emit`;
+the last of them leaves out the making. The bytes an event are the growth of the memory of a fresh
+process, as the operating system counts it; beside it, what the recorder says its buffers take. With
+an id for each six events it is what the strings of correlation ids add. The frames are built from
+the same recording once it is complete.
 
     python benchmarks/emission.py [ROUNDS] [EVENTS]
 """
@@ -37,7 +37,7 @@ MIX = 12
 TIME_BAR, BYTES_BAR, FRAME_BAR = 0.5, 48.0, 50.0
 
 
-def emitting(sim: Simulation, events: int) -> Generator[Any, Any, None]:
+def giving(sim: Simulation, events: int) -> Generator[Any, Any, None]:
     """Make events and emit them."""
     emit = sim.telemetry.emit
     for number in range(events // MIX):
@@ -135,7 +135,7 @@ def _times(rounds: int, events: int) -> list[Row]:
 
     contenders = {
         "state": Contender(lambda n: run(stating, n), facts),
-        "emit": Contender(lambda n: run(emitting, n), facts),
+        "emit": Contender(lambda n: run(giving, n), facts),
         "make": Contender(lambda n: run(making, n), facts),
         "idle": Contender(lambda n: run(idling, n), facts),
     }
@@ -178,7 +178,7 @@ def _times(rounds: int, events: int) -> list[Row]:
 
 
 def _memory(events: int) -> list[Row]:
-    grown, buffers = in_a_fresh_process(growth, "emitting", events)
+    grown, buffers = in_a_fresh_process(growth, "giving", events)
     with_ids, _ = in_a_fresh_process(growth, "identified", events)
     return [
         Row(
@@ -200,7 +200,7 @@ def _memory(events: int) -> list[Row]:
 
 def growth(loop: str, events: int) -> tuple[int, int]:
     """Return by how many bytes this process grows when it records, and what the buffers take."""
-    of_name = {"emitting": emitting, "identified": identified}
+    of_name = {"giving": giving, "identified": identified}
     run(of_name[loop], 20_000)
     before = resident()
     sim = run(of_name[loop], events)

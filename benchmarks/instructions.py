@@ -59,7 +59,8 @@ def jobs() -> dict[str, tuple[Job, Job | None]]:
             lambda: bookkeeping.with_tuples(drawn[1]),
         ),
         "p2_frames": (lambda: _frames(recorded), None),
-        "p3_emit": (lambda: emission.run(emission.emitting, EVENTS), None),
+        "p3_emit_fields": (lambda: emission.run(emission.stating, EVENTS), None),
+        "p3_emit_object": (lambda: emission.run(emission.giving, EVENTS), None),
         "p4_hour": (
             lambda: hour.simulate(SECONDS, TROUBLES),
             lambda: by_hand.Shop(hour.SEED, TROUBLES).run(SECONDS),

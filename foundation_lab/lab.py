@@ -32,6 +32,7 @@ from foundation_lab.alerting import (
 )
 from foundation_lab.errors import InvalidRecording, SimulationFailed
 from foundation_lab.recording.difference import Difference, first_difference
+from foundation_lab.recording.keeping import require_events
 from foundation_lab.recording.replay import Player
 from foundation_lab.scenario.build import build
 from foundation_lab.scenario.load import load_scenario
@@ -140,13 +141,17 @@ def finish(
         before_seal: Called when the run is over, while events can still be emitted.
 
     Raises:
-        SimulationFailed: A model failed; the exception carries the recording up to there.
+        SimulationFailed: A model failed, or emitted what cannot be recorded; the exception carries
+            the recording up to there.
+        EventsNotKept: The simulation keeps aggregates only: run it yourself, and read those.
     """
+    require_events(sim.keep, sim.name)
     try:
         with _stopped_by_interrupt(sim), _watched(sim, until, progress=progress) as watcher:
             sim.run(until=until, progress=watcher)
         if before_seal is not None:
             before_seal()
+        sim.recorder.flush()
     except Exception as error:  # whatever a model raises ends this run, and must not lose it
         sim.failure = f"{type(error).__name__}: {error}"
         message = f"the simulation failed at t={sim.now:g} s: {sim.failure}"

@@ -17,6 +17,7 @@ import pytest
 from foundation_lab import lab
 from foundation_lab.alerting import InMemoryNotifier, watch
 from foundation_lab.errors import (
+    EventsNotKept,
     InvalidFile,
     InvalidRecording,
     SimulationFailed,
@@ -443,3 +444,24 @@ def test_a_model_that_is_broken_off_leaves_a_sealed_recording() -> None:
         lab.finish(sim, 1.0)
     assert sim.recording.facts.status == "interrupted"
     assert not sim.telemetry.enabled
+
+
+def test_a_simulation_that_keeps_no_events_is_not_run_for_its_recording() -> None:
+    sim = Simulation(1, keep="aggregates")
+    sim.timeout(5)
+    with pytest.raises(EventsNotKept, match=r"read sim\.aggregates"):
+        lab.finish(sim, 10)
+    assert sim.now == 0
+
+
+def test_what_cannot_be_recorded_fails_a_run_and_keeps_its_recording() -> None:
+    sim = Simulation(1)
+
+    def careless() -> Any:
+        sim.telemetry.emit(events.retry.Backoff("a", 1, "soon", "fixed"))  # type: ignore[arg-type]
+        yield 1.0
+
+    sim.process(careless())
+    with pytest.raises(SimulationFailed, match="holds float values, not 'soon'") as caught:
+        lab.finish(sim, 10)
+    assert len(caught.value.recording) == 1

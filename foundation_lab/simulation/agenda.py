@@ -121,6 +121,12 @@ class Agenda(simpy.Environment):
             self.stopped = True
             self._urgent.appendleft(STOP)
 
+    def go_on(self) -> None:
+        """Forget a stop, so that steps can be taken again; `run` does so itself."""
+        self.stopped = False
+        if STOP in self._urgent:
+            self._urgent.remove(STOP)
+
     def buried(self) -> None:
         """Note that a scheduled event was cancelled; sweep when most of the queue is dead."""
         self._dead += 1
@@ -199,11 +205,6 @@ class Agenda(simpy.Environment):
         heapify(self._odd)
         if not self._odd and ODD in self._urgent:
             self._urgent.remove(ODD)
-
-    def _forget_stop(self) -> None:
-        """Take away what would end a run: it has ended, or there is none."""
-        if STOP in self._urgent:
-            self._urgent.remove(STOP)
 
 
 # SimPy's two names for the clock are one slot here.

@@ -70,8 +70,7 @@ class RunLoop(Agenda):
                 message names every process that waits, and what it waits for.
             SchedulingError: `until` is a time that is not in the future.
         """
-        self.stopped = False
-        self._forget_stop()
+        self.go_on()
         goal = self._goal(until)
         if goal is not None:
             if goal.callbacks is None:

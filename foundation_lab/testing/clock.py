@@ -33,7 +33,7 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
         Why it came back.
     """
     deadline = sim.now + within
-    sim.stopped = False
+    sim.go_on()
     while not done():
         if sim.stopped:
             return "stopped"

@@ -48,8 +48,13 @@ def why_it_ended(sim: Simulation, ending: Ending) -> list[str]:
     ]
 
 
+NOTHING_KEPT = "this simulation keeps aggregates only, so what happened cannot be shown"
+
+
 def near_misses(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
     """Return the events since a mark that came nearest to what was wanted, each with its diff."""
+    if sim.keep != "events":
+        return [NOTHING_KEPT]
     candidates = past_records(sim.recording, wanted.matches_name, since=since, most=LOOKED_AT)
     if not candidates:
         return _other_names(sim, wanted, since)
@@ -67,6 +72,8 @@ def earlier(sim: Simulation, wanted: Wanted, since: int, mark: str) -> list[str]
 
     A predicate on the whole record is left aside: it may look at a state that is gone.
     """
+    if sim.keep != "events":
+        return []
     before = past_records(sim.recording, wanted.matches_name, before=since, most=LOOKED_AT)
     fitting = [record for record in before if not wanted.difference(record)]
     if not fitting:
@@ -98,6 +105,8 @@ def excerpt(sim: Simulation, most: int = EXCERPT) -> list[str]:
     total = sim.telemetry.sequence
     if not total:
         return ["no event happened at all"]
+    if sim.keep != "events":
+        return [f"{total} events so far; {NOTHING_KEPT}"]
     return [
         f"last {min(most, total)} of {total} events:",
         *_lines(latest_records(sim.recording, most)),

@@ -181,3 +181,11 @@ def test_records_of_the_past_are_those_that_handlers_were_given(sim: Simulation)
         for record in past_records(sim.recording, lambda _n: True, since=1, before=3)
     ] == [1, 2]
     assert [r.event for r in past_records(sim.recording, "kit.ping".__eq__, most=1)] == [Ping("b")]
+
+
+def test_a_failure_in_a_simulation_that_keeps_no_events_says_so() -> None:
+    sim = Simulation(seed=42, keep="aggregates")
+    sim.telemetry.emit(Ping("other"))
+    message = failure_of(assert_event(sim, Ping, text="wanted"))
+    assert "keeps aggregates only, so what happened cannot be shown" in message
+    assert "1 events so far" in message
