@@ -52,15 +52,15 @@ class Origins:
 
     def flush(self) -> None:
         """Number the names of the latest origins."""
-        code, contexts, names = self._code, self._contexts, self._names
+        contexts, names = self._contexts, self._names
         self._contexts, self._names = [], []
         if not contexts:
             return
-        self.process.extend([code(name) for name in names])
+        self.process.extend(self._codes(names))
         if contexts.count(contexts[0]) == len(contexts):
-            self.node.repeat(code(contexts[0].node), len(contexts))
+            self.node.repeat(self._code(contexts[0].node), len(contexts))
         else:
-            self.node.extend([code(context.node) for context in contexts])
+            self.node.extend(self._codes([context.node for context in contexts]))
         ids = [context.correlation_id for context in contexts]
         if _are_drawn(ids):
             self.drawn += bytes.fromhex("".join(ids))
@@ -73,6 +73,12 @@ class Origins:
         """The memory of the buffers, in bytes."""
         columns = (self.node, self.process, self.correlation)
         return len(self.drawn) + sum(column.bytes for column in columns)
+
+    def _codes(self, texts: list[Any]) -> list[int]:
+        try:
+            return list(map(self._codebook.__getitem__, texts))
+        except (TypeError, UnicodeError):
+            return [self._code(text) for text in texts]
 
     def _code(self, text: Any) -> int:
         """Return the code of a name; one that no file can keep is known by its `repr`."""

@@ -8,6 +8,7 @@ handlers whose pattern matches. An event nobody listens to is only stamped and r
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
@@ -321,6 +322,7 @@ def _is_quick(table: Any) -> bool:
     return bool(table.columns) and not table.mutable and not _by_keyword(table.cls)
 
 
+@cache
 def _by_keyword(cls: Any) -> bool:
     """Whether fields of a class can be given by keyword only."""
     return any(p.kind is p.KEYWORD_ONLY for p in signature(cls).parameters.values())
