@@ -109,6 +109,15 @@ class Process(Event, simpy.Process):
             target = self._target = self.env.timeout_event(self, target)
         return target
 
+    def make_list(self) -> list[Any]:
+        """Make a list of whoever waits.
+
+        Callbacks need not refer to the process; it refers to itself then, so that the engine does
+        not take its end for one that nobody waits for.
+        """
+        self._itself = self
+        return super().make_list()
+
     def begin(self) -> None:
         """Run from the start to where the process first waits; the engine calls this."""
         self._resume(_BEGIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from heapq import heappop, heappush
 from itertools import repeat
 from sys import getrefcount
@@ -30,8 +31,11 @@ def _references_of_an_ended_process() -> int:
     return getrefcount(holder.process and process)
 
 
-UNKNOWN: Final = min(_references_of_an_ended_process() for _ in range(5))
-"""How many references to an ended process there are when only the engine knows it."""
+UNKNOWN: Final = 0 if sys.gettrace() else _references_of_an_ended_process()
+"""How many references to an ended process there are when only the engine knows it.
+
+A tracer, such as a debugger's, may hold references of its own: then every end is an event.
+"""
 
 
 class RunLoop(Agenda):
@@ -114,8 +118,8 @@ class RunLoop(Agenda):
     ) -> None:
         """Process one event after the other, as many as there are `steps`.
 
-        The end of a process is an event, too; but when nobody waits for it, and the process has no
-        more than `unknown` references, nobody ever can, and it is left out.
+        The end of a process is an event, too; but when the process has no more than `unknown`
+        references, nobody waits for it (whoever does refers to it) or ever can: it is left out.
 
         This is the hot path of every simulation. The usual case, one process that waits for an
         event and goes on to wait for another, is handled here; `Process` knows the others.
@@ -179,10 +183,8 @@ class RunLoop(Agenda):
                 except StopIteration as stop:
                     process._value = stop.value
                     del living[process]
-                    if process._waiter is not None or getrefcount(process) > unknown:
+                    if getrefcount(process) > unknown:
                         ready.append(process)
-                    else:
-                        process._waiter = GONE
                     continue
                 except BaseException as error:  # noqa: BLE001  (it becomes the process's value)
                     process._fail(error)

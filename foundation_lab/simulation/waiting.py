@@ -56,7 +56,8 @@ def blocked(processes: Iterable[Any]) -> list[Blocked]:
 
 def _describe_wait(process: Any, ends: dict[int, float]) -> str:
     if type(process._target) is int:  # a number of seconds, of which there is no event
-        return f"a timeout of {ends[process._target] - process.env.now:g} s"
+        end = ends.get(process._target)
+        return "nothing: it runs" if end is None else f"a timeout of {end - process.env.now:g} s"
     return describe_event(process.target)
 
 

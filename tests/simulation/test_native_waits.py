@@ -234,3 +234,20 @@ def test_an_interrupt_leaves_the_wait_to_others_who_wait_for_it_too() -> None:
     process.interrupt()
     sim.run()
     assert ends == [5]
+
+
+def test_a_process_can_ask_what_others_and_itself_wait_for() -> None:
+    sim = Simulation(SEED)
+    told: list[list[str]] = []
+
+    def sleeper() -> Any:
+        yield 5.0
+
+    def asker() -> Any:
+        yield 1.0
+        told.append([entry.waiting_for for entry in sim.blocked()])
+
+    sim.process(sleeper())
+    sim.process(asker())
+    sim.run()
+    assert told == [["a timeout of 4 s", "nothing: it runs"]]
