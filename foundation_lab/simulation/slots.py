@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import PENDING
 
+from foundation_lab.simulation.timer import Timer
 from foundation_lab.simulation.waiting import Wait
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class Slots:
         """Wait for a place and take it (``yield from``).
 
         Args:
-            timeout: How many seconds to wait at most; for ever without it.
+            timeout: How many seconds to wait at most; for ever without it. A place that comes free
+                at the very instant at which the time is over is in time.
             on_timeout: Makes the exception that is raised when the time is over.
             on_wait: Called once when there is no free place, with the caller in the line already.
         """
@@ -139,7 +141,8 @@ class Slots:
         before = self._expelled
         timer = None
         if timeout is not None and on_timeout is not None:
-            timer = self._sim.call_in(timeout, lambda: self._give_up(waiter, on_timeout))
+            until = self._sim.now + timeout
+            timer = Timer(self._sim, until, lambda: self._give_up(waiter, on_timeout), last=True)
         try:
             if on_wait is not None:
                 on_wait()

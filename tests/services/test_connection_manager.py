@@ -136,7 +136,7 @@ def test_a_release_before_the_timeout_at_the_same_instant_still_serves_the_waite
     checks(sim, pool)
 
 
-def test_a_timeout_before_the_release_at_the_same_instant_passes_it_to_the_next() -> None:
+def test_a_release_after_the_timeout_at_the_same_instant_still_serves_the_waiter() -> None:
     sim = Simulation(seed=5)
     pool = ConnectionManager(sim, "db", size=1, checkout_timeout=2)
 
@@ -149,8 +149,8 @@ def test_a_timeout_before_the_release_at_the_same_instant_passes_it_to_the_next(
     waiter = use(sim, pool, at=0, hold=1)
     following = use(sim, pool, at=0.5, hold=1)
     sim.run()
-    assert waiter.value == ("CheckoutTimeout", 2.0)
-    assert following.value == ("ok", 3.0)
+    assert waiter.value == ("ok", 3.0)
+    assert following.value == ("CheckoutTimeout", 2.5)
     checks(sim, pool)
 
 
