@@ -6,14 +6,13 @@ it than one of a million.
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from foundation_lab.errors import UnknownName
-from foundation_lab.recording import summaries
+from foundation_lab.recording import overview, summaries
 from foundation_lab.recording.files import versions
 from foundation_lab.recording.moments import Moments
 from foundation_lab.recording.recount import recount
@@ -230,25 +229,11 @@ class Aggregates:
 
     def __repr__(self) -> str:
         """Return one line: name, seed, events, span of time, status."""
-        facts = self.facts
-        return (
-            f"<Aggregates {facts.name!r} seed={facts.seed}: {len(self):,} events in "
-            f"{facts.until:g} virtual seconds, {facts.status}>"
-        )
+        return overview.line("Aggregates", self.facts, len(self))
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td style='text-align:left'><code>{html.escape(name)}</code></td>"
-            f"<td>{event.count:,}</td><td>{len(event.services):,}</td></tr>"
-            for name, event in self._events.items()
-        )
-        return (
-            f"<div><b>Aggregates</b> {html.escape(self.facts.name)} &middot; seed "
-            f"{self.facts.seed} &middot; {len(self):,} events &middot; {self.facts.until:g} "
-            f"virtual seconds &middot; {html.escape(self.facts.status)}"
-            f"<table><thead><tr><th style='text-align:left'>event</th><th>count</th>"
-            f"<th>services</th></tr></thead><tbody>{rows}</tbody></table></div>"
-        )
+        rows = ((name, (event.count, len(event.services))) for name, event in self._events.items())
+        return overview.page("Aggregates", self.facts, len(self), ("count", "services"), rows)
 
     # -- private -------------------------------------------------------------------------------
 

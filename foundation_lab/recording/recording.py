@@ -6,13 +6,13 @@ in time order already (`sequence` rises).
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from foundation_lab.errors import InvalidRecording, UnknownName
+from foundation_lab.recording import overview
 from foundation_lab.recording.columns import kind_of
 from foundation_lab.recording.digest import digest_of
 from foundation_lab.recording.files import open_folder, versions, write_folder
@@ -223,25 +223,11 @@ class Recording:
 
     def __repr__(self) -> str:
         """Return one line: name, seed, events, span of time, status."""
-        facts = self.facts
-        return (
-            f"<Recording {facts.name!r} seed={facts.seed}: {len(self):,} events in "
-            f"{facts.until:g} virtual seconds, {facts.status}>"
-        )
+        return overview.line("Recording", self.facts, len(self))
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td style='text-align:left'><code>{html.escape(name)}</code></td>"
-            f"<td>{count:,}</td></tr>"
-            for name, count in self.counts.items()
-        )
-        return (
-            f"<div><b>Recording</b> {html.escape(self.facts.name)} &middot; seed "
-            f"{self.facts.seed} &middot; {len(self):,} events &middot; {self.facts.until:g} "
-            f"virtual seconds &middot; {html.escape(self.facts.status)}"
-            f"<table><thead><tr><th style='text-align:left'>event</th><th>count</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table></div>"
-        )
+        rows = ((name, (count,)) for name, count in self.counts.items())
+        return overview.page("Recording", self.facts, len(self), ("count",), rows)
 
     # -- private -------------------------------------------------------------------------------
 

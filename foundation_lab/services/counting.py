@@ -7,6 +7,7 @@ slow one that is too many, or the one that completes the minimum.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Final, NamedTuple, Protocol
 
@@ -65,7 +66,7 @@ class Consecutive:
         return f"{self._failures} failures in a row"
 
 
-class RateWindow:
+class RateWindow(ABC):
     """What both windows share: at least `minimum_calls`, and rates that are reached by ``>=``.
 
     Args:
@@ -114,9 +115,9 @@ class RateWindow:
             return f"{self._slow} of {calls} calls were slow"
         return f"{self._failures} of {calls} calls failed"
 
+    @abstractmethod
     def _expire(self, now: float) -> None:
         """Drop what is no longer in the window."""
-        raise NotImplementedError
 
     def _drop(self) -> None:
         _, failed, slow = self._calls.popleft()

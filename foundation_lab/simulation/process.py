@@ -1,4 +1,4 @@
-"""Processes that carry a telemetry context, and exceptions on their way into them."""
+"""Processes that carry a telemetry context."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import simpy
 from simpy.events import PENDING
 
 from foundation_lab.simulation.events import GONE, Event, Initialize, Timeout, impossible_delay
+from foundation_lab.simulation.thrown import Interruption, Thrown, fresh
 from foundation_lab.telemetry.context import UNRECORDED
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Process(Event, simpy.Process):
         if self is self.env.active_process:
             message = "A process is not allowed to interrupt itself."
             raise RuntimeError(message)
-        _Interruption(self.env, simpy.Interrupt(cause)).aim(self)
+        Interruption(self.env, simpy.Interrupt(cause)).aim(self)
 
     def throw(self, error: BaseException) -> None:
         """Raise `error` in the process where it waits, at this instant.
@@ -157,11 +158,11 @@ class Process(Event, simpy.Process):
         if self.env.active_process is None and not self._is_being_resumed:
             self.deliver(error)
         else:
-            _Thrown(self.env, error).aim(self)
+            Thrown(self.env, error).aim(self)
 
     def deliver(self, error: BaseException) -> None:
         """Raise `error` in the process now, from a timer or another callback of the engine."""
-        _Thrown(self.env, error).hit(self)
+        Thrown(self.env, error).hit(self)
 
     # -- private -------------------------------------------------------------------------------
 
@@ -209,7 +210,7 @@ class Process(Event, simpy.Process):
 
     def _raise(self, event: Any) -> Any:
         event._defused = True
-        return self._generator.throw(_fresh(event))
+        return self._generator.throw(fresh(event))
 
     def _fail(self, error: BaseException) -> None:
         trace = error.__traceback__
@@ -235,7 +236,7 @@ class Process(Event, simpy.Process):
         elif isinstance(target, Real) and not isinstance(target, bool):
             seconds = target if isinstance(target, int) else float(target)
             if not seconds >= 0:
-                return _Thrown(self.env, impossible_delay(seconds))
+                return Thrown(self.env, impossible_delay(seconds))
             target = Nap(self.env, seconds)
             target._waiter = self
         elif isinstance(target, simpy.Event):
@@ -268,51 +269,3 @@ class Nap(Timeout):
 
 
 Nap.__name__ = Nap.__qualname__ = "Timeout"
-
-
-class _Thrown(Event):
-    """An exception on its way into a process."""
-
-    def __init__(self, env: Any, error: BaseException) -> None:
-        self.env = env
-        self._waiter = None
-        self._value = error
-        self._ok = False
-        self._defused = True
-
-    def aim(self, process: Process) -> None:
-        """Deliver the exception at this instant, before what is due anyway."""
-        self._waiter = lambda _event: self.hit(process)
-        self.env._urgent.append(self)
-
-    def hit(self, process: Process) -> None:
-        """Raise the exception in the process, unless it has ended meanwhile."""
-        if process._value is PENDING:
-            process._stop_waiting()
-            process._resume(self)
-
-
-class _Interruption(_Thrown):
-    """An interrupt on its way; what is raised is a copy, caused by the one that was sent."""
-
-
-def _fresh(event: Any) -> BaseException:
-    """Return the exception of a failed event, as a copy of its own for each process that waits.
-
-    The copy is made without the class's constructor, whatever that takes. An exception that holds
-    more than its arguments and attributes (`OSError`, a class with slots) is not copied.
-    """
-    error: BaseException = event._value
-    if type(event) is _Thrown or not _is_plain(type(error)):
-        return error
-    copy = BaseException.__new__(type(error), *error.args)
-    copy.__dict__.update(error.__dict__)
-    copy.__cause__ = error
-    return copy
-
-
-def _is_plain(cls: type[BaseException]) -> bool:
-    """Whether exceptions of a class have room for arguments and attributes and for nothing else."""
-    weak_reference = tuple.__itemsize__ if cls.__weakrefoffset__ > 0 else 0
-    size = cls.__basicsize__ - weak_reference
-    return issubclass(cls, Exception) and size == Exception.__basicsize__

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import simpy
 from simpy.core import EmptySchedule, StopSimulation
+from simpy.events import URGENT
 
 from foundation_lab.errors import DeadlockError, SchedulingError
-from foundation_lab.simulation.agenda import ODD, PRIORITY, Agenda
+from foundation_lab.simulation.agenda import ODD, Agenda
 from foundation_lab.simulation.events import GONE, Event, process_callbacks
 from foundation_lab.simulation.process import Process
 
@@ -252,5 +253,5 @@ class RunLoop(Agenda):
             raise SchedulingError(message)
         goal = Event(self)
         goal._value = None
-        heappush(self._later, (until, next(self._eid) - PRIORITY, goal))
+        self.schedule_at(goal, until, URGENT)
         return goal

@@ -19,7 +19,7 @@ from foundation_lab.telemetry.event import Event
 from foundation_lab.telemetry.handlers import Handlers
 from foundation_lab.telemetry.named import named_event
 from foundation_lab.telemetry.record import AdHoc, Record
-from foundation_lab.telemetry.sink import taker
+from foundation_lab.telemetry.sink import is_flat, taker
 from foundation_lab.telemetry.span import Span
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Telemetry(Handlers):
 
 def _is_quick(table: Any) -> bool:
     """Whether the events of a table may take the short way."""
-    return bool(table.columns) and not table.mutable and not _by_keyword(table.cls)
+    return is_flat(table) and not _by_keyword(table.cls)
 
 
 @cache

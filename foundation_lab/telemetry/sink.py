@@ -56,11 +56,16 @@ class Sink(Protocol):
         """Pack what is pending; called when the event with the number `due` was put aside."""
 
 
+def is_flat(table: Intake) -> bool:
+    """Whether the fields of an event can be put aside as they are, one after the other."""
+    return bool(table.columns) and not table.mutable
+
+
 def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
     """Return the function that emits events of a class: the short way, and what leads to it."""
     clock, sink, main = bus._clock, bus._sink, bus.main
     table = None if sink is None else sink.table_of(cls)
-    if table is None or table.cls is not cls or not table.columns or table.mutable:
+    if table is None or table.cls is not cls or not is_flat(table):
         return lambda *fields: bus._emit(cls(*fields), None, None, None)
     stamps, pending, width, number = sink.stamps, table.pending, table.width, table.number
 
