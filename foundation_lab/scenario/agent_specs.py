@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from foundation_lab.scenario.duration_specs import Duration  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.duration_specs import Duration
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section, Share, Whole
 
 NO_MAJORITY = "no_majority"

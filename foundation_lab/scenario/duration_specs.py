@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
+from foundation_lab.simulation import distributions as made
+
+if TYPE_CHECKING:
+    from foundation_lab.simulation.distributions import Distribution
 
 
 class ConstantDuration(Section):
@@ -16,6 +20,10 @@ class ConstantDuration(Section):
     value: NotNegative
     """Seconds."""
 
+    def build(self) -> Distribution:
+        """Return the distribution."""
+        return made.constant(self.value)
+
 
 class ExponentialDuration(Section):
     """Memoryless durations."""
@@ -23,6 +31,10 @@ class ExponentialDuration(Section):
     kind: Literal["exponential"]
     mean: Positive
     """Mean in seconds."""
+
+    def build(self) -> Distribution:
+        """Return the distribution."""
+        return made.exponential(self.mean)
 
 
 class UniformDuration(Section):
@@ -43,6 +55,10 @@ class UniformDuration(Section):
             raise ValueError(message)
         return high
 
+    def build(self) -> Distribution:
+        """Return the distribution."""
+        return made.uniform(self.low, self.high)
+
 
 class LogNormalDuration(Section):
     """Durations with a long right tail."""
@@ -53,6 +69,10 @@ class LogNormalDuration(Section):
     sigma: NotNegative
     """Standard deviation of the logarithm; 0.5 is mild, 1.5 is heavy."""
 
+    def build(self) -> Distribution:
+        """Return the distribution."""
+        return made.lognormal(self.median, self.sigma)
+
 
 class ErlangDuration(Section):
     """The sum of several exponential stages."""
@@ -62,6 +82,10 @@ class ErlangDuration(Section):
     """Mean in seconds."""
     stages: Whole
     """How many stages; more make it less variable."""
+
+    def build(self) -> Distribution:
+        """Return the distribution."""
+        return made.erlang(self.mean, self.stages)
 
 
 Duration = (
@@ -75,3 +99,8 @@ Duration = (
         Field(discriminator="kind"),
     ]
 )
+
+
+def distribution(spec: Duration) -> Distribution:
+    """Return the distribution that a part of a scenario describes; a number is a constant."""
+    return made.constant(spec) if isinstance(spec, float | int) else spec.build()

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from foundation_lab.scenario.agent_specs import AgentsSpec  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.agent_specs import AgentsSpec
 from foundation_lab.scenario.alert_specs import AnyRule, refuse_same_names
 from foundation_lab.scenario.diagnostics import dotted
-from foundation_lab.scenario.fault_specs import AnyFault  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.fault_specs import AnyFault
 from foundation_lab.scenario.references import references
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section
-from foundation_lab.scenario.service_specs import ServiceSpec  # noqa: TC001  (pydantic reads it)
-from foundation_lab.scenario.workload_specs import WorkloadSpec  # noqa: TC001  (pydantic reads it)
+from foundation_lab.scenario.services import ServiceSpec
+from foundation_lab.scenario.workload_specs import WorkloadSpec
 
 
 class ObjectiveSpec(Section):

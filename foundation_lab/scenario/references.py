@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from foundation_lab.errors import nearest
+from foundation_lab.scenario.services import KINDS
+from foundation_lab.scenario.services.service import Stand
+from foundation_lab.scenario.services.supervisor import SupervisorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from foundation_lab.scenario.agent_specs import AgentsSpec
     from foundation_lab.scenario.model import Scenario
+    from foundation_lab.scenario.services import ServiceSpec
 
 Path = tuple[str | int, ...]
 """The keys and numbers that lead to a value in the scenario."""
@@ -21,9 +25,6 @@ Problem = tuple[Path, str]
 COORDINATOR = "coordinator"
 """The address of whoever holds the sessions; no agent may have it."""
 
-WRAPPERS = ("circuit_breaker", "retry", "hedge", "connection_manager", "rate_limiter")
-"""The kinds of service that a request can go through on its way to a backend."""
-
 
 def references(scenario: Scenario) -> list[Problem]:
     """Return every value in a scenario that does not fit what stands elsewhere in it.
@@ -31,7 +32,7 @@ def references(scenario: Scenario) -> list[Problem]:
     Such as the name of nothing, or of the wrong kind of thing, or one that is taken.
     """
     return [
-        *_of_supervisors(scenario.services),
+        *_of_parts(scenario.services),
         *_of_calls(scenario),
         *_of_faults(scenario),
         *_of_agents(scenario.agents),
@@ -47,45 +48,59 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"there is no {kind} {name!r}; {hint}"
 
 
-def _of_supervisors(services: Mapping[str, Any]) -> Iterator[Problem]:
+def _of_parts(services: Mapping[str, ServiceSpec]) -> Iterator[Problem]:
+    made_of: dict[str, list[str]] = {}
     parents: dict[str, str] = {}
     for name, service in services.items():
-        if service.kind != "supervisor":
-            continue
-        for number, child in enumerate(service.children):
-            path = ("services", name, "children", number)
-            if child not in services:
-                yield path, unknown("service", child, services)
-            elif child in parents:
-                yield path, f"{child!r} has a supervisor already, {parents[child]!r}; leave it out"
-            elif child in _above(name, parents):
-                yield path, f"{child!r} is above {name!r} itself; leave it out"
+        for inner, part in service.parts():
+            path = ("services", name, *inner)
+            if part not in services:
+                yield path, unknown("service", part, services)
+            elif isinstance(service, SupervisorSpec) and part in parents:
+                yield path, f"{part!r} has a supervisor already, {parents[part]!r}; leave it out"
+            elif name in _within(part, made_of):
+                yield path, f"{part!r} needs {name!r} itself; leave it out"
+            elif wrong := service.unfit(part, services[part]):
+                yield path, wrong
             else:
-                parents[child] = name
+                made_of.setdefault(name, []).append(part)
+                if isinstance(service, SupervisorSpec):
+                    parents[part] = name
 
 
-def _above(name: str, parents: Mapping[str, str]) -> list[str]:
-    """Return a service, the supervisor of it, the supervisor of that, ..."""
-    found = [name]
-    while found[-1] in parents:
-        found.append(parents[found[-1]])
+def _within(name: str, made_of: Mapping[str, list[str]]) -> set[str]:
+    """Return a service, what it is made of, what that is made of, ..."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        part = waiting.pop()
+        if part not in found:
+            found.add(part)
+            waiting += made_of.get(part, ())
     return found
 
 
 def _of_calls(scenario: Scenario) -> Iterator[Problem]:
     services = scenario.services
     for client, workload in scenario.workloads.items():
-        last = len(workload.call) - 1
-        for number, name in enumerate(workload.call):
-            path = ("workloads", client, "call", number)
-            kind = services[name].kind if name in services else None
-            if kind is None:
+        for number, name in enumerate(workload.call, 1):
+            path = ("workloads", client, "call", number - 1)
+            service = services.get(name)
+            if service is None:
                 yield path, unknown("service", name, services)
-            elif number == last and kind != "backend":
-                yield path, f"a call ends at a backend, and {name!r} is a {kind}"
-            elif number != last and kind not in WRAPPERS:
-                kinds = ", ".join(WRAPPERS)
-                yield path, f"a call goes through {kinds} only, and {name!r} is a {kind}"
+                continue
+            last, stand = number == len(workload.call), service.stand
+            if last and stand is not Stand.END:
+                ends = ", ".join(_kinds(Stand.END))
+                yield path, f"a call ends at {ends} only, and {name!r} is a {service.kind}"
+            elif not last and stand is not Stand.AROUND:
+                kinds = ", ".join(_kinds(Stand.AROUND))
+                yield path, f"a call goes through {kinds} only, and {name!r} is a {service.kind}"
+
+
+def _kinds(stand: Stand) -> list[str]:
+    """Return the kinds of service that stand there in a call."""
+    return [kind for kind, spec in KINDS.items() if spec.stand is stand]
 
 
 def _of_faults(scenario: Scenario) -> Iterator[Problem]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from foundation_lab.scenario.keys import AnyKeys
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section
+from foundation_lab.simulation import arrivals
+
+if TYPE_CHECKING:
+    from foundation_lab.simulation.arrivals import Arrivals
 
 ROUNDING = 1e-9
 """By which share an interval may reach into the next one: decimal seconds are rounded."""
@@ -20,6 +25,10 @@ class PoissonArrivals(Section):
     rate: Positive
     """Requests a second."""
 
+    def build(self) -> Arrivals:
+        """Return the arrivals."""
+        return arrivals.poisson(self.rate)
+
 
 class ConstantArrivals(Section):
     """Arrivals at equal distances."""
@@ -27,6 +36,10 @@ class ConstantArrivals(Section):
     kind: Literal["constant"]
     rate: Positive
     """Requests a second."""
+
+    def build(self) -> Arrivals:
+        """Return the arrivals."""
+        return arrivals.constant_rate(self.rate)
 
 
 class PiecewiseArrivals(Section):
@@ -50,6 +63,10 @@ class PiecewiseArrivals(Section):
             raise ValueError(message)
         return table
 
+    def build(self) -> Arrivals:
+        """Return the arrivals."""
+        return arrivals.piecewise(self.table, between=self.between)
+
 
 class TimestampArrivals(Section):
     """Arrivals at given times."""
@@ -57,6 +74,10 @@ class TimestampArrivals(Section):
     kind: Literal["timestamps"]
     seconds: list[NotNegative]
     """Seconds after the start."""
+
+    def build(self) -> Arrivals:
+        """Return the arrivals."""
+        return arrivals.timestamps(self.seconds)
 
 
 class CountArrivals(Section):
@@ -86,6 +107,10 @@ class CountArrivals(Section):
                 raise ValueError(message)
         return self
 
+    def build(self) -> Arrivals:
+        """Return the arrivals."""
+        return arrivals.counts_per_interval(self.counts, self.interval, starts=self.starts)
+
 
 class FileArrivals(Section):
     """Arrivals from a CSV or Parquet file of timestamps, or of counts per interval."""
@@ -106,6 +131,15 @@ class FileArrivals(Section):
     time_scale: Positive = 1.0
     """Every time is multiplied by this: 0.1 makes ten hours of traffic pass in one."""
 
+    def build(self) -> Arrivals:
+        """Refuse: the file must be read into the scenario before.
+
+        Raises:
+            TypeError: Always.
+        """
+        message = f"the arrivals in {self.file!r} must be read before a scenario can be built"
+        raise TypeError(message)
+
 
 class WorkloadSpec(Section):
     """Requests that arrive whether or not earlier ones are done."""
@@ -124,3 +158,5 @@ class WorkloadSpec(Section):
     """The services that each request goes through, from the outside in; the last is a backend."""
     node: Name = "lab"
     """The simulated node that the requests run on."""
+    keys: AnyKeys | None = None
+    """What each request asks for; caches, limiters and balancers tell the keys apart."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,8 +11,10 @@ import pytest
 
 from foundation_lab import services as made
 from foundation_lab.scenario.build import build, build_services
+from foundation_lab.scenario.keys import ZipfKeys
 from foundation_lab.scenario.load import load_scenario
 from foundation_lab.scenario.model import Scenario
+from foundation_lab.scenario.services import KINDS
 from foundation_lab.simulation.engine import Simulation
 from tests.scenario.shop import shop
 
@@ -64,6 +67,17 @@ SERVICES: list[dict[str, Any]] = [
     {"kind": "rate_limiter", "limit": {"kind": "token_bucket", "rate": 1e-9, "capacity": 1}},
     {"kind": "rate_limiter", "limit": {"kind": "fixed_window", "limit": 1, "window": 1e-9}},
     {"kind": "rate_limiter", "limit": {"kind": "sliding_window", "limit": 1, "window": 1e9}},
+    {"kind": "rate_limiter", "limit": {"kind": "leaky_bucket", "limit": 4, "period": 1}},
+    {"kind": "rate_limiter", "limit": {"kind": "sliding_counter", "limit": 1, "window": 1}},
+    {"kind": "rate_limiter", "limit": {"kind": "cycle", "limit": 1, "period": 1e9}},
+    {"kind": "bulkhead", "max_concurrent": 1},
+    {"kind": "bulkhead", "max_concurrent": 1, "max_wait": None},
+    {"kind": "timeout", "seconds": 0.05},
+    {"kind": "timeout", "seconds": 0.05, "abandon": "ghost"},
+    {"kind": "fallback"},
+    {"kind": "fallback", "ask": "db"},
+    {"kind": "cache", "ttl": 1},
+    {"kind": "cache", "ttl": 1, "max_size": 1, "negative_ttl": 1, "single_flight": False},
     {"kind": "supervisor", "children": ["db"], "intensity": 0},
 ]
 
@@ -99,6 +113,10 @@ def test_every_service_that_a_file_may_describe_can_be_built_and_called(
     assert (spec["kind"], "x") in sim.components
     assert sim.recording.counts["foundation.request.finished"] >= 5
     sim.check_invariants()
+
+
+def test_every_kind_of_service_is_among_those_that_are_built_here() -> None:
+    assert {spec["kind"] for spec in SERVICES} == KINDS.keys()
 
 
 @pytest.mark.parametrize("spec", ARRIVALS, ids=str)
@@ -258,3 +276,42 @@ def test_arrivals_that_still_lie_in_a_file_cannot_be_built() -> None:
     given = scenario(workloads={"web": {"arrivals": arrivals, "call": ["db"]}})
     with pytest.raises(TypeError, match="must be read before"):
         build(given)
+
+
+@pytest.mark.parametrize("keys", [{"kind": "uniform", "count": 4}, {"kind": "zipf", "count": 4}])
+def test_a_cache_tells_the_keys_of_a_workload_apart(keys: dict[str, Any]) -> None:
+    workload = {"arrivals": {"kind": "constant", "rate": 20}, "call": ["cache", "db"], "keys": keys}
+    services = {"cache": {"kind": "cache", "ttl": 1e6}}
+    sim = build(scenario(services=services, workloads={"web": workload}))
+    sim.run(until=30)
+    missed = sim.recording.frame("cache.miss")["key"].to_list()
+    assert sorted(set(missed)) == ["key-1", "key-2", "key-3", "key-4"]
+    assert sim.recording.counts["foundation.backend.served"] == 4
+
+
+def test_keys_by_zipf_are_asked_for_as_often_as_their_rank_says() -> None:
+    draw = ZipfKeys(kind="zipf", count=3, exponent=1.0).build(Simulation(5).stream("keys"))
+    drawn = Counter(draw() for _ in range(11_000))
+    # 1 : 1/2 : 1/3 is 6/11, 3/11, 2/11
+    assert [drawn[f"key-{k}"] for k in (1, 2, 3)] == pytest.approx([6000, 3000, 2000], abs=150)
+
+
+def test_without_keys_a_cache_has_one() -> None:
+    services = {"cache": {"kind": "cache", "ttl": 1e6}}
+    workload = {"arrivals": {"kind": "constant", "rate": 2}, "call": ["cache", "db"]}
+    sim = build(scenario(services=services, workloads={"web": workload}))
+    sim.run(until=10)
+    assert sim.recording.counts["foundation.backend.served"] == 1
+
+
+def test_a_fallback_asks_the_backend_that_it_names() -> None:
+    services = {
+        "broken": {"kind": "backend", "service_time": 0.1, "error_rate": 1},
+        "instead": {"kind": "fallback", "ask": "db"},
+    }
+    workload = {"arrivals": {"kind": "constant", "rate": 2}, "call": ["instead", "broken"]}
+    sim = build(scenario(services=services, workloads={"web": workload}))
+    sim.run(until=10)
+    finished = sim.recording.frame("request.finished")
+    assert set(finished["outcome"]) == {"ok"}
+    assert finished["duration"].to_list() == pytest.approx([0.2] * finished.height)

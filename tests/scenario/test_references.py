@@ -28,7 +28,7 @@ CASES = [
         "[gate, breaker, again, pool, db]",
         "[gate, breaker, again, pool]",
         "workloads.web.call[3]",
-        "a call ends at a backend, and 'pool' is a connection_manager",
+        "a call ends at backend only, and 'pool' is a connection_manager",
         id="a call without a backend",
     ),
     pytest.param(
@@ -70,7 +70,7 @@ CASES = [
         "children: [pool]",
         "children: [pool, keeper]",
         "services.keeper.children[1]",
-        "'keeper' is above 'keeper' itself",
+        "'keeper' needs 'keeper' itself",
         id="a supervisor of itself",
     ),
     pytest.param(
@@ -141,9 +141,18 @@ def test_supervisors_that_watch_each_other_in_a_circle_are_refused(tmp_path: Pat
         tmp_path, ("children: [pool]", "children: [pool, above]"), ("\nworkloads:\n", circle)
     )
     assert found.path == "services.above.children[0]"
-    assert "'keeper' is above 'above' itself" in found.message
+    assert "'keeper' needs 'above' itself" in found.message
 
 
 def test_without_a_near_name_all_of_them_are_listed(tmp_path: Path) -> None:
     (found,) = wrong(tmp_path, ("{client: web,", "{client: xyz,"))
     assert found.message == "there is no workload 'xyz'; there are: web"
+
+
+def test_a_fallback_to_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
+    (found,) = wrong(
+        tmp_path,
+        ("  keeper:\n", "  instead: {kind: fallback, ask: pool}\n  keeper:\n"),
+    )
+    assert found.path == "services.instead.ask"
+    assert "a fallback asks a backend, and 'pool' is a connection_manager" in found.message

@@ -1,0 +1,40 @@
+"""A hedge in a scenario file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from foundation_lab import services as made
+from foundation_lab.scenario.section import NotNegative, Whole
+from foundation_lab.scenario.services.retry_budget import BudgetSpec
+from foundation_lab.scenario.services.service import ServiceSection, Stand
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from foundation_lab.services.service import Service
+    from foundation_lab.simulation.engine import Simulation
+
+
+class HedgeSpec(ServiceSection):
+    """Asks again while the first answer is still to come."""
+
+    stand: ClassVar[Stand] = Stand.AROUND
+
+    kind: Literal["hedge"]
+    delay: NotNegative
+    """Seconds without an answer after which another attempt is sent."""
+    max_attempts: Whole = 2
+    """How many attempts are sent for a call at most."""
+    budget: BudgetSpec | None = None
+    """What attempts after the first may cost, all calls together."""
+
+    def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.Hedge:
+        """Return the service."""
+        return made.Hedge(
+            sim,
+            name,
+            delay=self.delay,
+            max_attempts=self.max_attempts,
+            budget=None if self.budget is None else self.budget.build(),
+        )
