@@ -86,6 +86,7 @@ class Reproduction(msgspec.Struct, frozen=True):
 def run(
     scenario: str | Path | Scenario,
     *,
+    variant: str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
     until: float | None = None,
@@ -100,6 +101,7 @@ def run(
 
     Args:
         scenario: A scenario, or the YAML file of one.
+        variant: One of the file's variants; as it is without it.
         overrides: Changes to the file, as ``services.db.concurrency=8``.
         seed: Another seed than the scenario's.
         until: Another horizon, in virtual seconds.
@@ -110,18 +112,23 @@ def run(
     Raises:
         InvalidFile: The scenario cannot be used; the message lists everything that is wrong.
         UnknownName: A rule escalates to a notifier that there is not.
-        ValueError: There are overrides, but no file that they could change.
+        ValueError: There are overrides or a variant, but no file that they could change.
         SimulationFailed: A model failed; the exception carries the recording up to there.
     """
     if isinstance(scenario, Scenario):
-        if overrides:
-            message = f"overrides={list(overrides)!r} change a file; change this scenario in Python"
+        if overrides or variant is not None:
+            message = (
+                f"overrides={list(overrides)!r} and variant={variant!r} change a file; change this "
+                "scenario in Python"
+            )
             raise ValueError(message)
         changes = {"seed": seed, "horizon": until}
         given = {key: value for key, value in changes.items() if value is not None}
         chosen = Scenario.model_validate({**scenario.model_dump(), **given}) if given else scenario
     else:
-        chosen = load_scenario(scenario, overrides=overrides, seed=seed, until=until)
+        chosen = load_scenario(
+            scenario, variant=variant, overrides=overrides, seed=seed, until=until
+        )
     return _run(chosen, chosen.horizon, row_limit=row_limit, notifiers=notifiers, progress=progress)
 
 

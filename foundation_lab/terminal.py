@@ -13,7 +13,7 @@ from foundation_lab.reporting.units import duration_text, number_text, share_tex
 from foundation_lab.telemetry.event import NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
     from rich.console import RenderableType
@@ -49,6 +49,30 @@ def render_episodes(episodes: pl.DataFrame) -> RenderableType:
         times = (duration_text(row[name]) for name in ("pending_at", "firing_at", "resolved_at"))
         table.add_row(*names, *times)
     return table
+
+
+def render_comparison(summaries: Mapping[str, Summary]) -> RenderableType:
+    """Return what became of the requests of each client in several runs, as a table."""
+    numbers = ("requests", "ended well", "well a second", "p50", "p95", "p99")
+    table = _table("Comparison", ("client", "run"), numbers)
+    names = dict.fromkeys(client.name for each in summaries.values() for client in each.clients)
+    for name in names:
+        for run, summary in summaries.items():
+            for client in summary.clients:
+                if client.name == name:
+                    table.add_row(Text(name), Text(run), *_figures(client, summary))
+    return table
+
+
+def _figures(client: Client, summary: Summary) -> list[str]:
+    seconds = summary.run.end - summary.run.begin
+    latency = client.latency
+    return [
+        f"{client.started:,}",
+        share_text(client.success),
+        number_text(client.ok / seconds if seconds > 0 else None),
+        *(duration_text(each) for each in (latency.p50, latency.p95, latency.p99)),
+    ]
 
 
 def _headline(summary: Summary) -> Text:

@@ -320,6 +320,52 @@ def test_ctrl_c_ends_with_130_and_the_recording_is_kept(path: Path, tmp_path: Pa
     assert (again.returncode, again.stdout.split(":")[0]) == (0, "identical")
 
 
+@pytest.fixture
+def varied(tmp_path: Path) -> Path:
+    variants = (
+        "variants:\n  more: [services.db.concurrency=9]\n  less: [services.db.concurrency=1]\n"
+    )
+    return shop(tmp_path / "varied", ("objectives:\n", variants + "objectives:\n"))
+
+
+def test_compare_tells_of_every_variant_beside_the_scenario_as_it_is(
+    varied: Path, tmp_path: Path
+) -> None:
+    done = command_line("compare", varied, "--until", 5, "--json", folder=tmp_path)
+    assert done.returncode == 0
+    runs = json.loads(done.stdout)["runs"]
+    assert list(runs) == ["as it is", "more", "less"]
+    assert runs["less"][0]["latency"]["p50"] > runs["more"][0]["latency"]["p50"]
+    table = command_line("compare", varied, "--until", 5, "--variant", "more", folder=tmp_path)
+    assert "as it is" in table.stdout
+    assert "more" in table.stdout
+    assert "less" not in table.stdout
+
+
+def test_compare_writes_a_figure_and_replaces_none_without_force(
+    varied: Path, tmp_path: Path
+) -> None:
+    command = ("compare", varied, "--until", 5, "--out", "figure.html")
+    done = command_line(*command, folder=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.rstrip().endswith("figure  figure.html")
+    assert "ended well, a second" in (tmp_path / "figure.html").read_text(encoding="utf-8")
+    assert command_line(*command, folder=tmp_path).returncode == 2
+    assert command_line(*command, "--force", folder=tmp_path).returncode == 0
+
+
+def test_run_takes_a_variant(varied: Path, tmp_path: Path) -> None:
+    wrong = command_line("run", varied, "--variant", "mor", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "did you mean 'more'?" in wrong.stderr
+    done = command_line("run", varied, "--variant", "more", "--until", 5, "-q", folder=tmp_path)
+    assert done.returncode == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    scenario = Recording.load(folder).facts.scenario
+    assert scenario is not None
+    assert scenario["services"]["db"]["concurrency"] == 9
+
+
 def test_a_bare_name_is_looked_up_among_the_scenarios(tmp_path: Path) -> None:
     shop(tmp_path / "scenarios")
     done = command_line("run", "shop", "--until", 1, "-q", "--no-report", folder=tmp_path)

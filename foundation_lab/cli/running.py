@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 )
 def run(
     scenario: ScenarioFile,
+    variant: Annotated[
+        str | None, typer.Option(help="One of the scenario's variants.", show_default=False)
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
     until: Annotated[
         float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)
@@ -56,7 +59,11 @@ def run(
     from foundation_lab.scenario.load import load_scenario
 
     chosen = load_scenario(
-        _scenario_path(scenario), overrides=overrides or (), seed=seed, until=until
+        _scenario_path(scenario),
+        variant=variant,
+        overrides=overrides or (),
+        seed=seed,
+        until=until,
     )
     target = out if out is not None else Path("runs") / run_name(chosen)
     _require_place(target, force=force)
@@ -78,6 +85,81 @@ def run(
         raise typer.Exit(INTERRUPTED)
     if not met:
         raise typer.Exit(MISSED)
+
+
+@app.command(
+    epilog="Examples: [bold]foundation-lab compare scenarios/retry_storm.yaml[/bold]  ·  "
+    "[bold]foundation-lab compare scenarios/retry_storm.yaml --variant two_attempts "
+    "--out compared.html[/bold]"
+)
+def compare(
+    scenario: ScenarioFile,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant", help="Which variants; all of them without it.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
+    until: Annotated[
+        float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write a figure as an HTML page.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Run a scenario as it is and in its variants, and compare what became of the requests."""
+    from foundation_lab import lab
+    from foundation_lab.reporting import summarise
+    from foundation_lab.scenario.load import load_scenario
+
+    path = _scenario_path(scenario)
+    if out is not None and out.exists() and not force:
+        message = f"{out} exists already; give --out another file, or --force to replace it"
+        raise FileExistsError(message)
+    named = variants or list(load_scenario(path).variants)
+    runs = {
+        name or AS_IT_IS: load_scenario(
+            path, variant=name, overrides=overrides or (), seed=seed, until=until
+        )
+        for name in (None, *named)
+    }
+    recordings = {}
+    for name, chosen in runs.items():
+        recordings[name] = lab.run(chosen)
+        if recordings[name].facts.status == "interrupted":
+            say(f"interrupted while it ran {name}: nothing is compared")
+            raise typer.Exit(INTERRUPTED)
+    summaries = {name: summarise(recording) for name, recording in recordings.items()}
+    if out is not None:
+        from foundation_lab.reporting.charts import comparison
+
+        title = next(iter(runs.values())).name
+        page = comparison(recordings, title=title).to_html(div_id="comparison")
+        aside = out.with_name(f".{out.name}.part")
+        aside.write_text(page, encoding="utf-8")
+        aside.replace(out)
+    if as_json:
+        import msgspec
+
+        clients = {name: msgspec.to_builtins(each.clients) for name, each in summaries.items()}
+        print_json({"runs": clients, "figure": None if out is None else str(out)})
+        return
+    from foundation_lab.terminal import render_comparison
+
+    print_table(render_comparison(summaries))
+    if out is not None:
+        print(f"figure  {out}")
+
+
+AS_IT_IS = "as it is"
+"""What a scenario without any changes is called beside its variants."""
 
 
 def run_name(scenario: Scenario) -> str:

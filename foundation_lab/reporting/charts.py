@@ -26,6 +26,7 @@ from foundation_lab.analytics import tumbling
 from foundation_lab.reporting.bars import breakers, incidents
 from foundation_lab.reporting.canvas import Canvas
 from foundation_lab.reporting.clients import OUTCOMES
+from foundation_lab.reporting.comparison import comparison
 from foundation_lab.reporting.latency import QUANTILES
 from foundation_lab.reporting.levels import (
     active_connections,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "breakers",
+    "comparison",
     "coordination",
     "event_rates",
     "incidents",

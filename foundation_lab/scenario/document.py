@@ -57,11 +57,12 @@ class Document:
             node = inner
         return node.place
 
-    def overridden(self, override: str) -> Document:
+    def overridden(self, override: str, at: Place | None = None) -> Document:
         """Put one value in the place of another.
 
         Args:
             override: The path and the new value, such as `services.db.concurrency=8`.
+            at: Where it is written, when it is no option on the command line.
 
         Returns:
             A new document.
@@ -69,7 +70,8 @@ class Document:
         Raises:
             InvalidFile: The override can't be read, or what should hold the value does not exist.
         """
-        place = Place(f"--set {override if override.isprintable() else ascii(override)[1:-1]}")
+        option = f"--set {override if override.isprintable() else ascii(override)[1:-1]}"
+        place = Place(option) if at is None else at
         match = _OVERRIDE.fullmatch(override)
         if match is None:
             hint = "write a path, `=` and a value, such as services.db.concurrency=8"
@@ -78,7 +80,7 @@ class Document:
             word or index or re.sub(r"\\(.)", r"\1", quoted)
             for word, index, quoted in _STEP.findall(match["path"])
         ]
-        value = parsed(match["value"], place.file, tuple(steps), in_file=False)
+        value = parsed(match["value"], place.file, tuple(steps), at=place)
         if value is None:
             value = Node(place, None)
         return Document(self.name, _replaced(self._root, (), steps, value, place))

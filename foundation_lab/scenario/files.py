@@ -55,7 +55,11 @@ def load(path: str | os.PathLike[str], model: type[M], *, overrides: Sequence[st
         InvalidFile: With everything that is wrong with the file and the overrides. A problem
             with an overridden value is placed at `--set …` and has no line.
     """
-    document = read_yaml(pathlib.Path(path))
+    return validated(read_yaml(pathlib.Path(path)), model, overrides=overrides)
+
+
+def validated(document: Document, model: type[M], *, overrides: Sequence[str] = ()) -> M:
+    """Return a document as a model; arguments and errors as for `load`."""
     refused: list[object] = []
     for override in overrides:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from foundation_lab.errors import InvalidFile, nearest
 from foundation_lab.scenario.diagnostics import Problem, dotted, shortened
 from foundation_lab.scenario.document import Document
-from foundation_lab.scenario.files import load, read_yaml
+from foundation_lab.scenario.files import read_yaml, validated
 from foundation_lab.scenario.model import Scenario
 from foundation_lab.scenario.workload_specs import FileArrivals
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def load_scenario(
     path: str | Path,
     *,
+    variant: str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
     until: float | None = None,
@@ -34,7 +35,8 @@ def load_scenario(
 
     Args:
         path: The YAML file.
-        overrides: Changes as ``services.db.concurrency=8``.
+        variant: One of the file's variants; as it is without it.
+        overrides: More changes, as ``services.db.concurrency=8``.
         seed: Another seed.
         until: Another horizon, in virtual seconds.
 
@@ -46,7 +48,10 @@ def load_scenario(
         changes.append(f"seed={seed}")
     if until is not None:
         changes.append(f"horizon={until!r}")
-    scenario = load(path, Scenario, overrides=changes)
+    document = read_yaml(Path(path))
+    if variant is not None:
+        document = varied(document, variant)
+    scenario = validated(document, Scenario, overrides=changes)
     named = {
         client: workload.arrivals
         for client, workload in scenario.workloads.items()
@@ -54,8 +59,29 @@ def load_scenario(
     }
     if not named:
         return scenario
-    document = reduce(Document.overridden, changes, read_yaml(Path(path)))
+    document = reduce(Document.overridden, changes, document)
     return scenario.model_copy(update={"workloads": _with_traffic(scenario, named, document)})
+
+
+def varied(document: Document, variant: str) -> Document:
+    """Return a scenario's document with the changes of one of its variants.
+
+    Raises:
+        InvalidFile: There is no such variant, or a change of it cannot be made.
+    """
+    given = document.data.get("variants")
+    variants = given if isinstance(given, dict) else {}
+    changes = variants.get(variant)
+    if not isinstance(changes, list):
+        near = nearest(variant, variants)
+        names = ", ".join(variants) or "none"
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {names}"
+        place = document.place(("variants",))
+        raise InvalidFile(Problem.at(place, f"there is no variant {shortened(variant)}", hint))
+    for number, change in enumerate(changes):
+        place = document.place(("variants", variant, number))
+        document = document.overridden(str(change), at=place)
+    return document
 
 
 def _with_traffic(

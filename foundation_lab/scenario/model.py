@@ -63,6 +63,8 @@ class Scenario(Section):
     """Alert rules that are judged while the scenario runs."""
     objectives: list[ObjectiveSpec] = Field(default_factory=list)
     """What the run must come to."""
+    variants: dict[Name, list[str]] = Field(default_factory=dict)
+    """Other ways to run it, to compare with: the changes of each, as services.db.concurrency=8."""
 
     @field_validator("start")
     @classmethod

@@ -72,14 +72,14 @@ class Node:
         return self.content
 
 
-def parsed(text: str, name: str, above: DataPath = (), *, in_file: bool = True) -> Node | None:
+def parsed(text: str, name: str, above: DataPath = (), at: Place | None = None) -> Node | None:
     """Read a text that holds one YAML document.
 
     Args:
         text: The text.
         name: What problems call it.
         above: The path that its value gets in the data.
-        in_file: Whether problems and nodes have lines and columns.
+        at: Where all of it is, when the text is not a file of its own.
 
     Returns:
         The value of the document, or None if the text holds none.
@@ -88,7 +88,7 @@ def parsed(text: str, name: str, above: DataPath = (), *, in_file: bool = True) 
         InvalidFile: It is not YAML, or uses something that is not supported. Problems that do not
             keep the rest from being read are reported together.
     """
-    return _Reading(text, name, above, in_file=in_file).root()
+    return _Reading(text, name, above, at).root()
 
 
 def end_of(text: str) -> tuple[int, int]:
@@ -102,11 +102,11 @@ _ValueEvent: TypeAlias = AliasEvent | ScalarEvent | SequenceStartEvent | Mapping
 class _Reading:
     """One pass over the events of a YAML text, from which nodes are made."""
 
-    def __init__(self, text: str, name: str, above: DataPath = (), *, in_file: bool = True) -> None:
+    def __init__(self, text: str, name: str, above: DataPath = (), at: Place | None = None) -> None:
         self._text = text
         self._name = name
         self._above = above
-        self._in_file = in_file
+        self._place = at
         self._latest = self._at(1, 1)
         self._problems: list[Problem] = []
         self._anchored: dict[str, Node | None] = {}  # None while the value is still open
@@ -179,7 +179,7 @@ class _Reading:
                 hint = "write the keys out, or use an alias for a whole value"
                 self._add(place, "merge keys (<<) are not part of YAML 1.2", hint, path)
             elif key in keys:
-                first = f" (first in line {keys[key].line})" if self._in_file else ""
+                first = f" (first in line {keys[key].line})" if self._place is None else ""
                 message = f"the key {shortened(key)} is given twice{first}"
                 self._add(place, message, "remove or rename one", (*path, key))
             else:
@@ -243,7 +243,7 @@ class _Reading:
         return self._at(mark.line + 1, mark.column + 1)
 
     def _at(self, line: int, column: int) -> Place:
-        return Place(self._name, line, column) if self._in_file else Place(self._name)
+        return Place(self._name, line, column) if self._place is None else self._place
 
     def _add(self, place: Place, message: str, hint: str, path: DataPath = ()) -> None:
         self._problems.append(Problem.at(place, message, hint, path=path))

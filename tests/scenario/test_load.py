@@ -162,3 +162,40 @@ def test_a_scenario_that_was_read_holds_its_traffic_itself(tmp_path: Path) -> No
         "interval": 60,
         "starts": [0, 60],
     }
+
+
+VARIANTS = (
+    "variants:\n  more: [services.db.concurrency=9, seed=8]\n  wrong: [services.bd.concurrency=9]\n"
+)
+
+
+def test_a_variant_is_the_file_with_its_changes_and_options_win_over_it(tmp_path: Path) -> None:
+    path = shop(tmp_path, ("objectives:\n", VARIANTS + "objectives:\n"))
+    assert load_scenario(path).services["db"].model_dump()["concurrency"] == 4
+    varied = load_scenario(path, variant="more", overrides=["horizon=9"], seed=3)
+    assert varied.services["db"].model_dump()["concurrency"] == 9
+    assert (varied.seed, varied.horizon) == (3, 9)
+
+
+def test_an_unknown_variant_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    path = shop(tmp_path, ("objectives:\n", VARIANTS + "objectives:\n"))
+    (found,) = refused(lambda: load_scenario(path, variant="mor"))
+    assert (found.message, found.hint) == ("there is no variant 'mor'", "did you mean 'more'?")
+    (found,) = refused(lambda: load_scenario(shop(tmp_path), variant="more"))
+    assert found.hint == "there are: none"
+
+
+def test_what_is_wrong_with_a_variant_is_reported_where_the_variant_stands(tmp_path: Path) -> None:
+    path = shop(tmp_path, ("objectives:\n", VARIANTS + "objectives:\n"))
+    (found,) = refused(lambda: load_scenario(path, variant="wrong"))
+    assert found.line == line_of(path, "services.bd.concurrency=9")
+    assert "there is no key 'bd'" in found.message
+
+
+def test_a_variant_may_name_no_file_outside_of_the_scenarios_folder(tmp_path: Path) -> None:
+    day(tmp_path / "secret.csv", 1, 2)
+    arrivals = "{kind: file, file: ../secret.csv, holds: counts}"
+    away = f"variants:\n  away: ['workloads.web.arrivals={arrivals}']\n"
+    path = shop(tmp_path / "in", ("objectives:\n", away + "objectives:\n"))
+    (found,) = refused(lambda: load_scenario(path, variant="away"))
+    assert "lies outside of the scenario's folder" in found.message

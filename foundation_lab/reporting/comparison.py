@@ -1,0 +1,95 @@
+"""The comparison: what became of the requests in several runs, in one figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+import polars as pl
+
+from foundation_lab.analytics import tumbling
+from foundation_lab.reporting.canvas import Canvas
+from foundation_lab.reporting.palette import SERIES_COLOURS
+from foundation_lab.reporting.style import label, nothing
+from foundation_lab.reporting.units import duration_text, unit_of
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from foundation_lab.recording.recording import Recording
+    from foundation_lab.reporting.timeline import Timeline
+
+MOST_RUNS = len(SERIES_COLOURS)
+"""How many runs can be told apart in a figure."""
+
+
+def comparison(
+    recordings: Mapping[str, Recording],
+    *,
+    client: str | None = None,
+    width: float | None = None,
+    title: str = "Requests in several runs",
+) -> go.Figure:
+    """Return goodput and latency over time, a line for each run.
+
+    The upper panel has the requests a second that ended well, the lower one the 99th percentile of
+    the latency of all that ended. The time axis and the faults are those of the first run.
+
+    Args:
+        recordings: The runs, by what they are called in the figure.
+        client: Whose requests; everybody's by default.
+        width: Length of a window in seconds.
+        title: What stands above it.
+
+    Raises:
+        ValueError: There is no run, or more of them than can be told apart; or the width makes no
+            windows or too many.
+    """
+    if not 1 <= len(recordings) <= MOST_RUNS:
+        message = f"{len(recordings)} recordings; give 1 to {MOST_RUNS}"
+        raise ValueError(message)
+    finished = {name: _finished(each, client) for name, each in recordings.items()}
+    if all(frame.is_empty() for frame in finished.values()):
+        return nothing(title, "No request finished in these recordings.")
+    panels = ["ended well, a second", "p99 of the latency"]
+    first = next(iter(recordings.values()))
+    canvas = Canvas(first, title, panels=panels, panel_height=190, series=2 * len(finished))
+    width = canvas.timeline.window(width)
+    windows = {name: _windows(frame, canvas.timeline, width) for name, frame in finished.items()}
+    longest = pl.concat(frame["p99"] for frame in windows.values()).max()
+    unit = unit_of(longest if isinstance(longest, float) else 0.0)
+    for (name, frame), colour in zip(windows.items(), SERIES_COLOURS, strict=False):
+        middle = canvas.timeline.at(((frame["start"] + frame["end"]) / 2).to_numpy())
+        for panel, values in enumerate((frame["good"], frame["p99"] / unit.seconds)):
+            canvas.add(
+                go.Scatter(
+                    x=middle,
+                    y=values.to_numpy(),
+                    name=label(name),
+                    mode="lines",
+                    line={"color": colour, "width": 2},
+                ),
+                panel,
+            )
+    canvas.notes.append(f"in windows of {duration_text(width)}")
+    canvas.figure.update_yaxes(rangemode="tozero")
+    canvas.figure.update_yaxes(title_text=unit.symbol, row=2)
+    return canvas.finish(hovermode="x unified")
+
+
+def _finished(recording: Recording, client: str | None) -> pl.DataFrame:
+    finished = recording.frame(events.request.Finished)
+    return finished if client is None else finished.filter(pl.col("client") == client)
+
+
+def _windows(finished: pl.DataFrame, timeline: Timeline, width: float) -> pl.DataFrame:
+    """Return the rate of good ends and the p99 of all in windows of the figure's time axis."""
+    begin, end = timeline.begin, timeline.begin + timeline.span
+    last = end - min(width, timeline.span) * 1e-6
+    inside = finished.with_columns(time=pl.min_horizontal("time", pl.lit(last)))
+    good = inside.filter(pl.col("outcome") == "ok")
+    rates = tumbling(good, width, start=begin, end=end)
+    return tumbling(inside, width, "duration", start=begin, end=end, q=(0.99,)).with_columns(
+        good=rates["rate"]
+    )
