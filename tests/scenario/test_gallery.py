@@ -1,0 +1,146 @@
+"""The gallery: each pathology shows in the scenario as it is, and what is said to cure it does."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from foundation_lab import lab
+from foundation_lab.scenario.load import load_scenario
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from foundation_lab.recording.recording import Recording
+
+FOLDER = Path(__file__).parents[2] / "scenarios"
+VARIANTS = [
+    pytest.param(path, variant, id=f"{path.stem}-{variant}")
+    for path in sorted(FOLDER.glob("*.yaml"))
+    for variant in load_scenario(path).variants
+]
+
+
+@cache
+def run(name: str, variant: str | None = None) -> Recording:
+    return lab.run(FOLDER / f"{name}.yaml", variant=variant)
+
+
+def finished(recording: Recording, client: str | None = None) -> pl.DataFrame:
+    frame = recording.frame(events.request.Finished)
+    return frame if client is None else frame.filter(pl.col("client") == client)
+
+
+def success(recording: Recording, after: float = 0.0, before: float = 1e9) -> float:
+    ends = finished(recording)
+    ends = ends.filter(pl.col("time").is_between(after, before, closed="left"))
+    return float((ends["outcome"] == "ok").to_numpy().mean())
+
+
+def latency(recording: Recording, q: float, client: str | None = None) -> float:
+    found = finished(recording, client)["duration"].quantile(q, "linear")
+    assert found is not None
+    return found
+
+
+def busiest(recording: Recording, event: type, width: float) -> int:
+    """Return how many events there are in the fullest span of `width` seconds."""
+    times = recording.frame(event)["time"].to_numpy()
+    return int((times.searchsorted(times + width, side="left") - range(len(times))).max())
+
+
+@pytest.mark.parametrize(("path", "variant"), VARIANTS)
+def test_every_variant_of_a_shipped_scenario_runs_and_keeps_the_laws(
+    path: Path, variant: str
+) -> None:
+    from foundation_lab.scenario.build import build
+
+    sim = build(load_scenario(path, variant=variant, until=30))
+    sim.run(until=30)
+    sim.check_invariants()
+    assert sim.recording.counts["foundation.request.finished"] > 0
+
+
+def test_a_herd_that_retries_in_step_stays_together() -> None:
+    herd = run("thundering_herd")
+    rejected = herd.frame(events.backend.Rejected)
+    # all that are refused come back after exactly a second
+    assert rejected["time"].round(2).n_unique() == 3 * 8
+    assert success(herd) == 0.6  # 30 of 400 in each of eight rounds
+
+
+def test_jitter_takes_the_herd_apart_and_pauses_that_only_grow_do_not() -> None:
+    assert success(run("thundering_herd", "growing_pauses")) < 0.8
+    for cure in ("full_jitter", "decorrelated"):
+        assert success(run("thundering_herd", cure)) > 0.999
+        attempts = run("thundering_herd", cure).counts["foundation.retry.attempt_start"]
+        assert attempts < 0.6 * run("thundering_herd").counts["foundation.retry.attempt_start"]
+
+
+def opened(recording: Recording) -> list[float]:
+    changes = recording.frame(events.circuit_breaker.StateChange)
+    return changes.filter(pl.col("to") == "open", pl.col("from") == "closed")["time"].to_list()
+
+
+def test_a_breaker_that_counts_in_a_row_flaps() -> None:
+    flaps = opened(run("breaker_flapping"))
+    assert len(flaps) > 30
+    assert min(flaps) > 60
+    assert max(flaps) < 361
+
+
+def test_a_breaker_that_judges_rates_decides() -> None:
+    assert opened(run("breaker_flapping", "tolerant")) == []
+    assert len(opened(run("breaker_flapping", "strict"))) == 1
+    assert success(run("breaker_flapping", "strict"), 415, 420) == 1
+
+
+def test_requests_that_hold_one_connection_and_want_another_block_each_other() -> None:
+    stuck = run("nested_checkout")
+    assert success(stuck, 0, 60) == 1
+    assert success(stuck, 75, 300) < 0.2  # long after the burst of 0.2 s at 60 s
+    assert set(finished(stuck)["error"].drop_nulls()) == {"CheckoutTimeout"}
+
+
+@pytest.mark.parametrize("cure", ["nine_at_a_time", "one_connection"])
+def test_with_a_connection_to_spare_nobody_blocks(cure: str) -> None:
+    assert success(run("nested_checkout", cure)) == 1
+    assert latency(run("nested_checkout", cure), 0.99) < 1
+
+
+def test_a_larger_pool_alone_does_not_help() -> None:
+    assert success(run("nested_checkout", "twice_the_pool"), 75, 300) < 0.25
+
+
+def test_when_a_hot_value_expires_everybody_loads_it() -> None:
+    stampede, single = run("cache_stampede"), run("cache_stampede", "single_flight")
+    loads = [each.counts["foundation.cache.put"] for each in (stampede, single)]
+    assert loads[1] == 6  # one every 20.5 s
+    assert loads[0] > 90 * loads[1]
+    # whoever wants something else of the database stands in the same line
+    assert latency(stampede, 0.9, "search") > 4
+    assert latency(single, 0.9, "search") < 2
+
+
+def test_a_late_second_request_takes_half_of_the_tail_away_for_a_twentieth_more() -> None:
+    plain, hedged = run("hedging_at_the_tail"), run("hedging_at_the_tail", "hedged")
+    at_once = run("hedging_at_the_tail", "at_once")
+    sent = plain.counts["foundation.request.started"]
+    assert latency(hedged, 0.99) < 0.7 * latency(plain, 0.99)
+    assert latency(hedged, 0.5) == pytest.approx(latency(plain, 0.5), rel=0.02)
+    assert hedged.counts["foundation.hedge.started"] - sent == pytest.approx(0.054 * sent, rel=0.1)
+    assert latency(at_once, 0.99) < latency(hedged, 0.99)
+    assert at_once.counts["foundation.hedge.started"] == pytest.approx(2 * sent, abs=20)
+
+
+def test_a_fixed_window_lets_twice_its_limit_through_at_the_boundary() -> None:
+    allowed = events.rate_limiter.Allowed
+    assert busiest(run("limiter_boundary"), allowed, 1.0) == 200
+    for cure, most in (("sliding_window", 100), ("sliding_counter", 110), ("token_bucket", 120)):
+        assert busiest(run("limiter_boundary", cure), allowed, 10.0) <= most
+    assert latency(run("limiter_boundary"), 0.99) > 1.9 * latency(
+        run("limiter_boundary", "sliding_window"), 0.99
+    )
