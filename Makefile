@@ -3,7 +3,7 @@ BIN ?= $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run check static format format-check lint types contracts test coverage \
-        coverage-report bench notebooks schema constraints clean
+        coverage-report bench gallery notebooks schema constraints clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ coverage-report:
 
 bench:  ## the benchmarks: writes benchmarks/results.md
 	$(BIN)python benchmarks/report.py
+
+gallery:  ## draw the figures of docs/gallery.md (needs chromium)
+	$(BIN)python docs/gallery/draw.py
 
 notebooks:  ## run every notebook from top to bottom
 	$(BIN)pytest -m notebook

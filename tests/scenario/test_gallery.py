@@ -68,12 +68,13 @@ def test_a_herd_that_retries_in_step_stays_together() -> None:
     herd = run("thundering_herd")
     rejected = herd.frame(events.backend.Rejected)
     # all that are refused come back after exactly a second
-    assert rejected["time"].round(2).n_unique() == 3 * 8
+    assert rejected["time"].round(2).n_unique() == 8
     assert success(herd) == 0.6  # 30 of 400 in each of eight rounds
 
 
 def test_jitter_takes_the_herd_apart_and_pauses_that_only_grow_do_not() -> None:
-    assert success(run("thundering_herd", "growing_pauses")) < 0.8
+    # the whole herd comes back after 1, 2, 4, 8 and 16 seconds, and 30 are served each time
+    assert finished(run("thundering_herd", "growing_pauses")).height == 6 * 30
     for cure in ("full_jitter", "decorrelated"):
         assert success(run("thundering_herd", cure)) > 0.999
         attempts = run("thundering_herd", cure).counts["foundation.retry.attempt_start"]
