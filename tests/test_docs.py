@@ -1,20 +1,75 @@
-"""Every block of Python in `docs/` runs."""
+"""Every block of Python in `docs/` runs, every service has its page, every link leads somewhere."""
+
+from __future__ import annotations
 
 import re
 from pathlib import Path
 
 import pytest
 
+from foundation_lab import services
+from foundation_lab.services import Service
+from foundation_lab.telemetry import events
+from tests.test_event_coverage import EMITTERS, classes_of, shipped
+
 DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {page: page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
+OF_SERVICES = {page: text for page, text in PAGES.items() if page.parent.name == "services"}
 BLOCKS = [
     pytest.param(block, id=f"{page.stem}-{number}")
-    for page in sorted(DOCS.rglob("*.md"))
-    for number, block in enumerate(
-        re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL), 1
-    )
+    for page, text in PAGES.items()
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL), 1)
 ]
+SERVICES = sorted(
+    name
+    for name in services.__all__
+    if isinstance(one := getattr(services, name), type) and issubclass(one, Service)
+)
+FAMILIES = sorted(
+    {
+        cls.event_name.split(".")[1]
+        for module in (*EMITTERS.values(), events.async_operation, events.fault, events.request)
+        for cls in classes_of(module)
+    }
+)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_python_in_the_docs_runs(block: str) -> None:
     exec(compile(block, "docs", "exec"), {"__name__": "docs"})
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "Service"])
+def test_every_service_is_on_a_page(name: str) -> None:
+    assert [page.stem for page, text in OF_SERVICES.items() if f"`{name}`" in text]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_of_events_is_on_a_page(family: str) -> None:
+    known = re.compile(rf"`(foundation\.)?{family}(\.\w+)?`")
+    assert [page.stem for page, text in OF_SERVICES.items() if known.search(text)]
+
+
+def test_a_table_of_events_leaves_none_of_its_family_out_and_makes_none_up() -> None:
+    rows = re.compile(r"^\| `(?:foundation\.)?([a-z_]+\.[a-z_]+)` \|", re.MULTILINE)
+    told = {event for text in OF_SERVICES.values() for event in rows.findall(text)}
+    families = {event.partition(".")[0] for event in told}
+    emitted = {cls.event_name.removeprefix("foundation.") for cls in shipped()}
+    assert told == {event for event in emitted if event.partition(".")[0] in families}
+
+
+def headings(text: str) -> set[str]:
+    """Return the anchors of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.stem))
+def test_links_between_pages_resolve(page: Path) -> None:
+    prose = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", prose):
+        path, _, anchor = target.partition("#")
+        other = (page.parent / path).resolve() if path else page
+        assert other.exists(), target
+        if anchor:
+            assert anchor in headings(other.read_text(encoding="utf-8")), target

@@ -93,12 +93,15 @@ class Hedge(Service):
         self.in_flight += 1
         try:
             self._admit()
+            due = 1
             while True:
-                if race.sent < race.most and self._pays(race):
+                while due and race.sent < race.most and self._pays(race):
                     race.start(fn)
+                    due -= 1
                 if race.failure is not None and not race.running:
                     raise race.failure
                 yield from race.wait(self.delay if race.sent < race.most else None)
+                due = len(race.ended) or 1  # one for each failure, or for the delay
                 while race.ended:
                     end = race.ended.popleft()
                     if end.error is None:

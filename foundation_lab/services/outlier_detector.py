@@ -6,7 +6,8 @@ from, and whoever balances the load chooses. Rules and defaults are those of Env
 ejected at once for failures in a row, and at a sweep for a success rate far below that of the
 others; it comes back at the first sweep after its time. The time is `base_ejection_time` multiplied
 by the ejections of the host, up to `max_ejection_time`; each sweep at which a host has been in
-rotation for a whole interval takes one ejection off again.
+rotation for a whole interval takes one ejection off again. As in Envoy's ``ejectHost``, ejections
+are counted up to and with the first whose time would be above the maximum.
 """
 
 from __future__ import annotations
@@ -201,7 +202,9 @@ class OutlierDetector(Service):
             self._emit(events.outlier_detector.Spared(self.name, host, reason, out))
             return
         record.ejected_at = self.sim.now
-        if self._time(record) < self.max_ejection_time:
+        if record.multiplier * self.base_ejection_time < (
+            self.max_ejection_time + self.base_ejection_time
+        ):
             record.multiplier += 1
         time = self._time(record)
         self._emit(events.outlier_detector.Ejected(self.name, host, reason, time, out + 1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from simpy.events import NORMAL
 
 from foundation_lab.errors import DeadlinePassed
-from foundation_lab.simulation.events import Event
+from foundation_lab.simulation.events import GONE, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,9 @@ class Timer(Event):
 
     def cancel(self) -> None:
         """Forget the call. A timer that has fired or was cancelled stays as it is."""
-        self.env.cancel(self)
+        if self._waiter is not GONE:  # what the engine's `cancel` does, without a list of callbacks
+            self._waiter = GONE
+            self.env.buried()
 
     def _fire(self, _event: Event) -> None:
         self._call()
@@ -68,7 +70,7 @@ class Deadline:
         self._env = env
         self._delay = delay
         self._error = error
-        self._passed = DeadlinePassed(str(error))
+        self._passed: DeadlinePassed | None = None
         self._timer: Timer | None = None
         self._process: Process | None = None
 
@@ -87,10 +89,11 @@ class Deadline:
         """Stop the clock; raise the given exception when it was this deadline that passed."""
         if self._timer is not None:
             self._timer.cancel()
-        if error is self._passed:
+        if error is not None and error is self._passed:
             raise self._error from None
 
     def _expire(self) -> None:
         self.expired = True
         if self._process is not None:
+            self._passed = DeadlinePassed(str(self._error))
             self._process.deliver(self._passed)

@@ -197,6 +197,19 @@ def test_an_error_that_is_not_fatal_starts_the_next_attempt_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("most", "sent", "answer"), [(5, [0, 2, 3, 3], "fast"), (3, [0, 2, 3], "slow")]
+)
+def test_each_of_two_failures_of_one_instant_is_followed_by_an_attempt_while_some_are_left(
+    most: int, sent: list[float], answer: str
+) -> None:
+    sim = Simulation(seed=31)
+    hedge = Hedge(sim, "orders", delay=2, max_attempts=most)
+    failing = ((3.0, BackendError()), (1.0, BackendError()))
+    assert run(sim, hedge, *failing, (9.0, "slow"), (1.5, "fast")) == answer
+    assert sim.recording.frame(Hedge.AttemptStarted)["time"].to_list() == sent
+
+
 def test_the_last_error_comes_out_when_every_attempt_failed() -> None:
     sim = Simulation(seed=8)
     hedge = Hedge(sim, "orders", delay=1)

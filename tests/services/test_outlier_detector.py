@@ -109,6 +109,22 @@ def test_each_quiet_interval_takes_one_ejection_off_again() -> None:
     assert durations == [30.0, 60.0, 60.0]
 
 
+def test_a_host_at_the_longest_time_stays_there_for_two_quiet_intervals() -> None:
+    """As Envoy counts: up to and with the first ejection whose time would be above the maximum."""
+    sim = Simulation(seed=15)
+    detector = OutlierDetector(
+        sim, "web", HOSTS, consecutive_failures=1, base_ejection_time=10, max_ejection_time=20
+    )
+    for back in (11, 41, 71, 101):
+        detector.observe("host-0", failed=True)  # 10, 20, 20 and 20 s
+        sim.run(until=back)
+        assert detector.ejected() == []
+    sim.run(until=121)  # two intervals in rotation: 3 ejections are 1 again
+    detector.observe("host-0", failed=True)
+    durations = sim.recording.frame(OutlierDetector.Ejected)["duration"].to_list()
+    assert durations == [10.0, 20.0, 20.0, 20.0, 20.0]
+
+
 @pytest.mark.parametrize(
     ("hosts", "share", "most"), [(3, 0.1, 1), (10, 0.1, 1), (10, 0.3, 3), (4, 0, 1), (4, 1, 4)]
 )

@@ -15,9 +15,13 @@ from foundation_lab.services import (
     Bulkhead,
     Cache,
     CircuitBreaker,
+    ConnectionManager,
     Fallback,
+    Hedge,
+    RateLimiter,
     Retry,
     Timeout,
+    TokenBucket,
     fixed_backoff,
     outcome_of,
     pipeline,
@@ -38,6 +42,9 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
     "bulkhead with a line": lambda sim, name: Bulkhead(sim, name, max_concurrent=1, max_wait=1.5),
     "cache": lambda sim, name: Cache(sim, name, ttl=1, negative_ttl=0.5),
     "fallback": lambda sim, name: Fallback(sim, name, value="instead"),
+    "hedge": lambda sim, name: Hedge(sim, name, delay=1.5, non_fatal=TimedOut),
+    "limiter": lambda sim, name: RateLimiter(sim, name, lambda: TokenBucket(rate=1, capacity=3)),
+    "pool": lambda sim, name: ConnectionManager(sim, name, size=2, checkout_timeout=1),
     "ghost": lambda sim, name: Timeout(sim, name, 1.5, "ghost"),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
@@ -174,7 +181,7 @@ def test_nothing_is_lost_in_any_nesting(
 
 
 def assert_nothing_is_kept(sim: Simulation) -> None:
-    held = ("in_flight", "ghosts", "in_use", "waiting", "loading", "serving")
+    held = ("in_flight", "attempts", "ghosts", "in_use", "active", "waiting", "loading", "serving")
     for service in sim.components.values():
         numbers: dict[str, float] = service.metrics()  # type: ignore[attr-defined]
         assert {name: numbers.get(name, 0) for name in held} == dict.fromkeys(held, 0), service

@@ -96,6 +96,15 @@ def test_a_sliding_window_admits_its_limit_in_any_span_of_its_length() -> None:
     assert asking(sim, limiter, times) == [True, True, False, False, True, False, True]
 
 
+def test_a_request_may_weigh_more_than_one_and_waits_for_all_of_it() -> None:
+    sim = Simulation(seed=15)
+    limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=2, capacity=10))
+    assert [limiter.allow(amount=amount) for amount in (4, 6, 0.5)] == [True, True, False]
+    assert [limiter.retry_after(amount=amount) for amount in (0.5, 3, 10)] == [0.25, 1.5, 5]
+    sim.run(until=1.5)
+    assert [limiter.allow(amount=amount) for amount in (3.25, 3)] == [False, True]
+
+
 def test_keys_have_limits_of_their_own() -> None:
     sim = Simulation(seed=5)
     limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=1, capacity=1))

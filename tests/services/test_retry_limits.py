@@ -18,7 +18,7 @@ from foundation_lab.simulation.engine import Simulation
 from tests.services.test_retry import Flaky, run, sleeping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 
 def test_an_unwanted_result_is_tried_again() -> None:
@@ -104,6 +104,40 @@ def test_no_pause_is_begun_that_would_not_end_in_time(limit: float, attempts: in
     assert (told["attempt"], told["delay"], told["final_error"]) == (attempts, 2, "BackendError")
     assert told["remaining"] == pytest.approx(limit - sim.now)
     assert sim.recording.frame(Retry.Exhausted).height == 0
+
+
+@pytest.mark.parametrize(("limit", "attempts"), [(7.0, 1), (7.5, 2)])
+def test_a_wait_that_an_error_asks_for_must_end_in_time_too(limit: float, attempts: int) -> None:
+    sim = Simulation(seed=12)
+    retry = Retry(
+        sim,
+        "orders",
+        max_attempts=2,
+        backoff=fixed_backoff(1),
+        use_retry_after=True,
+        total_timeout=limit,
+    )
+    flaky = Flaky(sim, 9, lambda: RateLimited("later", 7.0))
+    assert type(run(sim, retry, flaky)) is RateLimited
+    assert flaky.times == [0.0, 7.0][:attempts]
+    told = sim.recording.frame(Retry.DeadlineExceeded)
+    assert told.select("delay", "remaining").rows() == [(7.0, limit)] * (attempts == 1)
+
+
+def test_an_attempt_that_begins_in_time_is_cut_where_the_time_is_over() -> None:
+    sim = Simulation(seed=13)
+    retry = Retry(sim, "orders", backoff=fixed_backoff(2), total_timeout=5)
+    plans = iter([BackendError, None])
+
+    def attempt() -> Generator[Any, Any, None]:
+        error = next(plans)
+        if error is not None:
+            raise error
+        yield 100.0
+
+    assert type(run(sim, retry, attempt)) is TimedOut
+    assert sim.now == 5
+    assert sim.recording.frame(Retry.AttemptStart)["time"].to_list() == [0.0, 2.0]
 
 
 def test_the_total_timeout_counts_from_the_beginning_of_the_call() -> None:

@@ -191,6 +191,22 @@ def test_the_inner_of_two_limits_of_one_instant_belongs_to_the_outer_one() -> No
     assert sim.recording.frame(Timeout.TimedOut)["service_id"].to_list() == ["outer"]
 
 
+@pytest.mark.parametrize(
+    ("abandon", "ended"), [("interrupt", ("in time", 2)), ("ghost", ("TimedOut", 2))]
+)
+def test_what_was_due_at_that_instant_before_the_call_began_is_in_time(
+    abandon: str, ended: tuple[str, float]
+) -> None:
+    sim = Simulation(seed=15)
+    due = sim.timeout(2, "in time")
+    timeout = Timeout(sim, "api", 2, abandon)
+    call = calling(sim, lambda: timeout.call(lambda: due))
+    sim.run()
+    assert call.value == ended
+    assert timeout.metrics() == {"in_flight": 0, "ghosts": 0}
+    sim.check_invariants()
+
+
 def test_a_call_may_have_a_limit_of_its_own() -> None:
     sim = Simulation(seed=11)
     timeout = Timeout(sim, "api", 2)

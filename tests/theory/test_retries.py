@@ -94,6 +94,34 @@ def test_hedged_exponential_latencies_have_the_mean_of_their_minimum(delay: floa
         assert (sent == attempt).sum() / CALLS == pytest.approx(share, abs=bound)
 
 
+@pytest.mark.parametrize("delay", [0.0, 0.5, 2.0])
+def test_a_hedged_exponential_latency_has_the_distribution_of_a_minimum_with_a_late_start(
+    delay: float,
+) -> None:
+    """With mean 1 and two attempts: P(T > t) = exp(-t) up to the delay d, then exp(-t - (t - d)).
+
+    The extra load is the share of calls that send a second attempt, P(latency > d) = exp(-d).
+    """
+    sim = Simulation(seed=33)
+    latency = sim.stream("latency")
+    hedge = Hedge(sim, "orders", delay=delay)
+
+    def callers() -> Generator[Any, Any, None]:
+        for _ in range(CALLS):
+            yield from hedge.call(lambda: sim.sleep(latency.expovariate(1.0)))
+
+    sim.process(callers())
+    sim.run()
+    durations = sim.recording.frame(Hedge.Won)["duration"]
+    for t in (0.1, 0.25, 0.5, 1.0, 2.0, 3.0):
+        longer = math.exp(-t - max(0.0, t - delay))
+        bound = 3.3 * math.sqrt(longer * (1 - longer) / CALLS)
+        assert (durations > t).sum() / CALLS == pytest.approx(longer, abs=bound)
+    extra = sim.recording.frame(Hedge.AttemptStarted).height / CALLS - 1
+    bound = 3.3 * math.sqrt(math.exp(-delay) * (1 - math.exp(-delay)) / CALLS)
+    assert extra == pytest.approx(math.exp(-delay), abs=bound + 1e-9)
+
+
 def contend(seed: int, backoff: Backoff, jitter: str) -> int:
     """Return how many writes it takes until each of 100 clients has updated the row once.
 
