@@ -19,6 +19,7 @@ from foundation_lab.services.cache import Cache
 from foundation_lab.services.circuit_breaker import CircuitBreaker
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
+from foundation_lab.services.consistent_hash import ConsistentHash
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.cycle_limit import CycleLimit
 from foundation_lab.services.fallback import Fallback
@@ -26,7 +27,10 @@ from foundation_lab.services.hedge import Hedge
 from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.leaky_bucket import LeakyBucket
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
+from foundation_lab.services.load_balancer import LoadBalancer
+from foundation_lab.services.maglev import Maglev
 from foundation_lab.services.outlier_detector import OutlierDetector
+from foundation_lab.services.peak_ewma import PeakEwma
 from foundation_lab.services.policy import Pipeline, pipeline
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
@@ -51,6 +55,7 @@ __all__ = [
     "Connection",
     "ConnectionManager",
     "Consecutive",
+    "ConsistentHash",
     "CountWindow",
     "CycleLimit",
     "Fallback",
@@ -58,8 +63,11 @@ __all__ = [
     "Health",
     "Hedge",
     "LeakyBucket",
+    "LoadBalancer",
+    "Maglev",
     "Opening",
     "OutlierDetector",
+    "PeakEwma",
     "Pipeline",
     "RateLimiter",
     "ResourceManager",
