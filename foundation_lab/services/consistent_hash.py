@@ -105,9 +105,9 @@ class ConsistentHash(Algorithm):
     Args:
         hashes: How many hashes a host of weight 1 gets, four points each; libketama's 40 makes 160
             points. Other weights get as many times more or fewer, one at least.
-        bound: With it, no host has more than `bound` times its share of the active requests, rounded
-            up; a request goes on to the next host on the ring instead. It is above 1; 1.25 is what
-            Google and Envoy's documentation use as the example.
+        bound: With it, no host has more than `bound` times its share of the active requests,
+            rounded up; a request goes on to the next host on the ring instead. It is above 1, such
+            as 1.25.
     """
 
     name = "consistent_hash"

@@ -1,10 +1,10 @@
 """The replica set: so many equal backends behind a load balancer.
 
 ```
-         start_time                scale down, deploy            empty, or grace_period over
-pending ───────────► ready ────────────────────────► draining ──────────────────────────────► stopped
-   ▲                   │
-   └───── crash ───────┘
+         start_time         scale down, deploy           empty, or grace_period over
+pending ────────────► ready ──────────────────► draining ────────────────────────────► stopped
+   ▲                    │
+   └────── crash ───────┘
 ```
 
 What it does follows Kubernetes: its ReplicaSet when the number changes, its Deployment when all
@@ -138,7 +138,7 @@ class ReplicaSet(Service):
         Args:
             make: Makes the new backends; by default what made the old ones.
             max_unavailable: How many of the desired replicas may be missing, as a whole number or,
-                as a float, a share of them, rounded down.
+                as a float, a share of them, rounded down; at least 1 when the surge comes to 0.
             max_surge: How many more than desired there may be, those that drain left out; a share
                 is rounded up.
 
@@ -147,20 +147,19 @@ class ReplicaSet(Service):
             value true. It is false when another deploy or an exit of the set ended this one.
 
         Raises:
-            ValueError: Both limits come to 0, so that nothing could ever be replaced.
+            ValueError: Both limits are 0, so that nothing could ever be replaced; or a limit is
+                neither a whole number nor a share.
             ServiceDown: The set is down.
         """
         surge = share_of("max_surge", max_surge, self.desired, up=True)
         unavailable = share_of("max_unavailable", max_unavailable, self.desired, up=False)
-        if not surge and not unavailable:
-            message = (
-                f"max_unavailable={max_unavailable!r} and max_surge={max_surge!r} come to 0 of "
-                f"{self.desired}; give one of them at least 1"
-            )
+        if not max_surge and not max_unavailable:
+            message = "max_unavailable and max_surge are both 0; give one of them at least 1"
             raise ValueError(message)
         self.require_up()
         self._finish_deploy("superseded")
-        self._surge, self._unavailable = surge, unavailable
+        self._surge = surge
+        self._unavailable = unavailable if surge or unavailable else 1  # shares of few replicas
         self._make = self._make if make is None else make
         self.generation += 1
         done = self.sim.wait(f"generation {self.generation} of replica set {self.name!r}")

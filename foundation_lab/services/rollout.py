@@ -48,15 +48,18 @@ def next_step(
         >>> next_step(3, Counts(ready=3), Counts(), max_surge=0, max_unavailable=2)
         Step(start=0, stop_old=2, stop_new=0)
     """
-    stop_new = max(0, new.all - desired)
-    room = desired + (max_surge if old.all else 0) - old.all - new.all
+    most = desired + (max_surge if old.all else 0)
+    room = most - old.all - new.all
     start = max(0, min(room, desired - new.all))
     least = desired - max_unavailable
     # what is started now is not ready either, and takes its share of what may be missing
     spare = old.all + new.all + start - least - (new.pending + start)
     unready = min(old.pending, max(0, spare))
     ready = min(old.ready, max(0, old.ready + new.ready - least), max(0, spare - unready))
-    return Step(start, unready + ready, stop_new)
+    stop_old = unready + ready
+    # more than there may be only after `desired` became smaller: new ones that are not ready go
+    excess = min(new.pending, old.all - stop_old + new.all - most)
+    return Step(start, stop_old, max(0, new.all - desired, excess))
 
 
 def share_of(name: str, value: float, replicas: int, *, up: bool) -> int:
@@ -72,10 +75,8 @@ def share_of(name: str, value: float, replicas: int, *, up: bool) -> int:
         ValueError: It is neither.
 
     Example:
-        >>> share_of("max_surge", 0.25, 10, up=True), share_of("max_unavailable", 0.25, 10, up=False)
-        (3, 2)
-        >>> share_of("max_surge", 1, 10, up=True)
-        1
+        >>> [share_of("max_surge", value, 10, up=True) for value in (1, 0.25)]
+        [1, 3]
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
