@@ -15,7 +15,7 @@ from foundation_lab.services.rollout import Counts, next_step, share_of
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from foundation_lab.simulation.process import Process
 
@@ -41,6 +41,11 @@ def asking(sim: Simulation, replicas: ReplicaSet, at: float = 0) -> Process:
         return "ok", sim.now
 
     return sim.process(process())
+
+
+def outcomes(calls: Iterable[Process]) -> set[str]:
+    values: list[Any] = [call.value for call in calls]
+    return {outcome for outcome, _ in values}
 
 
 def counts(replicas: ReplicaSet) -> tuple[int, int, int]:
@@ -128,10 +133,10 @@ def test_a_replica_that_crashes_leaves_the_balancer_and_is_started_again() -> No
     sim.call_at(1, replicas.backends()[0].kill)
     sim.run(until=2)
     assert (call.value, counts(replicas)) == (("error", 1), (2, 1, 0))
-    assert replicas.balancer.hosts == ("web-2", "web-3")
+    assert list(replicas.balancer.hosts) == ["web-2", "web-3"]
     sim.run()
     assert counts(replicas) == (3, 0, 0)
-    assert replicas.balancer.hosts == ("web-2", "web-3", "web-1")
+    assert list(replicas.balancer.hosts) == ["web-2", "web-3", "web-1"]
     started = sim.recording.frame(ReplicaSet.ReplicaStarted)
     assert started["reason"].to_list() == [*["begin"] * 3, "restart: killed"]
     sim.check_invariants()
@@ -211,7 +216,7 @@ def test_a_rolling_deploy_replaces_all_replicas_and_no_request_fails() -> None:
     sim.process(deploy())
     sim.process(watch())
     sim.run()
-    assert {call.value[0] for call in calls} == {"ok"}
+    assert outcomes(calls) == {"ok"}
     assert seen == [(4, 0)]
     assert {replica.generation for replica in replicas.replicas} == {2}
     finished = sim.recording.frame(ReplicaSet.DeployFinished)
@@ -231,7 +236,7 @@ def test_a_rolling_deploy_replaces_all_replicas_and_no_request_fails() -> None:
     ],
 )
 def test_the_limits_say_how_many_are_replaced_at_a_time(
-    limits: dict[str, float], duration: float
+    limits: dict[str, Any], duration: float
 ) -> None:
     sim = Simulation(seed=10)
     replicas = replica_set(sim, replicas=4)
@@ -276,23 +281,23 @@ def test_a_deploy_of_nothing_is_complete_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("desired", "old", "new", "surge", "unavailable", "step"),
+    ("desired", "old", "new", "limits", "step"),
     [
         # kubernetes, rolling_test.go: TestDeploymentController_reconcileNewReplicaSet
-        (10, Counts(10), Counts(), 0, 0, (0, 0)),
-        (10, Counts(10), Counts(), 2, 0, (2, 0)),
-        (10, Counts(5), Counts(), 0, 0, (5, 0)),
-        (10, Counts(10), Counts(2), 0, 2, (0, 4)),
+        (10, Counts(10), Counts(), (0, 0), (0, 0)),
+        (10, Counts(10), Counts(), (2, 0), (2, 0)),
+        (10, Counts(5), Counts(), (0, 0), (5, 0)),
+        (10, Counts(10), Counts(2), (0, 2), (0, 4)),
         # TestDeploymentController_reconcileOldReplicaSets
-        (10, Counts(10), Counts(), 0, 0, (0, 0)),
-        (10, Counts(10), Counts(), 0, 2, (0, 2)),
-        (10, Counts(8, 2), Counts(), 0, 0, (0, 0)),
-        (10, Counts(8, 2), Counts(), 0, 2, (0, 2)),
+        (10, Counts(10), Counts(), (0, 2), (0, 2)),
+        (10, Counts(8, 2), Counts(), (0, 0), (0, 0)),
+        (10, Counts(8, 2), Counts(), (0, 2), (0, 2)),
     ],
 )
 def test_the_steps_of_a_deploy_are_those_of_kubernetes(
-    desired: int, old: Counts, new: Counts, surge: int, unavailable: int, step: tuple[int, int]
+    desired: int, old: Counts, new: Counts, limits: tuple[int, int], step: tuple[int, int]
 ) -> None:
+    surge, unavailable = limits
     found = next_step(desired, old, new, max_surge=surge, max_unavailable=unavailable)
     assert (found.start, found.stop_old) == step
 
@@ -346,7 +351,7 @@ def test_a_wrong_argument_is_an_error_at_once() -> None:
     replicas = replica_set(sim)
     with pytest.raises(ValueError, match="both 0; give one of them at least 1"):
         replicas.rolling_deploy(max_surge=0, max_unavailable=0)
-    with pytest.raises(ValueError, match="replicas=2.5"):
+    with pytest.raises(ValueError, match=r"replicas=2\.5"):
         replicas.scale(2.5)  # type: ignore[arg-type]
 
 
