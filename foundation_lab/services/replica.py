@@ -1,9 +1,11 @@
-"""One replica of a replica set: its states and what belongs to it."""
+"""The replicas of a replica set: what belongs to one, how far each has come, who goes first."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from foundation_lab.services.rollout import Counts
 
 if TYPE_CHECKING:
     from foundation_lab.services.backend import Backend
@@ -52,9 +54,56 @@ class Replica:
         return f"<Replica {self.name!r} generation={self.generation} {self.state.value}>"
 
 
-def first_to_go(replica: Replica) -> tuple[bool, int]:
-    """Return a key that sorts replicas by who is stopped first.
+class Replicas:
+    """All replicas that are not stopped, in the order in which they were started.
 
-    As in Kubernetes: those that are not ready, then those that came last.
+    Args:
+        name: What their names begin with.
     """
-    return replica.state is ReplicaState.READY, -replica.number
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._numbered = 0
+        self._there: dict[str, Replica] = {}
+
+    def new(self, generation: int, now: float) -> Replica:
+        """Return a new one, which is pending; no name is used twice."""
+        self._numbered += 1
+        name = f"{self._name}-{self._numbered}"
+        replica = self._there[name] = Replica(name, generation, self._numbered, now)
+        return replica
+
+    def forget(self, replica: Replica) -> None:
+        """Let one go that is stopped."""
+        del self._there[replica.name]
+
+    def all(self) -> list[Replica]:
+        """Return all of them."""
+        return list(self._there.values())
+
+    def those(self, state: ReplicaState) -> list[Replica]:
+        """Return those in a state."""
+        return [replica for replica in self._there.values() if replica.state is state]
+
+    def counts(self, generation: int) -> tuple[Counts, Counts]:
+        """Return how many there are of older generations, and how many of this one."""
+        ready, pending = (
+            [replica.generation == generation for replica in self.those(state)]
+            for state in (ReplicaState.READY, ReplicaState.PENDING)
+        )
+        new = Counts(sum(ready), sum(pending))
+        return Counts(len(ready) - new.ready, len(pending) - new.pending), new
+
+    def to_go(self, count: int, generation: int, *, old: bool) -> list[Replica]:
+        """Return who is stopped first, of older generations or of this one.
+
+        As in Kubernetes: those that are not ready, then those that came last.
+        """
+        there = [
+            replica
+            for replica in self._there.values()
+            if (replica.generation < generation) == old
+            and replica.state in {ReplicaState.PENDING, ReplicaState.READY}
+        ]
+        there.sort(key=lambda replica: (replica.state is ReplicaState.READY, -replica.number))
+        return there[:count]

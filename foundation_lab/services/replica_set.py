@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.load_balancer import LoadBalancer
-from foundation_lab.services.replica import Replica, ReplicaState, first_to_go
-from foundation_lab.services.rollout import Counts, next_step, share_of
+from foundation_lab.services.replica import Replica, Replicas, ReplicaState
+from foundation_lab.services.rollout import next_step, share_of
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.supervisor import SHUTDOWN
 from foundation_lab.simulation.distributions import Distribution, as_distribution
@@ -86,8 +86,7 @@ class ReplicaSet(Service):
         self.restart_replicas = restart
         self.generation = 1
         self._make = make
-        self._numbered = 0
-        self._replicas: dict[str, Replica] = {}
+        self._replicas = Replicas(name)
         self._deploy: _Deploy | None = None
         self._surge, self._unavailable = 0, 0
         self._start_times = sim.stream(f"replica_set.{name}.start_time")
@@ -173,22 +172,22 @@ class ReplicaSet(Service):
     @property
     def replicas(self) -> list[Replica]:
         """All replicas that are not stopped, in the order in which they were started."""
-        return list(self._replicas.values())
+        return self._replicas.all()
 
     @property
     def ready(self) -> int:
         """How many replicas take requests."""
-        return self._count(READY)
+        return len(self._replicas.those(READY))
 
     @property
     def pending(self) -> int:
         """How many replicas are started and not ready."""
-        return self._count(PENDING)
+        return len(self._replicas.those(PENDING))
 
     @property
     def draining(self) -> int:
         """How many replicas finish what they have."""
-        return self._count(DRAINING)
+        return len(self._replicas.those(DRAINING))
 
     @property
     def deploying(self) -> bool:
@@ -197,7 +196,7 @@ class ReplicaSet(Service):
 
     def backends(self) -> list[Backend]:
         """Return the backends of the replicas that are ready, in order."""
-        return [r.backend for r in self._in(READY) if r.backend is not None]
+        return [r.backend for r in self._replicas.those(READY) if r.backend is not None]
 
     def utilisation(self) -> float:
         """Return the share of the places of ready replicas that are taken now; 0 without any."""
@@ -234,7 +233,7 @@ class ReplicaSet(Service):
             broken.append(f"{present} replicas, {most} may be")
         if self.up and not self.deploying and present < self.desired:
             broken.append(f"{present} replicas, {self.desired} should be")
-        ready, hosts = {r.name for r in self._in(READY)}, set(self.balancer.hosts)
+        ready, hosts = {r.name for r in self._replicas.those(READY)}, set(self.balancer.hosts)
         if ready != hosts:
             broken.append(f"ready are {sorted(ready)}, the balancer has {sorted(hosts)}")
         return broken
@@ -257,8 +256,7 @@ class ReplicaSet(Service):
         if not self.up:
             return
         while True:
-            old = self._counts(lambda replica: replica.generation < self.generation)
-            new = self._counts(lambda replica: replica.generation == self.generation)
+            old, new = self._replicas.counts(self.generation)
             step = next_step(
                 self.desired,
                 old,
@@ -268,8 +266,8 @@ class ReplicaSet(Service):
             )
             for _ in range(step.start):
                 self._get_ready_later(self._start("deploy" if old.all else "scale"))
-            self._let_go(step.stop_old, lambda replica: replica.generation < self.generation)
-            self._let_go(step.stop_new, lambda replica: replica.generation == self.generation)
+            self._let_go(self._replicas.to_go(step.stop_old, self.generation, old=True))
+            self._let_go(self._replicas.to_go(step.stop_new, self.generation, old=False))
             if not any(step):
                 break
         if not old.all and new.ready >= self.desired:
@@ -283,9 +281,8 @@ class ReplicaSet(Service):
         self._emit(events.replica.DeployFinished(self.name, self.generation, reason, took))
         deploy.done.succeed(reason == "complete")
 
-    def _let_go(self, count: int, which: Callable[[Replica], bool]) -> None:
-        there = [r for r in self.replicas if which(r) and r.state in {PENDING, READY}]
-        for replica in sorted(there, key=first_to_go)[:count]:
+    def _let_go(self, replicas: list[Replica]) -> None:
+        for replica in replicas:
             if replica.state is READY:
                 self._drain(replica)
             else:
@@ -294,11 +291,8 @@ class ReplicaSet(Service):
     # -- private: the life of a replica --------------------------------------------------------
 
     def _start(self, reason: str) -> Replica:
-        self._numbered += 1
-        name = f"{self.name}-{self._numbered}"
-        replica = Replica(name, self.generation, self._numbered, self.sim.now)
-        self._replicas[name] = replica
-        self._emit(events.replica.Started(self.name, name, self.generation, reason))
+        replica = self._replicas.new(self.generation, self.sim.now)
+        self._emit(events.replica.Started(self.name, replica.name, self.generation, reason))
         return replica
 
     def _get_ready_later(self, replica: Replica) -> None:
@@ -364,25 +358,11 @@ class ReplicaSet(Service):
             replica.timer.cancel()
             replica.timer = None
         replica.state = STOPPED
-        del self._replicas[replica.name]
+        self._replicas.forget(replica)
         if replica.backend is not None:
             replica.backend.stop(SHUTDOWN)
         stopped = events.replica.Stopped
         self._emit(stopped(self.name, replica.name, replica.generation, reason))
-
-    # -- private: counting ---------------------------------------------------------------------
-
-    def _in(self, state: ReplicaState) -> list[Replica]:
-        return [replica for replica in self._replicas.values() if replica.state is state]
-
-    def _count(self, state: ReplicaState) -> int:
-        return len(self._in(state))
-
-    def _counts(self, which: Callable[[Replica], bool]) -> Counts:
-        return Counts(
-            sum(which(replica) for replica in self._in(READY)),
-            sum(which(replica) for replica in self._in(PENDING)),
-        )
 
 
 class _Deploy:

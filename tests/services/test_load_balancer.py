@@ -52,7 +52,7 @@ def asking(sim: Simulation, call: Callable[[], Generator[Any, Any, Any]], at: fl
 
 
 def ends(calls: Iterable[Process]) -> list[Any]:
-    return ends(calls)
+    return [call.value for call in calls]
 
 
 def outcomes(calls: Iterable[Process]) -> Counter[str]:
