@@ -11,6 +11,7 @@ FoundationLabError
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
 │   │   ├── BulkheadFull         no place of the bulkhead came free in time
 │   │   ├── Throttled            the client's own retry budget allows no attempt
+│   │   ├── NoHost               a load balancer has no host to send the request to
 │   │   ├── QueueFull            the waiting line has reached its limit
 │   │   └── ResourceExhausted    no token left and the caller did not want to wait
 │   ├── CoordinationError        agents could not come to a result
@@ -112,6 +113,10 @@ class BulkheadFull(Rejected):
 
 class Throttled(Rejected):
     """The client's own retry budget allows no attempt, not even a first one."""
+
+
+class NoHost(Rejected):
+    """A load balancer has no host left to send the request to."""
 
 
 class QueueFull(Rejected):

@@ -11,6 +11,7 @@ import simpy
 
 from foundation_lab.errors import ServiceError
 from foundation_lab.services import (
+    Autoscaler,
     Backend,
     Bulkhead,
     Cache,
@@ -18,8 +19,10 @@ from foundation_lab.services import (
     ConnectionManager,
     Fallback,
     Hedge,
+    LoadBalancer,
     OutlierDetector,
     RateLimiter,
+    ReplicaSet,
     ResourceManager,
     Retry,
     RetryQuota,
@@ -144,6 +147,28 @@ def outlier_detector(sim: Simulation) -> None:
         detector.observe(host, failed=True)
 
 
+def load_balancer(sim: Simulation) -> None:
+    hosts = [Backend(sim, name, service_time=1) for name in "ab"]
+    one = LoadBalancer(sim, "one", hosts, health_check_interval=1, panic_threshold=0.9)
+    client(sim, one.request)
+    inject(sim, hosts[0], [Outage(service="a", start=2, duration=10)])
+    sim.run(until=20)
+    for name in "ab":
+        one.remove(name)
+    client(sim, one.request)
+
+
+def replica(sim: Simulation) -> None:
+    one = ReplicaSet(sim, "one", lambda name: Backend(sim, name, service_time=1))
+    one.scale(2)
+    one.rolling_deploy()
+
+
+def autoscaler(sim: Simulation) -> None:
+    replicas = ReplicaSet(sim, "one", lambda name: Backend(sim, name, service_time=1))
+    Autoscaler(sim, "one", replicas, metric=lambda _: 2.0, target=1)
+
+
 def resource(sim: Simulation) -> None:
     manager = ResourceManager(sim, "one", {"licence": 1})
     for _ in range(2):
@@ -185,6 +210,7 @@ def telemetry(sim: Simulation) -> None:
 
 SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.async_operation: asynchronous,
+    events.autoscaler: autoscaler,
     events.backend: backend,
     events.bulkhead: bulkhead,
     events.cache: cache,
@@ -194,7 +220,9 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.fault: fault,
     events.outlier_detector: outlier_detector,
     events.hedge: hedge,
+    events.load_balancer: load_balancer,
     events.rate_limiter: rate_limiter,
+    events.replica: replica,
     events.request: workload,
     events.resource: resource,
     events.retry: retry,
@@ -213,6 +241,7 @@ ELSEWHERE = {
 """Families whose coverage is tested beside their emitters."""
 
 EMITTERS: dict[type[Service], ModuleType] = {
+    Autoscaler: events.autoscaler,
     Backend: events.backend,
     Bulkhead: events.bulkhead,
     Cache: events.cache,
@@ -221,7 +250,9 @@ EMITTERS: dict[type[Service], ModuleType] = {
     OutlierDetector: events.outlier_detector,
     Fallback: events.fallback,
     Hedge: events.hedge,
+    LoadBalancer: events.load_balancer,
     RateLimiter: events.rate_limiter,
+    ReplicaSet: events.replica,
     ResourceManager: events.resource,
     Retry: events.retry,
     Service: events.service,

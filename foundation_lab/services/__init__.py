@@ -2,6 +2,7 @@
 
 from foundation_lab.services import async_operation, breaker_presets
 from foundation_lab.services.adaptive_throttle import AdaptiveThrottle
+from foundation_lab.services.autoscaler import Autoscaler
 from foundation_lab.services.backend import Backend
 from foundation_lab.services.backoff import (
     custom_backoff,
@@ -19,16 +20,22 @@ from foundation_lab.services.cache import Cache
 from foundation_lab.services.circuit_breaker import CircuitBreaker
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
+from foundation_lab.services.consistent_hash import ConsistentHash
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.cycle_limit import CycleLimit
+from foundation_lab.services.desired_replicas import desired_replicas
 from foundation_lab.services.fallback import Fallback
 from foundation_lab.services.hedge import Hedge
 from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.leaky_bucket import LeakyBucket
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
+from foundation_lab.services.load_balancer import LoadBalancer
+from foundation_lab.services.maglev import Maglev
 from foundation_lab.services.outlier_detector import OutlierDetector
+from foundation_lab.services.peak_ewma import PeakEwma
 from foundation_lab.services.policy import Pipeline, pipeline
 from foundation_lab.services.rate_limiter import RateLimiter
+from foundation_lab.services.replica_set import ReplicaSet
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
 from foundation_lab.services.retry_budget import (
@@ -36,6 +43,7 @@ from foundation_lab.services.retry_budget import (
     ThrottleTokens,
     WindowBudget,
 )
+from foundation_lab.services.scaling_rules import ScalingPolicy, ScalingRules
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.sliding_counter import SlidingCounter
 from foundation_lab.services.supervisor import Supervisor
@@ -44,6 +52,7 @@ from foundation_lab.simulation.invocation import outcome_of
 
 __all__ = [
     "AdaptiveThrottle",
+    "Autoscaler",
     "Backend",
     "Bulkhead",
     "Cache",
@@ -51,6 +60,7 @@ __all__ = [
     "Connection",
     "ConnectionManager",
     "Consecutive",
+    "ConsistentHash",
     "CountWindow",
     "CycleLimit",
     "Fallback",
@@ -58,13 +68,19 @@ __all__ = [
     "Health",
     "Hedge",
     "LeakyBucket",
+    "LoadBalancer",
+    "Maglev",
     "Opening",
     "OutlierDetector",
+    "PeakEwma",
     "Pipeline",
     "RateLimiter",
+    "ReplicaSet",
     "ResourceManager",
     "Retry",
     "RetryQuota",
+    "ScalingPolicy",
+    "ScalingRules",
     "Service",
     "SlidingCounter",
     "SlidingWindow",
@@ -81,6 +97,7 @@ __all__ = [
     "custom_backoff",
     "decorrelated_backoff",
     "decorrelated_v2_backoff",
+    "desired_replicas",
     "exponential_backoff",
     "factor_jitter",
     "fibonacci_backoff",

@@ -12,7 +12,7 @@ are counted up to and with the first whose time would be above the maximum.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from foundation_lab.errors import ServiceError, UnknownName
 from foundation_lab.services.arguments import positive, whole
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
 
 
+class Watcher(Protocol):
+    """What is told of every change of the rotation."""
+
+    def __call__(self, host: str, *, in_rotation: bool) -> object:
+        """Take notice that a host is in rotation from now on, or is not."""
+
+
 class OutlierDetector(Service):
     """Tells which of several hosts are in rotation.
 
@@ -36,7 +43,8 @@ class OutlierDetector(Service):
     Args:
         sim: The simulation.
         name: The detector's name, `service_id` in its events.
-        hosts: The names of the hosts.
+        hosts: The names of the hosts; others come and go by `add` and `remove`. A `LoadBalancer`
+            that is given the detector does that for its hosts.
         consecutive_failures: How many failures in a row eject a host.
         interval: Seconds between two sweeps.
         base_ejection_time: Seconds that the first ejection lasts at least.
@@ -58,7 +66,7 @@ class OutlierDetector(Service):
         self,
         sim: Simulation,
         name: str,
-        hosts: Iterable[str],
+        hosts: Iterable[str] = (),
         *,
         consecutive_failures: int = 5,
         interval: float = 10.0,
@@ -70,9 +78,9 @@ class OutlierDetector(Service):
         request_volume: int = 100,
         failure_on: Classifier = ServiceError,
     ) -> None:
-        self.hosts = tuple(hosts)
-        if not self.hosts or len(set(self.hosts)) < len(self.hosts):
-            message = f"hosts={self.hosts!r}; give at least one name, and each of them once"
+        names = tuple(hosts)
+        if len(set(names)) < len(names):
+            message = f"hosts={names!r}; give each of the names once"
             raise ValueError(message)
         if not 0 <= max_ejected <= 1:
             message = f"max_ejected={max_ejected!r}; give a share of hosts from 0 to 1"
@@ -87,12 +95,14 @@ class OutlierDetector(Service):
                 f"base_ejection_time={base_ejection_time!r}; give at least as much"
             )
             raise ValueError(message)
-        self.most_ejected = most_ejected(len(self.hosts), max_ejected)
+        self.max_ejected = max_ejected
         self._stdev_factor = positive("stdev_factor", stdev_factor)
         self._minimum_hosts = whole("minimum_hosts", minimum_hosts)
         self._request_volume = whole("request_volume", request_volume)
         self._is_failure = classifier("failure_on", failure_on)
-        self._records = {host: HostRecord() for host in self.hosts}
+        self._records = {host: HostRecord() for host in names}
+        self._watchers: list[Watcher] = []
+        self._allowed = 0
         super().__init__(sim, name)
         sim.process(self._sweeps(), name=f"{name}.sweeps", daemon=True)
 
@@ -107,15 +117,50 @@ class OutlierDetector(Service):
         Raises:
             UnknownName: There is no such host.
         """
-        self._record_of(host)
+        record = self._record_of(host)
         try:
             result = yield from invoke(fn)
         except BaseException as error:
-            if self._is_failure(error):
+            if self._is_failure(error) and self._records.get(host) is record:
                 self.observe(host, failed=True)
             raise
-        self.observe(host, failed=False)
+        if self._records.get(host) is record:  # it may have been removed meanwhile
+            self.observe(host, failed=False)
         return result
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of the hosts, in the order in which they were given."""
+        return tuple(self._records)
+
+    @property
+    def most_ejected(self) -> int:
+        """How many hosts may be out of rotation at once."""
+        return most_ejected(len(self._records), self.max_ejected)
+
+    def add(self, host: str) -> None:
+        """Judge one more host, of which nothing is known yet.
+
+        Raises:
+            ValueError: It is judged already.
+        """
+        if host in self._records:
+            message = f"host={host!r} is judged already; give each of the names once"
+            raise ValueError(message)
+        self._records[host] = HostRecord()
+
+    def remove(self, host: str) -> None:
+        """Forget a host.
+
+        Raises:
+            UnknownName: There is no such host.
+        """
+        self._record_of(host)
+        del self._records[host]
+
+    def watch(self, call: Watcher) -> None:
+        """Call a function whenever a host leaves the rotation or comes back into it."""
+        self._watchers.append(call)
 
     def observe(self, host: str, *, failed: bool) -> None:
         """Count a call to a host that ended; eject the host when it failed too often in a row.
@@ -177,11 +222,15 @@ class OutlierDetector(Service):
     def violations(self) -> list[str]:
         """Return every law of outlier detection that does not hold, in words."""
         out = len(self.ejected())
-        return [f"{out} hosts ejected, {self.most_ejected} may be"] * (out > self.most_ejected)
+        allowed = max(self.most_ejected, self._allowed)  # hosts may have been removed since
+        return [f"{out} hosts ejected, {allowed} may be"] * (out > allowed)
 
     def on_restart(self) -> None:
         """Begin anew: every host in rotation, nothing known of any."""
-        self._records = {host: HostRecord() for host in self.hosts}
+        returned = self.ejected()
+        self._records = {host: HostRecord() for host in self._records}
+        for host in returned:
+            self._tell(host, in_rotation=True)
 
     # -- private -------------------------------------------------------------------------------
 
@@ -207,13 +256,20 @@ class OutlierDetector(Service):
         ):
             record.multiplier += 1
         time = self._time(record)
+        self._allowed = self.most_ejected
         self._emit(events.outlier_detector.Ejected(self.name, host, reason, time, out + 1))
+        self._tell(host, in_rotation=False)
 
     def _return(self, host: str, record: HostRecord, out_for: float) -> None:
         record.ejected_at, record.returned_at = None, self.sim.now
         record.failures_in_a_row = 0
         out = len(self.ejected())
         self._emit(events.outlier_detector.Returned(self.name, host, out_for, out))
+        self._tell(host, in_rotation=True)
+
+    def _tell(self, host: str, *, in_rotation: bool) -> None:
+        for call in list(self._watchers):
+            call(host, in_rotation=in_rotation)
 
     def _sweeps(self) -> Generator[Any, Any, None]:
         while True:
