@@ -15,6 +15,7 @@ from foundation_lab.scenario.keys import ZipfKeys
 from foundation_lab.scenario.load import load_scenario
 from foundation_lab.scenario.model import Scenario
 from foundation_lab.scenario.services import KINDS
+from foundation_lab.scenario.services.service import Stand
 from foundation_lab.simulation.engine import Simulation
 from tests.scenario.shop import shop
 
@@ -78,6 +79,27 @@ SERVICES: list[dict[str, Any]] = [
     {"kind": "fallback", "ask": "db"},
     {"kind": "cache", "ttl": 1},
     {"kind": "cache", "ttl": 1, "max_size": 1, "negative_ttl": 1, "single_flight": False},
+    {"kind": "load_balancer", "hosts": ["db"]},
+    {"kind": "load_balancer", "hosts": ["db"], "algorithm": "maglev", "outliers": {}},
+    {
+        "kind": "load_balancer",
+        "hosts": ["db"],
+        "algorithm": "weighted",
+        "weights": {"db": 2},
+        "slow_start": 1,
+        "health_check_interval": 0.1,
+    },
+    {"kind": "replica_set", "backend": BACKEND, "replicas": 2, "start_time": 1},
+    {"kind": "replica_set", "backend": BACKEND, "algorithm": "peak_ewma", "outliers": {}},
+    {"kind": "autoscaler", "replicas": "many", "target": 0.5},
+    {
+        "kind": "autoscaler",
+        "replicas": "many",
+        "target": 1,
+        "metric": "queue_length",
+        "scale_up": {"policies": [{"value": 4, "unit": "replicas"}]},
+        "scale_down": {"policies": [{"value": 50, "unit": "percent"}], "stabilisation": 60},
+    },
     {"kind": "supervisor", "children": ["db"], "intensity": 0},
 ]
 
@@ -105,10 +127,11 @@ def scenario(**parts: Any) -> Scenario:
 def test_every_service_that_a_file_may_describe_can_be_built_and_called(
     spec: dict[str, Any],
 ) -> None:
-    wraps = spec["kind"] not in {"backend", "supervisor"}
-    call = ["x", "db"] if wraps else ["x" if spec["kind"] == "backend" else "db"]
+    calls = {Stand.AROUND: ["x", "db"], Stand.END: ["x"], Stand.BESIDE: ["db"]}
+    call = calls[KINDS[spec["kind"]].stand]
     workloads = {"web": {"arrivals": {"kind": "constant", "rate": 2}, "call": call}}
-    sim = build(scenario(services={"x": spec}, workloads=workloads))
+    many = {"kind": "replica_set", "backend": BACKEND}
+    sim = build(scenario(services={"x": spec, "many": many}, workloads=workloads))
     sim.run(until=3)
     assert (spec["kind"], "x") in sim.components
     assert sim.recording.counts["foundation.request.finished"] >= 5

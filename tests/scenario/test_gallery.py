@@ -145,3 +145,28 @@ def test_a_fixed_window_lets_twice_its_limit_through_at_the_boundary() -> None:
     assert latency(run("limiter_boundary"), 0.99) > 1.9 * latency(
         run("limiter_boundary", "sliding_window"), 0.99
     )
+
+
+def share_of(recording: Recording, host: str) -> float:
+    picked = recording.frame(events.load_balancer.Picked)
+    during = picked.filter(pl.col("time").is_between(40, 90))
+    return float((during["host"] == host).to_numpy().mean())
+
+
+def test_a_slow_server_that_looks_well_is_the_tail_of_all_requests() -> None:
+    gray = run("gray_failure")
+    assert share_of(gray, "c") == pytest.approx(0.2, abs=0.001)
+    assert gray.frame(events.load_balancer.Ejected).is_empty()
+    assert success(gray) == 1
+    assert latency(gray, 0.99) > 3
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "share", "p99"),
+    [("power_of_two", 0.08, 0.5), ("least_loaded", 0.08, 0.5), ("peak_ewma", 0.02, 0.15)],
+)
+def test_who_looks_at_open_requests_or_latencies_avoids_it(
+    algorithm: str, share: float, p99: float
+) -> None:
+    assert share_of(run("gray_failure", algorithm), "c") < share
+    assert latency(run("gray_failure", algorithm), 0.99) < p99

@@ -28,7 +28,7 @@ CASES = [
         "[gate, breaker, again, pool, db]",
         "[gate, breaker, again, pool]",
         "workloads.web.call[3]",
-        "a call ends at backend only, and 'pool' is a connection_manager",
+        " only, and 'pool' is a connection_manager",
         id="a call without a backend",
     ),
     pytest.param(
@@ -149,10 +149,45 @@ def test_without_a_near_name_all_of_them_are_listed(tmp_path: Path) -> None:
     assert found.message == "there is no workload 'xyz'; there are: web"
 
 
-def test_a_fallback_to_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
-    (found,) = wrong(
-        tmp_path,
-        ("  keeper:\n", "  instead: {kind: fallback, ask: pool}\n  keeper:\n"),
-    )
-    assert found.path == "services.instead.ask"
-    assert "a fallback asks a backend, and 'pool' is a connection_manager" in found.message
+PARTS = [
+    ("{kind: fallback, ask: pool}", "ask", "a fallback asks a backend, and 'pool' is a"),
+    ("{kind: load_balancer, hosts: [db, gate]}", "hosts[1]", "asked as a backend is, and 'gate'"),
+    ("{kind: autoscaler, replicas: db, target: 1}", "replicas", "scales a replica_set, and 'db'"),
+    ("{kind: load_balancer, hosts: [x]}", "hosts[0]", "'x' needs 'x' itself"),
+]
+
+
+@pytest.mark.parametrize(("spec", "place", "message"), PARTS)
+def test_a_part_of_the_wrong_kind_is_refused(
+    tmp_path: Path, spec: str, place: str, message: str
+) -> None:
+    (found,) = wrong(tmp_path, ("  keeper:\n", f"  x: {spec}\n  keeper:\n"))
+    assert found.path == f"services.x.{place}"
+    assert message in found.message
+
+
+CONTRADICTIONS = [
+    ("{kind: load_balancer, hosts: [db, db]}", "the host 'db' is there twice"),
+    ("{kind: load_balancer, hosts: [db], weights: {db: 2}}", "round_robin knows no weights"),
+    (
+        "{kind: load_balancer, hosts: [db], algorithm: weighted, weights: {bd: 2}}",
+        "a weight of 'bd', which is no host; there are: db",
+    ),
+    ("{kind: load_balancer, hosts: [db], slow_start: 1}", "round_robin knows no slow_start"),
+    (
+        "{kind: load_balancer, hosts: [db], outliers: {max_ejection_time: 1}}",
+        "max_ejection_time (1) is below base_ejection_time (30)",
+    ),
+    (
+        "{kind: autoscaler, replicas: x, target: 1, minimum: 3, maximum: 2}",
+        "maximum (2) is below minimum (3)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "message"), CONTRADICTIONS)
+def test_values_that_contradict_each_other_are_refused(
+    tmp_path: Path, spec: str, message: str
+) -> None:
+    (found,) = wrong(tmp_path, ("  keeper:\n", f"  x: {spec}\n  keeper:\n"))
+    assert message in found.message

@@ -4,6 +4,7 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
+from foundation_lab.scenario.services.autoscaler import AutoscalerSpec
 from foundation_lab.scenario.services.backend import BackendSpec
 from foundation_lab.scenario.services.bulkhead import BulkheadSpec
 from foundation_lab.scenario.services.cache import CacheSpec
@@ -11,7 +12,9 @@ from foundation_lab.scenario.services.circuit_breaker import CircuitBreakerSpec
 from foundation_lab.scenario.services.connection_manager import ConnectionManagerSpec
 from foundation_lab.scenario.services.fallback import FallbackSpec
 from foundation_lab.scenario.services.hedge import HedgeSpec
+from foundation_lab.scenario.services.load_balancer import LoadBalancerSpec
 from foundation_lab.scenario.services.rate_limiter import RateLimiterSpec
+from foundation_lab.scenario.services.replica_set import ReplicaSetSpec
 from foundation_lab.scenario.services.retry import RetrySpec
 from foundation_lab.scenario.services.service import ServiceSection
 from foundation_lab.scenario.services.supervisor import SupervisorSpec
@@ -28,6 +31,9 @@ ServiceSpec = Annotated[
     | CacheSpec
     | ConnectionManagerSpec
     | RateLimiterSpec
+    | LoadBalancerSpec
+    | ReplicaSetSpec
+    | AutoscalerSpec
     | SupervisorSpec,
     Field(discriminator="kind"),
 ]
