@@ -4,6 +4,7 @@ Importing this package fills the catalogue with every event that the package can
 """
 
 from foundation_lab.telemetry.events import (
+    adaptive_limit,
     agent,
     alert,
     async_operation,
@@ -11,6 +12,7 @@ from foundation_lab.telemetry.events import (
     bulkhead,
     cache,
     circuit_breaker,
+    client_rate,
     connection,
     coordination,
     fallback,
@@ -26,9 +28,11 @@ from foundation_lab.telemetry.events import (
     supervisor,
     telemetry,
     timeout,
+    workload,
 )
 
 __all__ = [
+    "adaptive_limit",
     "agent",
     "alert",
     "async_operation",
@@ -36,6 +40,7 @@ __all__ = [
     "bulkhead",
     "cache",
     "circuit_breaker",
+    "client_rate",
     "connection",
     "coordination",
     "fallback",
@@ -51,4 +56,5 @@ __all__ = [
     "supervisor",
     "telemetry",
     "timeout",
+    "workload",
 ]
