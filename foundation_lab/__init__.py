@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         BackendError,
         BulkheadFull,
         CircuitOpen,
+        LimitReached,
         RateLimited,
         Rejected,
         ServiceError,
@@ -25,16 +26,20 @@ if TYPE_CHECKING:
     from foundation_lab.recording.aggregates import Aggregates
     from foundation_lab.recording.recording import Recording
     from foundation_lab.services import (
+        AdaptiveLimiter,
         AdaptiveThrottle,
+        AIMDLimit,
         Backend,
         Bulkhead,
         Cache,
         CircuitBreaker,
+        ClientRateLimiter,
         ConnectionManager,
         CountWindow,
         CycleLimit,
         Fallback,
         FixedWindow,
+        Gradient2Limit,
         Hedge,
         LeakyBucket,
         OutlierDetector,
@@ -49,7 +54,9 @@ if TYPE_CHECKING:
         Timeout,
         TimeWindow,
         TokenBucket,
+        VegasLimit,
         WindowBudget,
+        WindowedLimit,
         additive_jitter,
         breaker_presets,
         custom_backoff,
@@ -70,6 +77,15 @@ if TYPE_CHECKING:
         poisson,
         timestamps,
     )
+    from foundation_lab.simulation.bursts import bootstrap_arrivals, on_off, switching
+    from foundation_lab.simulation.closed_loop import ClosedLoop
+    from foundation_lab.simulation.compositions import (
+        empirical,
+        hyperexponential,
+        mixture,
+        shifted,
+        triangular,
+    )
     from foundation_lab.simulation.distributions import (
         constant,
         erlang,
@@ -79,6 +95,9 @@ if TYPE_CHECKING:
     )
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
+    from foundation_lab.simulation.journey import PageGraph
+    from foundation_lab.simulation.paced_users import PacedUsers
+    from foundation_lab.simulation.rates import diurnal, ramp, sinusoidal, spikes, staircase
     from foundation_lab.simulation.resources import (
         Container,
         FilterStore,
@@ -88,7 +107,10 @@ if TYPE_CHECKING:
         Resource,
         Store,
     )
+    from foundation_lab.simulation.sessions import Sessions
     from foundation_lab.simulation.slots import Slots
+    from foundation_lab.simulation.tails import gamma, pareto, weibull
+    from foundation_lab.simulation.trace_replay import TraceReplay, from_recording
     from foundation_lab.simulation.workload import Workload, request
     from foundation_lab.telemetry import (
         Count,
@@ -108,6 +130,7 @@ _HOMES = {
         "BackendError",
         "BulkheadFull",
         "CircuitOpen",
+        "LimitReached",
         "RateLimited",
         "Rejected",
         "ServiceError",
@@ -118,6 +141,12 @@ _HOMES = {
     "recording.aggregates": ("Aggregates",),
     "recording.recording": ("Recording",),
     "services": (
+        "AdaptiveLimiter",
+        "AIMDLimit",
+        "VegasLimit",
+        "Gradient2Limit",
+        "WindowedLimit",
+        "ClientRateLimiter",
         "AdaptiveThrottle",
         "Backend",
         "Bulkhead",
@@ -159,6 +188,21 @@ _HOMES = {
         "retry_after_or",
         "pipeline",
     ),
+    "simulation.closed_loop": ("ClosedLoop",),
+    "simulation.sessions": ("Sessions",),
+    "simulation.journey": ("PageGraph",),
+    "simulation.paced_users": ("PacedUsers",),
+    "simulation.trace_replay": ("TraceReplay", "from_recording"),
+    "simulation.rates": ("diurnal", "ramp", "sinusoidal", "spikes", "staircase"),
+    "simulation.bursts": ("bootstrap_arrivals", "on_off", "switching"),
+    "simulation.tails": ("gamma", "pareto", "weibull"),
+    "simulation.compositions": (
+        "empirical",
+        "hyperexponential",
+        "mixture",
+        "shifted",
+        "triangular",
+    ),
     "simulation.arrivals": (
         "constant_rate",
         "counts_per_interval",
@@ -194,6 +238,8 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AIMDLimit",
+    "AdaptiveLimiter",
     "AdaptiveThrottle",
     "Aggregates",
     "Backend",
@@ -203,6 +249,8 @@ __all__ = [
     "Cache",
     "CircuitBreaker",
     "CircuitOpen",
+    "ClientRateLimiter",
+    "ClosedLoop",
     "ConnectionManager",
     "Container",
     "Count",
@@ -214,12 +262,16 @@ __all__ = [
     "FilterStore",
     "FixedWindow",
     "Flag",
+    "Gradient2Limit",
     "Hedge",
     "Label",
     "LeakyBucket",
+    "LimitReached",
     "Measurement",
     "Outage",
     "OutlierDetector",
+    "PacedUsers",
+    "PageGraph",
     "PreemptiveResource",
     "PriorityResource",
     "PriorityStore",
@@ -234,6 +286,7 @@ __all__ = [
     "RetryQuota",
     "Seconds",
     "ServiceError",
+    "Sessions",
     "Simulation",
     "SimulationFailed",
     "SlidingCounter",
@@ -248,9 +301,13 @@ __all__ = [
     "TimedOut",
     "Timeout",
     "TokenBucket",
+    "TraceReplay",
+    "VegasLimit",
     "WindowBudget",
+    "WindowedLimit",
     "Workload",
     "additive_jitter",
+    "bootstrap_arrivals",
     "breaker_presets",
     "catalogue",
     "constant",
@@ -260,23 +317,39 @@ __all__ = [
     "custom_backoff",
     "decorrelated_backoff",
     "decorrelated_v2_backoff",
+    "diurnal",
+    "empirical",
     "erlang",
     "exponential",
     "exponential_backoff",
     "factor_jitter",
     "fibonacci_backoff",
     "fixed_backoff",
+    "from_recording",
+    "gamma",
+    "hyperexponential",
     "inject",
     "lab",
     "linear_backoff",
     "lognormal",
+    "mixture",
+    "on_off",
+    "pareto",
     "piecewise",
     "pipeline",
     "poisson",
+    "ramp",
     "request",
     "retry_after_or",
+    "shifted",
+    "sinusoidal",
+    "spikes",
+    "staircase",
+    "switching",
     "timestamps",
+    "triangular",
     "uniform",
+    "weibull",
 ]
 
 

@@ -37,7 +37,7 @@ def ramp(
     return piecewise(table, between="linear", end=duration + hold)
 
 
-def steps(rates: Sequence[float], interval: float, *, hold: float = math.inf) -> VaryingRate:
+def staircase(rates: Sequence[float], interval: float, *, hold: float = math.inf) -> VaryingRate:
     """Return arrivals with one rate after the other, `interval` seconds each.
 
     Args:
