@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from foundation_lab.errors import LimitReached, ServiceDown, TimedOut
+from foundation_lab.errors import LimitReached, Rejected, ServiceDown, TimedOut
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.concurrency_limits import VegasLimit

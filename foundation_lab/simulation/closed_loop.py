@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 class _User:
     """Somebody who asks and thinks in turn."""
 
-    __slots__ = ("leaving", "process", "thinking")
+    __slots__ = ("leaving", "owed", "process", "thinking")
 
     process: Process
 
     def __init__(self) -> None:
         self.leaving = False
+        self.owed = False  # an answer, after which he leaves
         self.thinking = False
 
 
@@ -175,9 +176,11 @@ class ClosedLoop(Sender):
         del self._users[target:]
         for user in reversed(gone):
             user.leaving = True
-            self._leaving += 1
             if user.thinking:
                 user.process.interrupt("leaves")
+            else:
+                user.owed = True
+                self._leaving += 1
         if before != len(self._users):
             self._emit_users()
 
@@ -189,8 +192,7 @@ class ClosedLoop(Sender):
                 if not user.leaving:
                     yield from self._think(user)
         finally:
-            if user.leaving:
-                self._leaving -= 1
+            self._leaving -= user.owed
 
     def _think(self, user: _User) -> Generator[Any, Any, None]:
         seconds = self.think_time.sample(self._stream)

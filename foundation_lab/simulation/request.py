@@ -8,6 +8,7 @@ Tene, "How NOT to Measure Latency", 2015).
 
 from __future__ import annotations
 
+from inspect import getgeneratorlocals
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -61,7 +62,7 @@ def request(sim: Simulation, client: str, call: Callable[[], Any]) -> Generator[
 
 def entered(ledger: Ledger, call: Callable[[], Any]) -> Generator[Any, Any, str]:
     """Make one request, as `request` does, and enter its end in a ledger."""
-    sim, client = ledger.sim, ledger.client
+    sim, client, finishes = ledger.sim, ledger.client, ledger.finishes
     started = sim.now
     ledger.starts(client)
     failure: BaseException | None = None
@@ -71,15 +72,24 @@ def entered(ledger: Ledger, call: Callable[[], Any]) -> Generator[Any, Any, str]
         failure = error
     except BaseException as error:
         ledger.finished += 1
-        ledger.finishes(client, "cancelled", error_name(error), sim.now - started)
+        del ledger
+        finishes(client, "cancelled", error_name(error), sim.now - started)
         raise
     ledger.finished += 1
+    del ledger  # `is_open` tells by it, also while somebody handles the event
     if failure is None:
-        ledger.finishes(client, "ok", None, sim.now - started)
+        finishes(client, "ok", None, sim.now - started)
         return "ok"
     outcome = outcome_of(failure)
-    ledger.finishes(client, outcome, error_name(failure), sim.now - started)
+    finishes(client, outcome, error_name(failure), sim.now - started)
     return outcome
+
+
+def is_open(generator: Any, ledger: Ledger) -> bool:
+    """Return whether a generator is a request of a ledger that is not entered as finished yet."""
+    if getattr(generator, "gi_code", None) is not entered.__code__:
+        return False
+    return getgeneratorlocals(generator).get("ledger") is ledger
 
 
 def over(

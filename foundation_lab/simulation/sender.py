@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from inspect import getgeneratorlocals
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.simulation.request import Ledger, entered
+from foundation_lab.simulation.request import Ledger, entered, is_open
 from foundation_lab.telemetry.context import NO_CAUSE, Context
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Sender:
         sim.add(self)
         self._node = sim.telemetry.running.context.node if node is None else node
         self._ledger = Ledger(sim, name)
-        self._asking: dict[Process, None] = {}
+        self._asking: dict[Process, Generator[Any, Any, str]] = {}
 
     @property
     def sent(self) -> int:
@@ -63,8 +62,9 @@ class Sender:
 
         What was sent has finished, or a living process still waits for it.
         """
-        alive = sum(map(self._is_request, self.sim.living()))
-        alive += sum(process.is_alive for process in self._asking)
+        running = [process.generator for process in self.sim.living()]
+        running += [each for process, each in self._asking.items() if process.is_alive]
+        alive = sum(is_open(generator, self._ledger) for generator in running)
         if self.sent == self.finished + alive:
             return []
         return [f"{self.sent} sent, but {self.finished} finished and {alive} in flight"]
@@ -74,23 +74,16 @@ class Sender:
     def _request(self, call: Callable[[], Any]) -> Generator[Any, Any, str]:
         """Make a request in the running process, which does more than that."""
         process = self.sim.running_process("a request")
-        self._asking[process] = None
+        generator = self._asking[process] = entered(self._ledger, call)
+        self._ledger.sent += 1
         try:
-            self._ledger.sent += 1
-            return (yield from entered(self._ledger, call))
+            return (yield from generator)
         finally:
             del self._asking[process]
 
     def _on_its_own(self, process: Process) -> None:
         process.context = Context(self._node, self.sim.telemetry.new_id())
         process.cause = NO_CAUSE
-
-    def _is_request(self, process: Process) -> bool:
-        """Whether a process is one of the requests."""
-        generator: Any = process.generator
-        if getattr(generator, "gi_code", None) is not entered.__code__:
-            return False
-        return getgeneratorlocals(generator).get("ledger") is self._ledger
 
 
 def load_factor(factor: float) -> float:
