@@ -65,7 +65,7 @@ class AdaptiveLimiter(Service):
         self._is_drop = classifier("drop_on", drop_on)
         self._make = limit
         self._limit = limit()
-        self._slots = Slots(sim, self._limit.limit, f"a place in adaptive limiter {name!r}")
+        self._slots = Slots(sim, max(1, self._limit.limit), f"a place in adaptive limiter {name!r}")
         self._running = 0
         self._stream = sim.stream(f"adaptive_limiter.{name}")
         super().__init__(sim, name)
@@ -107,9 +107,11 @@ class AdaptiveLimiter(Service):
             raise
         finally:
             self._running -= 1
-            if dropped is not None and life == self.restart_count:
-                self._learn(sim.now - began, in_flight, dropped=dropped)
-            slots.release()
+            try:
+                if dropped is not None and self.up and life == self.restart_count:
+                    self._learn(sim.now - began, in_flight, dropped=dropped)
+            finally:
+                slots.release()
         return result
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,7 +10,9 @@ import msgspec
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
+    from foundation_lab.simulation.distributions import Distribution
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -18,10 +21,17 @@ class Step(msgspec.Struct, frozen=True):
     Attributes:
         page: What it is called in the events.
         call: Asks for it; returns a generator, a SimPy event, or a plain value.
+        think_time: What the time before it is drawn from, or a number of seconds; by default that
+            of the sessions.
     """
 
     page: str
     call: Callable[[], Any]
+    think_time: float | Distribution | None = None
+
+
+Steps = Sequence[Step | tuple[Any, ...]]
+"""Steps, or tuples of what they are made of: (page, call) or (page, call, think_time)."""
 
 
 class Journey(Protocol):
@@ -47,7 +57,7 @@ class PageGraph:
     From each page the chances sum up to 1 or less; what is missing to 1 is the chance to leave.
 
     Args:
-        pages: What each page asks for, by its name.
+        pages: What each page asks for, by its name; or the `Step` that it is.
         links: The chances, by the name of the page they are for, and of the next one. A page
             without any is a last one.
         start: The page that every user begins with; the first of `pages` by default.
@@ -58,12 +68,15 @@ class PageGraph:
 
     def __init__(
         self,
-        pages: Mapping[str, Callable[[], Any]],
+        pages: Mapping[str, Callable[[], Any] | Step],
         links: Mapping[str, Mapping[str, float]],
         *,
         start: str | None = None,
     ) -> None:
-        self._steps = {page: Step(page, call) for page, call in pages.items()}
+        self._steps = {
+            page: call if isinstance(call, Step) else Step(page, call)
+            for page, call in pages.items()
+        }
         if not self._steps:
             message = "pages={}; give one page or more"
             raise ValueError(message)
@@ -119,7 +132,7 @@ class PageGraph:
             out |= more
 
 
-def as_journey(steps: Sequence[Step | tuple[str, Callable[[], Any]]] | Journey) -> Journey:
+def as_journey(steps: Steps | Journey) -> Journey:
     """Return a journey as it is, or that of a sequence of steps.
 
     Raises:

@@ -17,11 +17,11 @@ from foundation_lab.telemetry import events
 from foundation_lab.telemetry.context import NO_CAUSE, Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator
 
     from foundation_lab.simulation.arrivals import Arrivals
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.journey import Journey, Step
+    from foundation_lab.simulation.journey import Journey, Step, Steps
 
 
 class Sessions(Workload):
@@ -36,8 +36,10 @@ class Sessions(Workload):
         sim: The simulation.
         name: Who sends: `client` in the events.
         arrivals: When users come.
-        steps: Pairs of (page, call) or `Step`s, the same for everybody; or a `PageGraph`.
-        think_time: What the time before each further step is drawn from, or a number of seconds.
+        steps: Tuples of (page, call) or (page, call, think_time), the same for everybody; or a
+            `PageGraph`.
+        think_time: What the time before each further step is drawn from, or a number of seconds,
+            where the step itself does not say.
         max_failures: With so many failed requests in all a user abandons the session; never
             without it.
         node: The simulated node that the requests run on.
@@ -52,7 +54,7 @@ class Sessions(Workload):
         sim: Simulation,
         name: str,
         arrivals: Arrivals,
-        steps: Sequence[Step | tuple[str, Callable[[], Any]]] | Journey,
+        steps: Steps | Journey,
         *,
         think_time: float | Distribution = 0.0,
         max_failures: int | None = 3,
@@ -93,12 +95,16 @@ class Sessions(Workload):
     def _arrive(self) -> None:
         session = self.sim.telemetry.new_id()
         steps = self.journey.steps(self._journeys)
-        thoughts = [0.0, *(self.think_time.sample(self._thoughts) for _ in steps[1:])]
+        thoughts = [self._thought(step) for step in steps]
         self.sessions += 1
         self.active += 1
         plan = list(zip(steps, thoughts, strict=True))
         process = self.sim.process(self._session(session, plan), name=self.name)
         process.context, process.cause = Context(self._node, session), NO_CAUSE
+
+    def _thought(self, step: Step) -> float:
+        own = step.think_time
+        return (self.think_time if own is None else as_distribution(own)).sample(self._thoughts)
 
     def _session(self, session: str, plan: list[tuple[Step, float]]) -> Generator[Any, Any, None]:
         sim, began = self.sim, self.sim.now

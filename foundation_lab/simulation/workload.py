@@ -31,6 +31,10 @@ __all__ = ["Workload", "request"]
 class _Repaced(Exception):
     """The pace was changed for the first time, while the arrivals waited."""
 
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self.pace = pace
+
 
 class Workload(Sender):
     """Sends requests as they arrive.
@@ -121,15 +125,16 @@ class Workload(Sender):
         sim, arrive = self.sim, self._arrive
         self._begun = True
         for time in self._arrivals.times(self._stream, sim.now):
-            if self._pace is None:
+            pace = self._pace
+            if pace is None:
                 now = sim.now
                 gap = time - now
                 try:
                     yield gap if now + gap == time else sim.at(time)
-                except _Repaced:
-                    yield from self._until(time)
+                except _Repaced as notice:
+                    yield from self._until(time, notice.pace)
             else:
-                yield from self._until(time)
+                yield from self._until(time, pace)
             arrive()
 
     def _arrive(self) -> None:
@@ -146,31 +151,29 @@ class Workload(Sender):
         process.cause = NO_CAUSE
         ledger.sent += 1
 
-    def _until(self, time: float) -> Generator[Any, Any, None]:
+    def _until(self, time: float, pace: Pace) -> Generator[Any, Any, None]:
         """Wait until the arrivals' own time has come to `time`, however its pace changes."""
-        self._turn = self.sim.wait(f"the next arrival of workload {self.name!r}")
-        self._set_timer(time)
         self._time = time
+        self._turn = self.sim.wait(f"the next arrival of workload {self.name!r}")
+        self._set_timer(pace, self._turn)
         yield self._turn
         self._turn = self._timer = None
 
-    def _set_timer(self, time: float) -> None:
+    def _set_timer(self, pace: Pace, turn: Wait) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._pace is not None and self._turn is not None:
-            due = self._pace.due(time)
-            if due < math.inf:
-                self._timer = self.sim.call_at(max(due, self.sim.now), self._turn.succeed)
+        due = pace.due(self._time)
+        if due < math.inf:
+            self._timer = self.sim.call_at(max(due, self.sim.now), turn.succeed)
 
     def _repace(self, *, factor: float | None = None, running: bool | None = None) -> None:
-        if self._pace is None:
-            self._pace = Pace(self.sim.now)
-            self._pace.change(self.sim.now, factor=factor, running=running)
+        pace, now = self._pace, self.sim.now
+        if pace is None:
+            pace = self._pace = Pace(now)
             if self._begun and self.process.is_alive:
-                self.process.throw(_Repaced())
-        else:
-            self._pace.change(self.sim.now, factor=factor, running=running)
-            if self._turn is not None and not self._turn.triggered:
-                self._set_timer(self._time)
+                self.process.throw(_Repaced(pace))
+        pace.change(now, factor=factor, running=running)
+        if self._turn is not None and not self._turn.triggered:
+            self._set_timer(pace, self._turn)
         self.sim.telemetry.emit(events.workload.LoadChanged(self.name, self.load))

@@ -221,6 +221,32 @@ def test_a_limiter_that_goes_down_sends_its_line_away_and_begins_anew() -> None:
     sim.check_invariants()
 
 
+def test_a_limiter_that_is_down_learns_nothing() -> None:
+    sim = Simulation(seed=18)
+    limiter = AdaptiveLimiter(sim, "api", few(1))
+    calling(sim, limiter, 0, 2)
+    sim.call_at(1, limiter.kill)
+    sim.run()
+    assert (limiter.limit, limiter.in_use) == (1, 0)
+    assert limiter.health() is Health.UNHEALTHY
+
+
+def test_a_handler_that_raises_costs_no_place() -> None:
+    sim = Simulation(seed=19)
+    limiter = AdaptiveLimiter(sim, "api", few(1))
+
+    def bad(_record: object) -> None:
+        message = "a bug"
+        raise TypeError(message)
+
+    sim.telemetry.attach("bad", AdaptiveLimiter.Changed, bad, on_error="raise")
+    calling(sim, limiter, 0, 1)
+    with pytest.raises(TypeError, match="a bug"):
+        sim.run()
+    assert limiter.in_use == 0
+    sim.check_invariants()
+
+
 def test_a_place_too_few_breaks_a_law() -> None:
     sim = Simulation(seed=11)
     limiter = AdaptiveLimiter(sim, "api", few(2))

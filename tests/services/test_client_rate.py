@@ -200,6 +200,23 @@ def test_the_rate_is_at_most_twice_what_is_measured() -> None:
     assert rate.rate == 2 * 0.8
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CubicRate(0, beta=1), "beta=1"),
+        (lambda: CubicRate(0, -1), "w_max=-1"),
+        (lambda: CubicRate(0, scale=0), "scale=0"),
+        (lambda: RateMeter(0, smoothing=0), "smoothing=0"),
+        (lambda: RateMeter(0, bucket=0), "bucket=0"),
+        (lambda: FillingBucket(0, least=0), "least=0"),
+    ],
+    ids=range(6),
+)
+def test_a_wrong_argument_is_an_error_at_once(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 # -- the service ---------------------------------------------------------------------------------
 
 

@@ -195,6 +195,8 @@ def test_a_user_who_is_lost_breaks_the_law() -> None:
     with pytest.raises(Exception, match="Interrupt"):
         sim.run(until=2)
     assert loop.violations() == ["2 users, of whom 1 are there"]
+    loop._ledger.sent += 3
+    assert loop.violations()[2] == "2 users have 3 requests in flight"
 
 
 @settings(max_examples=100, deadline=None)

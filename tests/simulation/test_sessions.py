@@ -12,7 +12,7 @@ from foundation_lab.services import Backend
 from foundation_lab.simulation.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.journey import PageGraph
+from foundation_lab.simulation.journey import PageGraph, Step
 from foundation_lab.simulation.sessions import Sessions
 from foundation_lab.telemetry import events
 
@@ -197,3 +197,35 @@ def test_sessions_that_make_no_sense_are_refused(arguments: Any, message: str) -
     with pytest.raises(ValueError, match=message):
         Sessions(sim, "shop", constant_rate(1), **arguments)
     assert not sim.components
+
+
+def test_a_step_may_have_a_think_time_of_its_own_which_also_comes_before_a_second_try() -> None:
+    sim = Simulation(seed=SEED)
+    ends = iter([False, True, True, True])
+
+    def call() -> None:
+        if not next(ends):
+            raise BackendError("no")
+
+    steps = [("a", call, 7), ("b", call), ("c", call, 20.0)]
+    Sessions(sim, "shop", timestamps([0]), steps, think_time=1)
+    sim.run()
+    taken = sim.recording.frame(events.workload.SessionStep)
+    assert rows(taken, "time", "page") == [(0, "a"), (7, "a"), (8, "b"), (28, "c")]
+
+
+def test_a_page_of_a_graph_may_be_a_step() -> None:
+    sim = Simulation(seed=SEED)
+    pages = {"a": Step("first", lambda: 1), "b": Step("second", lambda: 1, 9)}
+    Sessions(sim, "shop", timestamps([0]), PageGraph(pages, {"a": {"b": 1}}), think_time=1)
+    sim.run()
+    taken = sim.recording.frame(events.workload.SessionStep)
+    assert rows(taken, "time", "page") == [(0, "first"), (9, "second")]
+
+
+def test_a_request_of_nobody_breaks_the_law() -> None:
+    sim = Simulation(seed=SEED)
+    shop = Sessions(sim, "shop", timestamps([0]), [("a", lambda: 1)])
+    sim.run()
+    shop._ledger.sent += 1
+    assert shop.violations()[1] == "1 requests in flight of 0 sessions"
