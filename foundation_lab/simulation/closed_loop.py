@@ -174,7 +174,7 @@ class ClosedLoop(Sender):
             self._users.append(user)
         gone = self._users[target:]
         del self._users[target:]
-        for user in reversed(gone):
+        for user in gone:
             user.leaving = True
             if user.thinking:
                 user.process.interrupt("leaves")

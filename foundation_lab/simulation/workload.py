@@ -165,7 +165,7 @@ class Workload(Sender):
             self._timer = None
         due = pace.due(self._time)
         if due < math.inf:
-            self._timer = self.sim.call_at(max(due, self.sim.now), turn.succeed)
+            self._timer = self.sim.call_at(due, turn.succeed)
 
     def _repace(self, *, factor: float | None = None, running: bool | None = None) -> None:
         pace, now = self._pace, self.sim.now

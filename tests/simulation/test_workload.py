@@ -81,6 +81,41 @@ def test_changes_at_one_instant_are_as_the_last_of_them() -> None:
     assert started(sim) == [1, 2, 2.75, 3.25, 3.75]
 
 
+def test_a_change_between_an_arrivals_time_and_its_process_is_of_the_next_gap() -> None:
+    sim = Simulation(seed=SEED)
+    web = Workload(sim, "web", constant_rate(1), lambda: 1)
+    sim.call_at(0.5, partial(web.change_load, 1))
+    # set later than the timer of the arrival at 1, so that it fires right after it
+    sim.call_at(0.6, lambda: sim.call_at(1, partial(web.change_load, 2)))
+    sim.run(until=2.1)
+    assert started(sim) == [1, 1.5, 2]
+
+
+def test_arrivals_of_one_instant_stay_together_whatever_the_load() -> None:
+    sim = loaded([(1, to(3)), (1, to(0.3)), (2, to(2))], timestamps([1, 1, 1, 2, 2]))
+    assert started(sim) == pytest.approx([1, 1, 1, 2.35, 2.35])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_changes_keep_the_order_and_the_number_of_arrivals(seed: int) -> None:
+    sim = Simulation(seed=seed)
+    chance = sim.stream("changes")
+    web = Workload(sim, "web", poisson(1), lambda: 1)
+    expected = last = 0.0
+    factor, now = 1.0, 0.0
+    for _ in range(200):
+        now += chance.random()
+        expected += (now - last) * factor
+        factor, last = chance.choice([0, 0.1, 1 / 3, 1, 7]), now
+        sim.call_at(now, partial(web.change_load, factor))
+    sim.run(until=now)
+    plain = Simulation(seed=seed)
+    Workload(plain, "web", poisson(1), lambda: 1)
+    plain.run(until=expected)
+    assert len(started(sim)) == len(started(plain))
+    assert started(sim) == sorted(started(sim))
+
+
 def test_a_change_before_anything_has_begun_counts_from_the_start() -> None:
     sim = Simulation(seed=SEED)
     web = Workload(sim, "web", constant_rate(1), lambda: 1)
