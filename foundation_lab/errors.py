@@ -10,6 +10,7 @@ FoundationLabError
 │   │   ├── CircuitOpen          the circuit breaker is open, or its probes are all taken
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
 │   │   ├── BulkheadFull         no place of the bulkhead came free in time
+│   │   ├── LimitReached         as many calls in flight as the adaptive limit allows
 │   │   ├── Throttled            the client's own retry budget allows no attempt
 │   │   ├── NoHost               a load balancer has no host to send the request to
 │   │   ├── QueueFull            the waiting line has reached its limit
@@ -109,6 +110,10 @@ class RateLimited(Rejected):
 
 class BulkheadFull(Rejected):
     """All places of a bulkhead are taken, and none came free in time."""
+
+
+class LimitReached(Rejected):
+    """As many calls are in flight as the adaptive limiter allows, and none ended in time."""
 
 
 class Throttled(Rejected):

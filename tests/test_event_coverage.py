@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simpy
 
-from foundation_lab.errors import ServiceError
+from foundation_lab.errors import RateLimited, ServiceError
 from foundation_lab.services import (
+    AdaptiveLimiter,
+    AIMDLimit,
     Autoscaler,
     Backend,
     Bulkhead,
     Cache,
     CircuitBreaker,
+    ClientRateLimiter,
     ConnectionManager,
     Fallback,
     Hedge,
@@ -33,8 +36,12 @@ from foundation_lab.services import (
     async_operation,
     fixed_backoff,
 )
+from foundation_lab.simulation.arrivals import timestamps
+from foundation_lab.simulation.closed_loop import ClosedLoop
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Outage, inject
+from foundation_lab.simulation.paced_users import PacedUsers
+from foundation_lab.simulation.sessions import Sessions
 from foundation_lab.simulation.workload import request
 from foundation_lab.telemetry import events
 from foundation_lab.telemetry.event import Event, catalogue
@@ -194,8 +201,31 @@ def asynchronous(sim: Simulation) -> None:
     async_operation.start(sim, "two", fail)
 
 
-def workload(sim: Simulation) -> None:
+def requests(sim: Simulation) -> None:
     sim.process(request(sim, "one", lambda: 1))
+    PacedUsers(sim, "two", 1, timestamps([1, 1]), lambda: sim.sleep(1))
+
+
+def workload(sim: Simulation) -> None:
+    loop = ClosedLoop(sim, "one", users=2, think_time=100, call=lambda: 1)
+    loop.change_load(2)
+    Sessions(sim, "two", timestamps([1]), [("home", lambda: 1)])
+
+
+def adaptive_limit(sim: Simulation) -> None:
+    one = AdaptiveLimiter(sim, "one", lambda: AIMDLimit(1, least=1))
+    for _ in range(2):
+        client(sim, lambda: one.call(lambda: sim.sleep(1)))
+
+
+def throttle() -> None:
+    raise RateLimited("slow down")
+
+
+def client_rate(sim: Simulation) -> None:
+    one = ClientRateLimiter(sim, "one")
+    for _ in range(2):
+        client(sim, lambda: one.call(throttle))
 
 
 def fault(sim: Simulation) -> None:
@@ -209,12 +239,14 @@ def telemetry(sim: Simulation) -> None:
 
 
 SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
+    events.adaptive_limit: adaptive_limit,
     events.async_operation: asynchronous,
     events.autoscaler: autoscaler,
     events.backend: backend,
     events.bulkhead: bulkhead,
     events.cache: cache,
     events.circuit_breaker: circuit_breaker,
+    events.client_rate: client_rate,
     events.connection: connection,
     events.fallback: fallback,
     events.fault: fault,
@@ -223,13 +255,14 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.load_balancer: load_balancer,
     events.rate_limiter: rate_limiter,
     events.replica: replica,
-    events.request: workload,
+    events.request: requests,
     events.resource: resource,
     events.retry: retry,
     events.service: service,
     events.supervisor: supervisor,
     events.telemetry: telemetry,
     events.timeout: timeout,
+    events.workload: workload,
 }
 
 ELSEWHERE = {
@@ -242,10 +275,12 @@ ELSEWHERE = {
 
 EMITTERS: dict[type[Service], ModuleType] = {
     Autoscaler: events.autoscaler,
+    AdaptiveLimiter: events.adaptive_limit,
     Backend: events.backend,
     Bulkhead: events.bulkhead,
     Cache: events.cache,
     CircuitBreaker: events.circuit_breaker,
+    ClientRateLimiter: events.client_rate,
     ConnectionManager: events.connection,
     OutlierDetector: events.outlier_detector,
     Fallback: events.fallback,

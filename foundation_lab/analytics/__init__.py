@@ -7,13 +7,23 @@ from foundation_lab.analytics.batches import ConfidenceInterval, batch_means, co
 from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlation
 from foundation_lab.analytics.joins import correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
-from foundation_lab.analytics.queueing import Queue, erlang_b, erlang_c, mm1, mmc
+from foundation_lab.analytics.queueing import (
+    ClosedQueue,
+    Queue,
+    erlang_b,
+    erlang_c,
+    interactive_response_time,
+    machine_repairman,
+    mm1,
+    mmc,
+)
 from foundation_lab.analytics.stays import LittlesLaw, littles_law
 from foundation_lab.analytics.trends import Trend, trend
 from foundation_lab.analytics.windows import tumbling
 
 __all__ = [
     "BestLag",
+    "ClosedQueue",
     "ConfidenceInterval",
     "LittlesLaw",
     "Queue",
@@ -27,9 +37,11 @@ __all__ = [
     "erlang_b",
     "erlang_c",
     "ewma",
+    "interactive_response_time",
     "journeys",
     "lag_correlation",
     "littles_law",
+    "machine_repairman",
     "mm1",
     "mmc",
     "moving_average",

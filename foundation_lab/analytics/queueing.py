@@ -31,6 +31,24 @@ class Queue(NamedTuple):
     mean_number: float
 
 
+class ClosedQueue(NamedTuple):
+    """A queue with a fixed number of users, in its steady state.
+
+    Attributes:
+        throughput: Services a second that are completed.
+        utilisation: Share of the servers that are busy, 0 to 1.
+        mean_time: Seconds from a user's asking to the answer, waiting and in service.
+        mean_number: Number of users who wait or are served; the others think.
+        idle_probability: Share of the time in which everybody thinks, 0 to 1.
+    """
+
+    throughput: float
+    utilisation: float
+    mean_time: float
+    mean_number: float
+    idle_probability: float
+
+
 def erlang_b(offered_load: float, servers: int) -> float:
     """Return the share of arrivals that are turned away, every server being busy (M/G/c/c).
 
@@ -139,3 +157,77 @@ def mm1(arrival_rate: float, service_rate: float) -> Queue:
         (0.5, 0.5, 1.0, 1.0)
     """
     return mmc(arrival_rate, service_rate, servers=1)
+
+
+def machine_repairman(
+    users: int, think_time: float, service_rate: float, servers: int = 1
+) -> ClosedQueue:
+    """Return the steady state of M/M/c//N: users who think, ask, wait for the answer, think again.
+
+    Think times and services are exponential. (With a single server it is the machine repairman:
+    machines run, break down, and wait for the one who repairs them.)
+
+    Source: Kleinrock, "Queueing Systems" volume 1 (1975), section 3.9 on the finite population:
+    with k users at the servers the next one comes at the rate (N - k) / Z, and one is served at the
+    rate min(k, c) mu. The mean time follows from the law of the interactive response time.
+
+    Args:
+        users: N, 1 or more.
+        think_time: Z, the mean seconds from an answer to the next request, above 0.
+        service_rate: Services a second that one busy server completes, above 0.
+        servers: Number of servers, 1 or more.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        One user never waits: he thinks for 3 s and is served for 1 s.
+
+        >>> queue = machine_repairman(users=1, think_time=3.0, service_rate=1.0)
+        >>> queue.throughput, queue.utilisation, queue.mean_time, queue.mean_number
+        (0.25, 0.25, 1.0, 0.25)
+    """
+    require_count("users", users, least=1)
+    require_count("servers", servers, least=1)
+    require_positive("think_time", think_time)
+    require_positive("service_rate", service_rate)
+    weights = [1.0]
+    for busy in range(1, users + 1):
+        ratio = (users - busy + 1) / (think_time * min(busy, servers) * service_rate)
+        weights.append(weights[-1] * ratio)
+        if weights[-1] > 1e200:
+            weights = [weight / 1e200 for weight in weights]
+    total = sum(weights)
+    serving = sum(min(k, servers) * weight for k, weight in enumerate(weights)) / total
+    throughput = serving * service_rate
+    return ClosedQueue(
+        throughput=throughput,
+        utilisation=serving / servers,
+        mean_time=interactive_response_time(users, throughput, think_time),
+        mean_number=users - throughput * think_time,
+        idle_probability=weights[0] / total,
+    )
+
+
+def interactive_response_time(users: int, throughput: float, think_time: float) -> float:
+    """Return the mean response time R = N / X - Z of N users in a closed loop.
+
+    It holds whatever the distributions are. Source: Lazowska and others, "Quantitative System
+    Performance" (1984), section 3.4: Little's law for the loop as a whole.
+
+    Args:
+        users: N, 1 or more.
+        throughput: X, answers a second, above 0.
+        think_time: Z, mean seconds from an answer to the next request, 0 or more.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> interactive_response_time(users=10, throughput=2.0, think_time=4.0)
+        1.0
+    """
+    require_count("users", users, least=1)
+    require_positive("throughput", throughput)
+    require_not_negative("think_time", think_time)
+    return users / throughput - think_time

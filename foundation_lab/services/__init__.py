@@ -1,6 +1,7 @@
 """Services: instrumented generators that compose with ``yield from``."""
 
 from foundation_lab.services import async_operation, breaker_presets
+from foundation_lab.services.adaptive_limiter import AdaptiveLimiter
 from foundation_lab.services.adaptive_throttle import AdaptiveThrottle
 from foundation_lab.services.autoscaler import Autoscaler
 from foundation_lab.services.backend import Backend
@@ -18,6 +19,9 @@ from foundation_lab.services.breaker_state import State
 from foundation_lab.services.bulkhead import Bulkhead
 from foundation_lab.services.cache import Cache
 from foundation_lab.services.circuit_breaker import CircuitBreaker
+from foundation_lab.services.client_rate import ClientRate, CubicRate, FillingBucket, RateMeter
+from foundation_lab.services.client_rate_limiter import ClientRateLimiter
+from foundation_lab.services.concurrency_limits import AIMDLimit, Gradient2Limit, VegasLimit
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.consistent_hash import ConsistentHash
@@ -48,23 +52,31 @@ from foundation_lab.services.service import Health, Service
 from foundation_lab.services.sliding_counter import SlidingCounter
 from foundation_lab.services.supervisor import Supervisor
 from foundation_lab.services.timeout import Timeout
+from foundation_lab.services.windowed_limit import WindowedLimit
 from foundation_lab.simulation.invocation import outcome_of
 
 __all__ = [
+    "AIMDLimit",
+    "AdaptiveLimiter",
     "AdaptiveThrottle",
     "Autoscaler",
     "Backend",
     "Bulkhead",
     "Cache",
     "CircuitBreaker",
+    "ClientRate",
+    "ClientRateLimiter",
     "Connection",
     "ConnectionManager",
     "Consecutive",
     "ConsistentHash",
     "CountWindow",
+    "CubicRate",
     "CycleLimit",
     "Fallback",
+    "FillingBucket",
     "FixedWindow",
+    "Gradient2Limit",
     "Health",
     "Hedge",
     "LeakyBucket",
@@ -75,6 +87,7 @@ __all__ = [
     "PeakEwma",
     "Pipeline",
     "RateLimiter",
+    "RateMeter",
     "ReplicaSet",
     "ResourceManager",
     "Retry",
@@ -90,7 +103,9 @@ __all__ = [
     "TimeWindow",
     "Timeout",
     "TokenBucket",
+    "VegasLimit",
     "WindowBudget",
+    "WindowedLimit",
     "additive_jitter",
     "async_operation",
     "breaker_presets",

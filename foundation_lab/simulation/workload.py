@@ -6,12 +6,14 @@ and ``request.finished``, whose outcome and latency are what the caller saw.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import simpy
-
-from foundation_lab.errors import ServiceError
-from foundation_lab.simulation.invocation import error_name, invoke, outcome_of
+from foundation_lab.simulation.pace import Pace
+from foundation_lab.simulation.request import entered, over, request
+from foundation_lab.simulation.sender import Sender, load_factor
+from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
 from foundation_lab.telemetry.context import NO_CAUSE, Context
 
@@ -20,9 +22,21 @@ if TYPE_CHECKING:
 
     from foundation_lab.simulation.arrivals import Arrivals
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.timer import Timer
+    from foundation_lab.simulation.waiting import Wait
+
+__all__ = ["Workload", "request"]
 
 
-class Workload:
+class _Repaced(Exception):
+    """The pace was changed for the first time, while the arrivals waited."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self.pace = pace
+
+
+class Workload(Sender):
     """Sends requests as they arrive.
 
     Args:
@@ -31,15 +45,13 @@ class Workload:
         arrivals: When requests arrive.
         call: What each does; returns a generator, a SimPy event, or a plain value.
         node: The simulated node that the requests run on.
-
-    Attributes:
-        sent: How many requests were sent so far.
+        max_in_flight: How many requests the client has under way at most; others wait at the
+            client, first come, first served, and the wait is part of their latency. No limit
+            without it.
 
     Raises:
         ValueError: There is a workload of this name; they would share their random stream.
     """
-
-    kind: ClassVar[str] = "workload"
 
     def __init__(
         self,
@@ -49,80 +61,119 @@ class Workload:
         call: Callable[[], Any],
         *,
         node: str | None = None,
+        max_in_flight: int | None = None,
     ) -> None:
-        self.sim = sim
-        self.name = name
+        if max_in_flight is not None:
+            line = Slots(sim, max_in_flight, f"a connection of workload {name!r}")
+        super().__init__(sim, name, node=node)
         self.call = call
-        self.sent = 0
-        sim.add(self)
-        self._node = sim.telemetry.running.context.node if node is None else node
         self._arrivals = arrivals
         self._stream = sim.stream(f"workload.{name}.arrivals")
+        self._pace: Pace | None = None
+        self._begun = False
+        self._turn: Wait | None = None
+        self._timer: Timer | None = None
+        self._time = 0.0
+        self._connections: list[Slots] = []
+        if max_in_flight is not None:
+            self._connections = [line]
+            self._delays = partial(sim.telemetry.emitting(events.request.Delayed), name)
         self.process = sim.process(self._send(), name=f"{name}.arrivals", daemon=True)
 
-    def _send(self) -> Generator[Any, Any, None]:
-        sim, telemetry, node = self.sim, self.sim.telemetry, self._node
-        starts = telemetry.emitting(events.request.Started)
-        finishes = telemetry.emitting(events.request.Finished)
-        for time in self._arrivals.times(self._stream, sim.now):
-            now = sim.now
-            gap = time - now
-            yield gap if now + gap == time else sim.at(time)
-            request = _request(sim, self.name, self.call, starts, finishes)
-            process = sim.process(request, name=self.name)
-            process.context = Context(node, telemetry.new_id())
-            process.cause = NO_CAUSE
-            self.sent += 1
+    # -- the load ------------------------------------------------------------------------------
 
     @property
-    def status(self) -> str:
-        """How many requests were sent."""
-        return f"{self.sent:,} sent"
+    def load(self) -> float:
+        """How many times its own load the workload is set to; 0 while it is stopped."""
+        return 1.0 if self._pace is None else self._pace.speed
+
+    def change_load(self, factor: float) -> None:
+        """Let requests arrive `factor` times as fast as `arrivals` says, from now on.
+
+        The time of the arrivals runs that much faster: what is left of the present gap is rescaled,
+        so that a Poisson process stays one, with the new rate. 0 pauses. An arrival that is due at
+        this very instant still comes. The factor is that of the load itself, not of the last one.
+
+        Raises:
+            ValueError: The factor is negative or no finite number.
+        """
+        self._repace(factor=load_factor(factor))
+
+    def stop(self) -> None:
+        """Let no more requests arrive; those under way go on. Nothing happens when it is stopped.
+
+        The time of the arrivals stands still, so that `start` goes on where they were.
+        """
+        if self._pace is None or self._pace.running:
+            self._repace(running=False)
+
+    def start(self) -> None:
+        """Go on after a `stop`; nothing happens when it is not stopped."""
+        if self._pace is not None and not self._pace.running:
+            self._repace(running=True)
 
     def violations(self) -> list[str]:
-        """Return nothing: what became of the requests is for the services to keep account of."""
-        return []
+        """Return every law of workloads that does not hold, in words."""
+        return [
+            *super().violations(),
+            *(v for line in self._connections for v in line.violations()),
+        ]
 
+    # -- private -------------------------------------------------------------------------------
 
-def request(sim: Simulation, client: str, call: Callable[[], Any]) -> Generator[Any, Any, str]:
-    """Make one request and tell how it ended (``yield from``).
+    def _send(self) -> Generator[Any, Any, None]:
+        sim, arrive = self.sim, self._arrive
+        self._begun = True
+        for time in self._arrivals.times(self._stream, sim.now):
+            pace = self._pace
+            if pace is None:
+                now = sim.now
+                gap = time - now
+                try:
+                    yield gap if now + gap == time else sim.at(time)
+                except _Repaced as notice:
+                    yield from self._until(time, notice.pace)
+            else:
+                yield from self._until(time, pace)
+            arrive()
 
-    A failure inside the simulated world is an outcome, no exception; a programmer's mistake comes
-    through.
+    def _arrive(self) -> None:
+        """Do what an arrival is: start a request in a process of its own."""
+        self._start(self.call)
 
-    Args:
-        sim: The simulation.
-        client: Who asks.
-        call: What is asked; returns a generator, a SimPy event, or a plain value.
+    def _start(self, call: Callable[[], Any]) -> None:
+        if self._connections:
+            line = self._connections[self._ledger.sent % len(self._connections)]
+            call = partial(over, line, self.sim, call, self._delays)
+        sim, ledger = self.sim, self._ledger
+        process = sim.process(entered(ledger, call), name=self.name)
+        process.context = Context(self._node, sim.telemetry.new_id())
+        process.cause = NO_CAUSE
+        ledger.sent += 1
 
-    Returns:
-        ``ok``, ``error``, ``timeout``, ``rejected`` or ``cancelled``.
-    """
-    emitting = sim.telemetry.emitting
-    starts, finishes = emitting(events.request.Started), emitting(events.request.Finished)
-    return _request(sim, client, call, starts, finishes)
+    def _until(self, time: float, pace: Pace) -> Generator[Any, Any, None]:
+        """Wait until the arrivals' own time has come to `time`, however its pace changes."""
+        self._time = time
+        self._turn = self.sim.wait(f"the next arrival of workload {self.name!r}")
+        self._set_timer(pace, self._turn)
+        yield self._turn
+        self._turn = self._timer = None
 
+    def _set_timer(self, pace: Pace, turn: Wait) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = pace.due(self._time)
+        if due < math.inf:
+            self._timer = self.sim.call_at(due, turn.succeed)
 
-def _request(
-    sim: Simulation,
-    client: str,
-    call: Callable[[], Any],
-    starts: Callable[[str], int],
-    finishes: Callable[[str, str, str | None, float], int],
-) -> Generator[Any, Any, str]:
-    started = sim.now
-    starts(client)
-    failure: BaseException | None = None
-    try:
-        yield from invoke(call)
-    except (ServiceError, simpy.Interrupt) as error:
-        failure = error
-    except BaseException as error:
-        finishes(client, "cancelled", error_name(error), sim.now - started)
-        raise
-    if failure is None:
-        finishes(client, "ok", None, sim.now - started)
-        return "ok"
-    outcome = outcome_of(failure)
-    finishes(client, outcome, error_name(failure), sim.now - started)
-    return outcome
+    def _repace(self, *, factor: float | None = None, running: bool | None = None) -> None:
+        pace, now = self._pace, self.sim.now
+        if pace is None:
+            pace = self._pace = Pace(now)
+            if self._begun and self.process.is_alive:
+                self.process.throw(_Repaced(pace))
+        pace.change(now, factor=factor, running=running)
+        if self._turn is not None and not self._turn.triggered:
+            self._set_timer(pace, self._turn)
+        self.sim.telemetry.emit(events.workload.LoadChanged(self.name, self.load))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation_lab.analytics import erlang_b, erlang_c, mm1, mmc
+from foundation_lab.analytics import erlang_b, erlang_c, machine_repairman, mm1, mmc
 
 SEED = 20_260_106
 
@@ -81,3 +81,38 @@ def test_broken_rates_and_servers_are_refused() -> None:
         erlang_b(1.0, 2.0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"offered_load=nan must be finite"):
         erlang_c(math.nan, 2)
+
+
+@given(
+    users=st.integers(1, 12),
+    think=st.floats(0.1, 20.0),
+    rate=st.floats(0.1, 10.0),
+    servers=st.integers(1, 4),
+)
+def test_the_machine_repairman_agrees_with_its_balance_equations(
+    users: int, think: float, rate: float, servers: int
+) -> None:
+    up = [(users - k) / think for k in range(users)]
+    down = [min(k, servers) * rate for k in range(1, users + 1)]
+    generator = np.diag(up, 1) + np.diag(down, -1)
+    generator -= np.diag(generator.sum(axis=1))
+    system = np.vstack([generator.T, np.ones(users + 1)])
+    states = np.linalg.lstsq(system, np.append(np.zeros(users + 1), 1.0), rcond=None)[0]
+    queue = machine_repairman(users, think, rate, servers)
+    numbers = np.arange(users + 1)
+    assert queue.mean_number == pytest.approx(states @ numbers, rel=1e-6, abs=1e-9)
+    assert queue.throughput == pytest.approx(states[1:] @ down, rel=1e-6)
+    assert queue.idle_probability == pytest.approx(states[0], rel=1e-6, abs=1e-9)
+    assert queue.mean_time == pytest.approx(queue.mean_number / queue.throughput, rel=1e-6)
+
+
+def test_thousands_of_users_saturate_the_server_without_overflow() -> None:
+    queue = machine_repairman(5000, 1.0, 10.0)
+    assert queue.throughput == pytest.approx(10.0)
+    assert queue.mean_time == pytest.approx(499.0)
+    assert queue.idle_probability == 0.0
+
+
+def test_a_user_without_a_think_time_is_no_machine() -> None:
+    with pytest.raises(ValueError, match="think_time=0"):
+        machine_repairman(3, 0, 1.0)

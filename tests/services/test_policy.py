@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from foundation_lab.errors import BackendError, CircuitOpen, DeadlinePassed, ServiceError, TimedOut
 from foundation_lab.services import (
+    AdaptiveLimiter,
+    AIMDLimit,
     Backend,
     Bulkhead,
     Cache,
     CircuitBreaker,
+    ClientRateLimiter,
     ConnectionManager,
     Fallback,
     Hedge,
@@ -36,11 +39,16 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.process import Process
 
 WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
+    "adaptive limiter": AdaptiveLimiter,
+    "adaptive limiter with a line": lambda sim, name: AdaptiveLimiter(
+        sim, name, lambda: AIMDLimit(1, least=1, timeout=2), max_wait=1.5
+    ),
     "breaker": lambda sim, name: CircuitBreaker(sim, name, failure_threshold=2, reset_timeout=3),
     "breaker with a limit": lambda sim, name: CircuitBreaker(sim, name, call_timeout=2),
     "bulkhead": lambda sim, name: Bulkhead(sim, name, max_concurrent=2),
     "bulkhead with a line": lambda sim, name: Bulkhead(sim, name, max_concurrent=1, max_wait=1.5),
     "cache": lambda sim, name: Cache(sim, name, ttl=1, negative_ttl=0.5),
+    "client rate limiter": ClientRateLimiter,
     "fallback": lambda sim, name: Fallback(sim, name, value="instead"),
     "hedge": lambda sim, name: Hedge(sim, name, delay=1.5, non_fatal=TimedOut),
     "limiter": lambda sim, name: RateLimiter(sim, name, lambda: TokenBucket(rate=1, capacity=3)),

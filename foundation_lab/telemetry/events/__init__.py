@@ -4,6 +4,7 @@ Importing this package fills the catalogue with every event that the package can
 """
 
 from foundation_lab.telemetry.events import (
+    adaptive_limit,
     agent,
     alert,
     async_operation,
@@ -12,6 +13,7 @@ from foundation_lab.telemetry.events import (
     bulkhead,
     cache,
     circuit_breaker,
+    client_rate,
     connection,
     coordination,
     fallback,
@@ -29,9 +31,11 @@ from foundation_lab.telemetry.events import (
     supervisor,
     telemetry,
     timeout,
+    workload,
 )
 
 __all__ = [
+    "adaptive_limit",
     "agent",
     "alert",
     "async_operation",
@@ -40,6 +44,7 @@ __all__ = [
     "bulkhead",
     "cache",
     "circuit_breaker",
+    "client_rate",
     "connection",
     "coordination",
     "fallback",
@@ -57,4 +62,5 @@ __all__ = [
     "supervisor",
     "telemetry",
     "timeout",
+    "workload",
 ]

@@ -8,11 +8,23 @@ from foundation_lab.telemetry.event import Event, Label, OptionalLabel, Seconds
 
 
 class Started(Event, frozen=True):
-    """A client sent a request."""
+    """A client's request begins: at its intended time, even when it still waits to be sent."""
 
     event_name: ClassVar[str] = "foundation.request.started"
 
     client: Label
+
+
+class Delayed(Event, frozen=True):
+    """A request was sent `delay` seconds after its start: all connections of its client were busy.
+
+    The delay is part of the duration of ``request.finished``.
+    """
+
+    event_name: ClassVar[str] = "foundation.request.delayed"
+
+    client: Label
+    delay: Seconds
 
 
 class Finished(Event, frozen=True):
