@@ -16,8 +16,11 @@ from foundation_lab.services import (
     Cache,
     CircuitBreaker,
     ConnectionManager,
+    Cpu,
+    EventLoop,
     Fallback,
     Hedge,
+    LoadShedder,
     OutlierDetector,
     RateLimiter,
     ResourceManager,
@@ -32,6 +35,7 @@ from foundation_lab.services import (
 )
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Outage, inject
+from foundation_lab.simulation.shedding import DeadlineAware
 from foundation_lab.simulation.workload import request
 from foundation_lab.telemetry import events
 from foundation_lab.telemetry.event import Event, catalogue
@@ -131,6 +135,23 @@ def backend(sim: Simulation) -> None:
     clients[1].interrupt()
 
 
+def event_loop(sim: Simulation) -> None:
+    one = EventLoop(sim, "one", steps=[Cpu(1)], max_in_flight=3)
+    clients = [client(sim, one.request) for _ in range(4)]
+    sim.run(until=0.5)
+    clients[2].interrupt()
+
+
+def load_shed(sim: Simulation) -> None:
+    one = LoadShedder(sim, "one", max_concurrent=1, max_waiting=2, line=DeadlineAware())
+    clients = [
+        client(sim, lambda: one.call(lambda: sim.sleep(2), deadline=1))  # no other can be in time
+        for _ in range(4)
+    ]
+    sim.run(until=0.5)
+    clients[2].interrupt()
+
+
 def rate_limiter(sim: Simulation) -> None:
     limiter = RateLimiter(sim, "one", lambda: TokenBucket(rate=1, capacity=1))
     for _ in range(2):
@@ -190,10 +211,12 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.cache: cache,
     events.circuit_breaker: circuit_breaker,
     events.connection: connection,
+    events.event_loop: event_loop,
     events.fallback: fallback,
     events.fault: fault,
     events.outlier_detector: outlier_detector,
     events.hedge: hedge,
+    events.load_shed: load_shed,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -218,6 +241,8 @@ EMITTERS: dict[type[Service], ModuleType] = {
     Cache: events.cache,
     CircuitBreaker: events.circuit_breaker,
     ConnectionManager: events.connection,
+    EventLoop: events.event_loop,
+    LoadShedder: events.load_shed,
     OutlierDetector: events.outlier_detector,
     Fallback: events.fallback,
     Hedge: events.hedge,

@@ -21,13 +21,17 @@ from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.cycle_limit import CycleLimit
+from foundation_lab.services.event_loop import EventLoop
 from foundation_lab.services.fallback import Fallback
 from foundation_lab.services.hedge import Hedge
 from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.leaky_bucket import LeakyBucket
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
+from foundation_lab.services.load_shedder import LoadShedder
+from foundation_lab.services.loop_step import Cpu, Io
 from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.policy import Pipeline, pipeline
+from foundation_lab.services.processor_sharing import ProcessorSharing
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.services.retry import Retry
@@ -40,6 +44,7 @@ from foundation_lab.services.service import Health, Service
 from foundation_lab.services.sliding_counter import SlidingCounter
 from foundation_lab.services.supervisor import Supervisor
 from foundation_lab.services.timeout import Timeout
+from foundation_lab.services.warm_up import WarmUp
 from foundation_lab.simulation.invocation import outcome_of
 
 __all__ = [
@@ -52,15 +57,20 @@ __all__ = [
     "ConnectionManager",
     "Consecutive",
     "CountWindow",
+    "Cpu",
     "CycleLimit",
+    "EventLoop",
     "Fallback",
     "FixedWindow",
     "Health",
     "Hedge",
+    "Io",
     "LeakyBucket",
+    "LoadShedder",
     "Opening",
     "OutlierDetector",
     "Pipeline",
+    "ProcessorSharing",
     "RateLimiter",
     "ResourceManager",
     "Retry",
@@ -74,6 +84,7 @@ __all__ = [
     "TimeWindow",
     "Timeout",
     "TokenBucket",
+    "WarmUp",
     "WindowBudget",
     "additive_jitter",
     "async_operation",

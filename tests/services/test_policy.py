@@ -16,6 +16,7 @@ from foundation_lab.services import (
     Cache,
     CircuitBreaker,
     Fallback,
+    LoadShedder,
     Retry,
     Timeout,
     fixed_backoff,
@@ -23,6 +24,8 @@ from foundation_lab.services import (
     pipeline,
 )
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.line import AdaptiveLifo
+from foundation_lab.simulation.shedding import ControlledDelay
 from foundation_lab.simulation.workload import request
 
 if TYPE_CHECKING:
@@ -39,6 +42,12 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
     "cache": lambda sim, name: Cache(sim, name, ttl=1, negative_ttl=0.5),
     "fallback": lambda sim, name: Fallback(sim, name, value="instead"),
     "ghost": lambda sim, name: Timeout(sim, name, 1.5, "ghost"),
+    "load shedder": lambda sim, name: LoadShedder(
+        sim, name, max_concurrent=1, max_waiting=3, line=AdaptiveLifo(1)
+    ),
+    "load shedder with a limit": lambda sim, name: LoadShedder(
+        sim, name, max_concurrent=1, line=ControlledDelay(0.25, 0.5)
+    ),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
 }
