@@ -7,13 +7,26 @@ from foundation_lab.analytics.batches import ConfidenceInterval, batch_means, co
 from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlation
 from foundation_lab.analytics.joins import correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
-from foundation_lab.analytics.queueing import Queue, erlang_b, erlang_c, mm1, mmc
+from foundation_lab.analytics.queueing import (
+    BoundedQueue,
+    Queue,
+    erlang_b,
+    erlang_c,
+    md1,
+    mg1,
+    mm1,
+    mmc,
+    mmck,
+    priority_waits,
+    processor_sharing,
+)
 from foundation_lab.analytics.stays import LittlesLaw, littles_law
 from foundation_lab.analytics.trends import Trend, trend
 from foundation_lab.analytics.windows import tumbling
 
 __all__ = [
     "BestLag",
+    "BoundedQueue",
     "ConfidenceInterval",
     "LittlesLaw",
     "Queue",
@@ -30,10 +43,15 @@ __all__ = [
     "journeys",
     "lag_correlation",
     "littles_law",
+    "md1",
+    "mg1",
     "mm1",
     "mmc",
+    "mmck",
     "moving_average",
     "percentiles",
+    "priority_waits",
+    "processor_sharing",
     "trend",
     "tumbling",
 ]
