@@ -55,6 +55,7 @@ def run(
     seed: int,
     rate: float,
     shape: str,
+    *,
     kind: type[Backend] = Backend,
     line: Callable[[], Line] | None = None,
     until: float = UNTIL,
@@ -149,14 +150,14 @@ def test_the_wait_of_each_priority_is_that_of_cobham() -> None:
 
 @shapes
 def test_sharing_takes_as_long_on_average_whatever_the_work_is_distributed_like(shape: str) -> None:
-    served = settled(run(305, 0.6, shape, ProcessorSharing))
+    served = settled(run(305, 0.6, shape, kind=ProcessorSharing))
     assert agrees(served["duration"], processor_sharing(0.6, 1.0))
     assert served["wait"].sum() == 0
 
 
 def test_sharing_several_cores_takes_as_long_as_a_line_before_them() -> None:
     """With exponential work, the number present is that of M/M/c."""
-    served = settled(run(306, 1.5, "exponential", ProcessorSharing, cores=2))
+    served = settled(run(306, 1.5, "exponential", kind=ProcessorSharing, cores=2))
     queued = settled(run(306, 1.5, "exponential", concurrency=2))
     theory = 1.5 / (4 - 1.5**2) * 1.5 + 1.0  # Erlang C for two servers, and the service
     assert agrees(served["duration"], theory)
