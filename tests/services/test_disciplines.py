@@ -82,7 +82,7 @@ def asking(service: Any, priority: int, deadline: float | None) -> Generator[Any
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     line=st.sampled_from(sorted(LINES)),
     crowd=crowds,
@@ -215,7 +215,7 @@ LAWS: dict[str, tuple[Callable[[], Line], Callable[[list[Any], Any, Slots], bool
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     name=st.sampled_from(sorted(LAWS)),
     crowd=crowds,
