@@ -6,7 +6,6 @@ in the line, and who is sent away out of it, is a `line` of its own.
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +17,7 @@ from foundation_lab.services.warm_up import Warming, WarmUp
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import Impairments
 from foundation_lab.simulation.invocation import error_name
-from foundation_lab.simulation.line import Ticket
+from foundation_lab.simulation.line import ticket_for
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.telemetry import events
@@ -217,7 +216,7 @@ class Backend(Service):
             raise refusal
 
     def _line_up(self, priority: int, deadline: float | None) -> Waiter | None:
-        ticket = Ticket(priority, math.inf if deadline is None else deadline)
+        ticket = ticket_for(priority, deadline)
         reason = None if self.line is None else self.line.refuses(ticket, self.sim.now)
         if reason is not None:
             self._emit(events.load_shed.Rejected(self.name, reason, priority, self.waiting))

@@ -92,13 +92,13 @@ class Lifo(Fifo):
     """Last in, first out: who came last has waited least, and is the likeliest to wait still.
 
     Args:
-        longest: How many may wait; the oldest is sent away for one more who comes, as in
-            Dropbox's proxy Bandaid. No limit without it.
+        longest: How many may wait; the oldest is sent away for one more who comes. No limit
+            without it.
     """
 
     def __init__(self, longest: int | None = None) -> None:
         super().__init__()
-        self.longest = _number("longest", longest, 1)
+        self.longest = None if longest is None else number("longest", longest, 1)
 
     def append(self, waiter: Waiter, /) -> None:
         """Let somebody join, in place of the oldest where the line is full."""
@@ -129,7 +129,7 @@ class AdaptiveLifo(Lifo):
 
     def __init__(self, threshold: int, longest: int | None = None) -> None:
         super().__init__(longest)
-        self.threshold = _number("threshold", threshold, 0) or 0
+        self.threshold = number("threshold", threshold, 0)
 
     def popleft(self) -> Waiter:
         """Take out who came first, or in an overload who came last."""
@@ -221,11 +221,30 @@ def only(line: Fifo | Ranked, slots: Slots) -> Slots:
     return slots
 
 
-def _number(name: str, value: int | None, least: int) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        message = f"{name}={value!r}; give a whole number from {least}"
-        raise ValueError(message)
-    if value is not None and value < least:
+def number(name: str, value: int, least: int) -> int:
+    """Return `value` if it is a whole number of at least `least`.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
         message = f"{name}={value!r}; give a whole number from {least}"
         raise ValueError(message)
     return value
+
+
+def ticket_for(priority: int, deadline: float | None) -> Ticket:
+    """Return the ticket of a request with this priority and deadline; ``None`` is no deadline.
+
+    Raises:
+        ValueError: The priority is no whole number, or the deadline no number.
+    """
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        message = f"priority={priority!r}; give a whole number, smaller is more urgent"
+        raise ValueError(message)  # noqa: TRY004  (as for every other number)
+    if deadline is None:
+        return Ticket(priority)
+    if math.isnan(deadline):
+        message = f"deadline={deadline!r}; give a virtual time in seconds, or None"
+        raise ValueError(message)
+    return Ticket(priority, deadline)

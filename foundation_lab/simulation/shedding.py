@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from simpy.events import PENDING
 
 from foundation_lab.simulation.codel import DropControl
-from foundation_lab.simulation.line import EarliestDeadline, Fifo
+from foundation_lab.simulation.line import EarliestDeadline, Fifo, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ class CoDel(Shedding):
         super().__init__(order)
         self.target = _seconds("target", target)
         self.interval = _seconds("interval", interval)
-        self.keep = keep
+        self.keep = number("keep", keep, 0)
         self.control = DropControl(target, interval, keep)
 
     def append(self, waiter: Waiter, /) -> None:

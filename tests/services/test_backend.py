@@ -7,7 +7,7 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation_lab.errors import ServiceError
+from foundation_lab.errors import LoadShed, ServiceError
 from foundation_lab.services import Backend, Health, LoadShedder, WarmUp
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
@@ -353,6 +353,18 @@ def test_work_that_is_too_late_is_turned_away_at_once_or_sent_out_of_the_line() 
     expired = sim.recording.frame(LoadShedder.Expired)
     assert expired.select("reason", "priority", "wait").rows() == [("deadline", 2, 10)]
     assert sim.recording.frame(Backend.Abandoned).height == 0
+    empty(sim, backend)
+
+
+def test_shedding_thrown_at_a_waiter_from_outside_is_not_the_lines() -> None:
+    sim = Simulation(seed=27)
+    backend = Backend(sim, "db", service_time=10)
+    _, waiter = ask(sim, backend), ask(sim, backend)
+    sim.call_at(3, lambda: waiter.throw(LoadShed("somebody else", "other")))
+    sim.run()
+    assert waiter.value == ("LoadShed", 3)
+    assert sim.recording.frame(LoadShedder.Expired).height == 0
+    assert sim.recording.frame(Backend.Abandoned)["stage"].to_list() == ["waiting"]
     empty(sim, backend)
 
 

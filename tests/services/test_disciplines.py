@@ -296,3 +296,27 @@ def test_the_same_seed_gives_the_same_recording(line: str) -> None:
         return sim.recording.digest
 
     assert digest() == digest()
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_with_telemetry_off_everything_takes_the_same_course(kind: str) -> None:
+    def ends(*, telemetry: bool) -> list[tuple[int, float]]:
+        sim = Simulation(seed=5)
+        if not telemetry:
+            sim.telemetry.disable()
+        service = SERVICES[kind](sim, 1, ControlledDelay(0.2, 0.5))
+        ended = []
+
+        def caller(number: int) -> Generator[Any, Any, None]:
+            yield number * 0.13
+            with suppress(ServiceError):
+                yield from asking(service, number % 3, None)
+            ended.append((number, sim.now))
+
+        for number in range(30):
+            sim.process(caller(number))
+        sim.run()
+        sim.check_invariants()
+        return ended
+
+    assert ends(telemetry=True) == ends(telemetry=False)

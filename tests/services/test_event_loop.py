@@ -79,7 +79,7 @@ def test_one_heavy_computation_holds_up_everybody_behind_it() -> None:
     light = [ask(sim, loop, at / 10) for at in range(10)]
     ask(sim, loop, 0.31, steps=[Cpu(0.5)])
     sim.run()
-    late = {k for k, caller in enumerate(light) if caller.value[1] > k / 10 + 0.1}
+    late = {k for k, (_, end) in enumerate(values(light)) if end > k / 10 + 0.1}
     assert late == {3, 4, 5, 6, 7}
     lagged = sim.recording.frame(EventLoop.Lagged)
     assert lagged["lag"].max() == pytest.approx(0.459)  # ready at 0.351, begun at 0.81
@@ -258,6 +258,11 @@ def test_every_request_leaves_once_and_the_loop_is_free_in_the_end(
     sim = Simulation(seed=14)
     loop = EventLoop(sim, "node", steps=[kind(time) for kind, time in steps], workers=workers)
     sim.telemetry.attach("laws", "**", lambda _record: sim.check_invariants(), on_error="raise")
+
+    def bounce() -> None:
+        loop.kill()
+        loop.restart()
+
     asked: list[float] = []
     callers = [ask(sim, loop, at, asked=asked) for at in arrivals]
     for at, which in interrupts:
@@ -265,8 +270,7 @@ def test_every_request_leaves_once_and_the_loop_is_free_in_the_end(
             sim.call_at(at, lambda p=callers[which]: p.is_alive and p.interrupt())  # type: ignore[misc]
     for at, crash in crashes:
         if crash == "bounce":
-            sim.call_at(at, loop.kill)
-            sim.call_at(at, lambda: loop.up or loop.restart())
+            sim.call_at(at, bounce)
         else:
             inject(sim, loop, [Outage(service="node", start=at, duration=0.5)])
     sim.run()
@@ -276,3 +280,13 @@ def test_every_request_leaves_once_and_the_loop_is_free_in_the_end(
         counts.get(f"foundation.event_loop.{way}", 0) for way in ("served", "rejected", "abandoned")
     )
     assert left == len(asked)
+
+
+def test_a_burst_without_the_loop_breaks_a_law() -> None:
+    sim = Simulation(seed=15)
+    loop = EventLoop(sim, "node", steps=[Cpu(1)])
+    loop._computing = 1
+    assert loop.violations() == [
+        "1 bursts on 0 workers",
+        "1 compute and 0 are ready of 0 requests",
+    ]

@@ -33,8 +33,9 @@ def ask(sim: Simulation, backend: Backend, at: float = 0.0) -> Process:
     return sim.process(caller())
 
 
-def ends(callers: list[Process]) -> list[float]:
-    return [caller.value[1] for caller in callers]
+def ends(callers: list[Process]) -> list[Any]:
+    values: list[Any] = [caller.value for caller in callers]
+    return [time for _, time in values]
 
 
 def test_one_alone_takes_its_time_and_two_take_twice_as_long() -> None:

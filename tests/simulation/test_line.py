@@ -17,6 +17,7 @@ from foundation_lab.simulation.line import (
     Lifo,
     Priority,
     Ticket,
+    ticket_for,
 )
 from foundation_lab.simulation.shedding import CoDel, ControlledDelay, DeadlineAware
 from foundation_lab.simulation.slots import Slots
@@ -300,6 +301,9 @@ def test_whoever_leaves_leaves_no_trace_in_any_line(name: str) -> None:
         (lambda: Lifo(longest=True), "longest=True"),
         (lambda: AdaptiveLifo(-1), "threshold=-1"),
         (lambda: CoDel(target=0), "target=0"),
+        (lambda: CoDel(keep=-1), "keep=-1"),
+        (lambda: ticket_for(1.5, None), "priority=1.5; give a whole number"),  # type: ignore[arg-type]
+        (lambda: ticket_for(1, math.nan), "deadline=nan; give a virtual time"),
         (lambda: ControlledDelay(interval=math.inf), "interval=inf"),
         (lambda: DeadlineAware(needs=-1), "needs=-1"),
         (lambda: DeadlineAware(earliest_first=True, order=Fifo()), "give one of them"),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 UNTIL = WARM_UP + 60_000.0
 LONG = WARM_UP + 120_000.0
+SHORT = WARM_UP + 30_000.0
 SIGMA = 0.8
 TIMES: dict[str, tuple[Distribution, float]] = {
     "constant": (constant(1.0), 0.0),
@@ -98,14 +99,14 @@ def test_a_constant_service_time_halves_the_wait() -> None:
 
 def test_a_bounded_line_loses_the_share_of_theory_and_serves_the_rest_in_its_time() -> None:
     theory = mmck(2.5, 1.0, servers=2, room=5)
-    recording = run(302, 2.5, "exponential", concurrency=2, queue_limit=3)
+    recording = run(302, 2.5, "exponential", concurrency=2, queue_limit=3, until=SHORT)
     served = settled(recording)
     rejected = recording.frame(Backend.Rejected).select(arrived="time", lost=1.0)
     asked = pl.concat([served.select("arrived", lost=0.0), rejected])
     asked = asked.filter(pl.col("arrived") >= WARM_UP).sort("arrived")
     assert agrees(asked["lost"], theory.loss_probability)
     assert agrees(served["duration"], theory.mean_time)
-    assert agrees(served["duration"] * served.height / (UNTIL - WARM_UP), theory.mean_number)
+    assert agrees(served["duration"] * served.height / (SHORT - WARM_UP), theory.mean_number)
 
 
 # -- last in, first out --------------------------------------------------------------------------
@@ -157,8 +158,8 @@ def test_sharing_takes_as_long_on_average_whatever_the_work_is_distributed_like(
 
 def test_sharing_several_cores_takes_as_long_as_a_line_before_them() -> None:
     """With exponential work, the number present is that of M/M/c."""
-    served = settled(run(306, 1.5, "exponential", kind=ProcessorSharing, cores=2))
-    queued = settled(run(306, 1.5, "exponential", concurrency=2))
+    served = settled(run(306, 1.5, "exponential", kind=ProcessorSharing, cores=2, until=SHORT))
+    queued = settled(run(306, 1.5, "exponential", concurrency=2, until=SHORT))
     theory = 1.5 / (4 - 1.5**2) * 1.5 + 1.0  # Erlang C for two servers, and the service
     assert agrees(served["duration"], theory)
     assert agrees(queued["duration"], theory)
