@@ -14,6 +14,7 @@ FoundationLabError
 │   │   ├── Throttled            the client's own retry budget allows no attempt
 │   │   ├── NoHost               a load balancer has no host to send the request to
 │   │   ├── QueueFull            the waiting line has reached its limit
+│   │   ├── LoadShed             dropped so that others are served in time; carries ``reason``
 │   │   └── ResourceExhausted    no token left and the caller did not want to wait
 │   ├── CoordinationError        agents could not come to a result
 │   └── TimedOut                 a deadline passed (outcome "timeout")
@@ -126,6 +127,22 @@ class NoHost(Rejected):
 
 class QueueFull(Rejected):
     """The waiting line in front of a service has reached its limit."""
+
+
+class LoadShed(Rejected):
+    """The work was dropped, at its arrival or out of a line, so that others are served in time.
+
+    Args:
+        message: What was dropped.
+        reason: Why: the word of the line or of the shedder, such as ``deadline``.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ResourceExhausted(Rejected):

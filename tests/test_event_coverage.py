@@ -20,9 +20,12 @@ from foundation_lab.services import (
     CircuitBreaker,
     ClientRateLimiter,
     ConnectionManager,
+    Cpu,
+    EventLoop,
     Fallback,
     Hedge,
     LoadBalancer,
+    LoadShedder,
     OutlierDetector,
     RateLimiter,
     ReplicaSet,
@@ -42,6 +45,7 @@ from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Outage, inject
 from foundation_lab.simulation.paced_users import PacedUsers
 from foundation_lab.simulation.sessions import Sessions
+from foundation_lab.simulation.shedding import DeadlineAware
 from foundation_lab.simulation.workload import request
 from foundation_lab.telemetry import events
 from foundation_lab.telemetry.event import Event, catalogue
@@ -139,6 +143,23 @@ def backend(sim: Simulation) -> None:
     clients = [client(sim, one.request) for _ in range(3)]
     sim.run(until=0.5)
     clients[1].interrupt()
+
+
+def event_loop(sim: Simulation) -> None:
+    one = EventLoop(sim, "one", steps=[Cpu(1)], max_in_flight=3)
+    clients = [client(sim, one.request) for _ in range(4)]
+    sim.run(until=0.5)
+    clients[2].interrupt()
+
+
+def load_shed(sim: Simulation) -> None:
+    one = LoadShedder(sim, "one", max_concurrent=1, max_waiting=2, line=DeadlineAware())
+    clients = [
+        client(sim, lambda: one.call(lambda: sim.sleep(2), deadline=1))  # no other can be in time
+        for _ in range(4)
+    ]
+    sim.run(until=0.5)
+    clients[2].interrupt()
 
 
 def rate_limiter(sim: Simulation) -> None:
@@ -248,11 +269,13 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.circuit_breaker: circuit_breaker,
     events.client_rate: client_rate,
     events.connection: connection,
+    events.event_loop: event_loop,
     events.fallback: fallback,
     events.fault: fault,
     events.outlier_detector: outlier_detector,
     events.hedge: hedge,
     events.load_balancer: load_balancer,
+    events.load_shed: load_shed,
     events.rate_limiter: rate_limiter,
     events.replica: replica,
     events.request: requests,
@@ -282,6 +305,8 @@ EMITTERS: dict[type[Service], ModuleType] = {
     CircuitBreaker: events.circuit_breaker,
     ClientRateLimiter: events.client_rate,
     ConnectionManager: events.connection,
+    EventLoop: events.event_loop,
+    LoadShedder: events.load_shed,
     OutlierDetector: events.outlier_detector,
     Fallback: events.fallback,
     Hedge: events.hedge,

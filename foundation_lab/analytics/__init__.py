@@ -8,14 +8,20 @@ from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlat
 from foundation_lab.analytics.joins import correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
 from foundation_lab.analytics.queueing import (
+    BoundedQueue,
     ClosedQueue,
     Queue,
     erlang_b,
     erlang_c,
     interactive_response_time,
     machine_repairman,
+    md1,
+    mg1,
     mm1,
     mmc,
+    mmck,
+    priority_waits,
+    processor_sharing,
 )
 from foundation_lab.analytics.stays import LittlesLaw, littles_law
 from foundation_lab.analytics.trends import Trend, trend
@@ -23,6 +29,7 @@ from foundation_lab.analytics.windows import tumbling
 
 __all__ = [
     "BestLag",
+    "BoundedQueue",
     "ClosedQueue",
     "ConfidenceInterval",
     "LittlesLaw",
@@ -42,10 +49,15 @@ __all__ = [
     "lag_correlation",
     "littles_law",
     "machine_repairman",
+    "md1",
+    "mg1",
     "mm1",
     "mmc",
+    "mmck",
     "moving_average",
     "percentiles",
+    "priority_waits",
+    "processor_sharing",
     "trend",
     "tumbling",
 ]

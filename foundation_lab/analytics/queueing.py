@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from foundation_lab.analytics.arguments import (
     require_count,
     require_not_negative,
     require_positive,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Queue(NamedTuple):
@@ -47,6 +50,22 @@ class ClosedQueue(NamedTuple):
     mean_time: float
     mean_number: float
     idle_probability: float
+
+
+class BoundedQueue(NamedTuple):
+    """A queue with room for a limited number, in its steady state.
+
+    Attributes:
+        loss_probability: Share of arrivals that are turned away, 0 to 1.
+        utilisation: Share of the servers that are busy, 0 to 1.
+        mean_time: Seconds that an arrival that is let in spends in all.
+        mean_number: Number of arrivals in the system, waiting and in service.
+    """
+
+    loss_probability: float
+    utilisation: float
+    mean_time: float
+    mean_number: float
 
 
 def erlang_b(offered_load: float, servers: int) -> float:
@@ -231,3 +250,178 @@ def interactive_response_time(users: int, throughput: float, think_time: float) 
     require_positive("throughput", throughput)
     require_not_negative("think_time", think_time)
     return users / throughput - think_time
+
+
+def mmck(arrival_rate: float, service_rate: float, servers: int, room: int) -> BoundedQueue:
+    """Return the steady state of M/M/c/K, which turns arrivals away when `room` are in it.
+
+    Source: Kleinrock, "Queueing Systems" volume 1 (1975), section 3.6: the birth-death chain with
+    births at lambda below K and deaths at min(n, c) mu, and Little's law.
+
+    Args:
+        arrival_rate: Arrivals a second, above 0.
+        service_rate: Services a second that one busy server completes, above 0.
+        servers: Number of servers, 1 or more.
+        room: Number of arrivals that the system holds, those in service among them, `servers` or
+            more.
+
+    Raises:
+        ValueError: A rate or a number is out of range.
+
+    Example:
+        >>> queue = mmck(arrival_rate=1.0, service_rate=1.0, servers=1, room=3)
+        >>> queue.loss_probability, queue.mean_number, queue.mean_time
+        (0.25, 1.5, 2.0)
+    """
+    require_positive("arrival_rate", arrival_rate)
+    require_positive("service_rate", service_rate)
+    require_count("servers", servers, least=1)
+    require_count("room", room, least=servers)
+    weights = [1.0]
+    for number in range(1, room + 1):
+        weights.append(weights[-1] * arrival_rate / (min(number, servers) * service_rate))
+    total = sum(weights)
+    lost = weights[-1] / total
+    mean_number = sum(number * weight for number, weight in enumerate(weights)) / total
+    admitted = arrival_rate * (1 - lost)
+    return BoundedQueue(
+        loss_probability=lost,
+        utilisation=admitted / (servers * service_rate),
+        mean_time=mean_number / admitted,
+        mean_number=mean_number,
+    )
+
+
+def mg1(arrival_rate: float, mean_service: float, squared_variation: float) -> Queue:
+    """Return the steady state of M/G/1: Poisson arrivals, one server, any service time.
+
+    The means are those of every order of service that neither looks at the service times nor
+    interrupts one: first in first out, last in first out, at random.
+
+    Source: Pollaczek (1930) and Khinchine (1932): W_q = lambda E[S^2] / (2 (1 - rho)) with
+    E[S^2] = (1 + c^2) E[S]^2.
+
+    Args:
+        arrival_rate: Arrivals a second, 0 or more.
+        mean_service: Seconds that a service takes on average, above 0.
+        squared_variation: The variance of a service time over the square of its mean: 0 for a
+            constant one, 1 for an exponential one, 1/k for Erlang-k, exp(sigma^2) - 1 for a
+            log-normal one.
+
+    Raises:
+        ValueError: A number is out of range, or the queue would grow without end.
+
+    Example:
+        >>> mg1(arrival_rate=1.0, mean_service=0.5, squared_variation=1.0).mean_wait
+        0.5
+    """
+    load = _load(arrival_rate, mean_service)
+    require_not_negative("squared_variation", squared_variation)
+    remaining = arrival_rate * (1 + squared_variation) * mean_service**2 / 2
+    mean_wait = remaining / (1 - load)
+    mean_time = mean_wait + mean_service
+    return Queue(
+        utilisation=load,
+        wait_probability=load,
+        mean_wait=mean_wait,
+        mean_time=mean_time,
+        mean_waiting=arrival_rate * mean_wait,
+        mean_number=arrival_rate * mean_time,
+    )
+
+
+def md1(arrival_rate: float, service_time: float) -> Queue:
+    """Return the steady state of M/D/1, which is M/G/1 with a constant service time.
+
+    Source: Pollaczek and Khinchine, see `mg1`.
+
+    Args:
+        arrival_rate: Arrivals a second, 0 or more.
+        service_time: Seconds that every service takes, above 0.
+
+    Raises:
+        ValueError: A number is out of range, or the queue would grow without end.
+
+    Example:
+        >>> md1(arrival_rate=1.0, service_time=0.5).mean_wait
+        0.25
+    """
+    return mg1(arrival_rate, service_time, squared_variation=0.0)
+
+
+def processor_sharing(arrival_rate: float, mean_service: float, work: float | None = None) -> float:
+    """Return the mean seconds that an arrival spends in M/G/1-PS, whose arrivals share one server.
+
+    The mean depends on the mean of the work alone, whatever its distribution.
+
+    Source: Kleinrock, "Queueing Systems" volume 2 (1976), section 4.4: T(x) = x / (1 - rho) for an
+    arrival with x seconds of work.
+
+    Args:
+        arrival_rate: Arrivals a second, 0 or more.
+        mean_service: Seconds that the work of an arrival takes on average when it is alone, above
+            0.
+        work: The seconds of work of the arrival asked for; by default the mean.
+
+    Raises:
+        ValueError: A number is out of range, or the server would never be done.
+
+    Example:
+        >>> processor_sharing(arrival_rate=1.0, mean_service=0.5)
+        1.0
+    """
+    load = _load(arrival_rate, mean_service)
+    if work is None:
+        work = mean_service
+    require_not_negative("work", work)
+    return work / (1 - load)
+
+
+def priority_waits(
+    arrival_rates: Sequence[float], mean_service: float, squared_variation: float = 1.0
+) -> list[float]:
+    """Return the mean wait of each class in M/G/1 with priorities that interrupt no service.
+
+    Source: Cobham, "Priority assignment in waiting line problems", Operations Research 2 (1954):
+    W_k = W_0 / ((1 - sigma_(k-1)) (1 - sigma_k)), where W_0 = lambda E[S^2] / 2 and sigma_k is the
+    load of the classes up to k.
+
+    Args:
+        arrival_rates: Arrivals a second of each class, the most urgent first, 0 or more.
+        mean_service: Seconds that a service of any class takes on average, above 0.
+        squared_variation: As for `mg1`.
+
+    Returns:
+        The seconds that an arrival of each class waits, in the order of the classes.
+
+    Raises:
+        ValueError: A number is out of range, or the queue would grow without end.
+
+    Example:
+        >>> [round(wait, 6) for wait in priority_waits([0.25, 0.25], mean_service=1.0)]
+        [0.666667, 1.333333]
+    """
+    for rate in arrival_rates:
+        require_not_negative("arrival_rates", rate)
+    total = sum(arrival_rates)
+    _load(total, mean_service)
+    require_not_negative("squared_variation", squared_variation)
+    remaining = total * (1 + squared_variation) * mean_service**2 / 2
+    waits, above = [], 0.0
+    for rate in arrival_rates:
+        upto = above + rate * mean_service
+        waits.append(remaining / ((1 - above) * (1 - upto)))
+        above = upto
+    return waits
+
+
+def _load(arrival_rate: float, mean_service: float) -> float:
+    require_not_negative("arrival_rate", arrival_rate)
+    require_positive("mean_service", mean_service)
+    load = arrival_rate * mean_service
+    if load >= 1:
+        raise ValueError(
+            f"arrival_rate={arrival_rate!r} times mean_service={mean_service!r} reaches 1, so the "
+            "queue has no end; lower one of them"
+        )
+    return load

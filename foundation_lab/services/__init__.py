@@ -28,16 +28,20 @@ from foundation_lab.services.consistent_hash import ConsistentHash
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.cycle_limit import CycleLimit
 from foundation_lab.services.desired_replicas import desired_replicas
+from foundation_lab.services.event_loop import EventLoop
 from foundation_lab.services.fallback import Fallback
 from foundation_lab.services.hedge import Hedge
 from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.leaky_bucket import LeakyBucket
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
 from foundation_lab.services.load_balancer import LoadBalancer
+from foundation_lab.services.load_shedder import LoadShedder
+from foundation_lab.services.loop_step import Cpu, Io
 from foundation_lab.services.maglev import Maglev
 from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.peak_ewma import PeakEwma
 from foundation_lab.services.policy import Pipeline, pipeline
+from foundation_lab.services.processor_sharing import ProcessorSharing
 from foundation_lab.services.rate_limiter import RateLimiter
 from foundation_lab.services.replica_set import ReplicaSet
 from foundation_lab.services.resource_manager import ResourceManager
@@ -52,6 +56,7 @@ from foundation_lab.services.service import Health, Service
 from foundation_lab.services.sliding_counter import SlidingCounter
 from foundation_lab.services.supervisor import Supervisor
 from foundation_lab.services.timeout import Timeout
+from foundation_lab.services.warm_up import WarmUp
 from foundation_lab.services.windowed_limit import WindowedLimit
 from foundation_lab.simulation.invocation import outcome_of
 
@@ -71,21 +76,26 @@ __all__ = [
     "Consecutive",
     "ConsistentHash",
     "CountWindow",
+    "Cpu",
     "CubicRate",
     "CycleLimit",
+    "EventLoop",
     "Fallback",
     "FillingBucket",
     "FixedWindow",
     "Gradient2Limit",
     "Health",
     "Hedge",
+    "Io",
     "LeakyBucket",
     "LoadBalancer",
+    "LoadShedder",
     "Maglev",
     "Opening",
     "OutlierDetector",
     "PeakEwma",
     "Pipeline",
+    "ProcessorSharing",
     "RateLimiter",
     "RateMeter",
     "ReplicaSet",
@@ -104,6 +114,7 @@ __all__ = [
     "Timeout",
     "TokenBucket",
     "VegasLimit",
+    "WarmUp",
     "WindowBudget",
     "WindowedLimit",
     "additive_jitter",

@@ -1,6 +1,7 @@
 """A backend: something that does work. Requests line up for one of `concurrency` places.
 
-With exponential arrivals and service times it is the queue M/M/c of the textbooks.
+With exponential arrivals and service times it is the queue M/M/c of the textbooks. Whose turn it is
+in the line, and who is sent away out of it, is a `line` of its own.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import BackendError, QueueFull, ServiceDown
+from foundation_lab.errors import BackendError, LoadShed, QueueFull, ServiceDown
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
+from foundation_lab.services.warm_up import Warming, WarmUp
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import Impairments
 from foundation_lab.simulation.invocation import error_name
+from foundation_lab.simulation.line import ticket_for
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.telemetry import events
@@ -24,10 +27,11 @@ if TYPE_CHECKING:
 
     from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.line import Line
 
 
 class Backend(Service):
-    """Serves requests, first in first out.
+    """Serves requests, first in first out unless its line says otherwise.
 
     Args:
         sim: The simulation.
@@ -35,6 +39,8 @@ class Backend(Service):
         service_time: What the time of serving is drawn from, or a number of seconds.
         concurrency: How many requests are served at the same time.
         queue_limit: How many may wait in line; no limit without it.
+        line: Whose turn it is, and who is sent away; first in first out without it.
+        warm_up: How slow it is after its start and after each restart.
         error_rate: The chance that a request fails after it was served.
         health_interval: Seconds between two health checks; none without it.
     """
@@ -52,6 +58,8 @@ class Backend(Service):
         service_time: float | Distribution,
         concurrency: int = 1,
         queue_limit: int | None = None,
+        line: Line | None = None,
+        warm_up: WarmUp | None = None,
         error_rate: float = 0.0,
         health_interval: float | None = None,
     ) -> None:
@@ -59,6 +67,9 @@ class Backend(Service):
             message = f"error_rate={error_rate!r}; give a share from 0 to 1"
             raise ValueError(message)
         self.service_time = as_distribution(service_time)
+        if warm_up is not None:
+            self.service_time = Warming(self.service_time, warm_up, sim)
+        self.line = line
         self.queue_limit = None if queue_limit is None else whole("queue_limit", queue_limit, 0)
         self.error_rate = error_rate
         self.impairments = Impairments()
@@ -67,6 +78,7 @@ class Backend(Service):
             whole("concurrency", concurrency),
             f"a place at backend {name!r}",
             holders=lambda: self._serving,
+            line=line,
         )
         self._times = sim.stream(f"backend.{name}.service_time")
         self._errors = sim.stream(f"backend.{name}.errors")
@@ -74,11 +86,19 @@ class Backend(Service):
         super().__init__(sim, name, health_interval=health_interval)
         self._served = sim.telemetry.emitting(events.backend.Served)
 
-    def request(self) -> Generator[Any, Any, None]:
+    def request(
+        self, *, priority: int = 0, deadline: float | None = None
+    ) -> Generator[Any, Any, None]:
         """Have one request served (``yield from``).
+
+        Args:
+            priority: For a line that knows priorities; smaller is more urgent.
+            deadline: The virtual time after which the answer is of no use, for a line that knows
+                deadlines; work that has begun is not ended by it.
 
         Raises:
             BackendError: The request was served and failed.
+            LoadShed: The line turned it away, or sent it away.
             QueueFull: The line has reached its limit.
             ServiceDown: The backend is down, or went down meanwhile.
         """
@@ -89,7 +109,7 @@ class Backend(Service):
         if process.__class__ is not Process:
             process = sim.running_process(f"a request to backend {self.name!r}")
         arrived = began = sim.now
-        turn = slots.claim()
+        turn = slots.claim() if self.line is None else self._line_up(priority, deadline)
         if turn is not None:
             yield from self._wait(turn, arrived)
             began = sim.now
@@ -170,6 +190,15 @@ class Backend(Service):
         """Drop all work."""
         self._drop_work(f"went down ({reason})")
 
+    def on_restart(self) -> None:
+        """Be cold again."""
+        if isinstance(self.service_time, Warming):
+            self.service_time.start()
+
+    def resize(self, concurrency: int) -> None:
+        """Change how many requests are served at the same time; those in service stay."""
+        self._slots.resize(whole("concurrency", concurrency))
+
     # -- private -------------------------------------------------------------------------------
 
     def _admit(self) -> None:
@@ -186,9 +215,26 @@ class Backend(Service):
             self._emit(events.backend.Rejected(self.name, error_name(refusal), self.waiting))
             raise refusal
 
+    def _line_up(self, priority: int, deadline: float | None) -> Waiter | None:
+        ticket = ticket_for(priority, deadline)
+        reason = None if self.line is None else self.line.refuses(ticket, self.sim.now)
+        if reason is not None:
+            self._emit(events.load_shed.Rejected(self.name, reason, priority, self.waiting))
+            message = f"the line of backend {self.name!r} turns it away ({reason})"
+            raise LoadShed(message, reason)
+        return self._slots.claim(ticket)
+
     def _wait(self, turn: Waiter, arrived: float) -> Generator[Any, Any, None]:
         try:
             yield from self._slots.wait(turn)
+        except LoadShed as shed:
+            if turn._ok:  # another's, out of its caller
+                self._abandoned("waiting", arrived)
+            else:
+                waited = self.sim.now - arrived
+                priority = turn.ticket.priority
+                self._emit(events.load_shed.Expired(self.name, shed.reason, priority, waited))
+            raise
         except ServiceDown:
             waited = self.sim.now - arrived
             self._served(self.name, "error", waited, 0.0, waited)

@@ -1,4 +1,4 @@
-"""Slots: a limited number of places with a first-in first-out line of waiters.
+"""Slots: a limited number of places with a line of waiters, by default first in first out.
 
 What backends, connection pools and resource managers are made of, and the cheapest way to wait for
 capacity in a model of one's own:
@@ -12,16 +12,18 @@ tills.release()
 ```
 
 With `acquire` a place is never lost and never given twice, whatever happens to a waiter at whatever
-instant: a grant and a timeout at the same time, an interrupt, the end of its process.
+instant: a grant and a timeout at the same time, an interrupt, the end of its process. Other lines
+than first in first out are in `line` and `shedding`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from simpy.events import PENDING
 
+from foundation_lab.errors import LoadShed
+from foundation_lab.simulation.line import Fifo, Ticket
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.simulation.waiting import Wait
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from foundation_lab.errors import ServiceError
+    from foundation_lab.simulation.line import Line
     from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.virtual_time import VirtualTime
 
@@ -37,6 +40,9 @@ class Waiter(Wait):
     """Somebody's place in the line: the event that a slot is granted."""
 
     slots: Slots
+    ticket = Ticket()
+    since: float
+    limit: float
 
     __init__ = object.__init__  # `Slots.claim` fills it in
 
@@ -59,6 +65,7 @@ class Slots:
         capacity: How many places there are.
         description: What one waits for here, for the message of a deadlock.
         holders: Returns the processes that hold places, for the same message.
+        line: Who is served first, and who is sent away; first in first out without it.
     """
 
     def __init__(
@@ -67,6 +74,7 @@ class Slots:
         capacity: int,
         description: str = "one of several slots",
         holders: Callable[[], Iterable[Process]] | None = None,
+        line: Line | None = None,
     ) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
             message = f"capacity={capacity!r} for {description}; give a whole number from 1"
@@ -77,8 +85,14 @@ class Slots:
         self.description = description
         self._holders = holders
         self._sim = sim
-        self._line: deque[Waiter] = deque()
+        self._line: Line = Fifo() if line is None else line
+        self._line.attach(self)
         self._expelled: Callable[[], ServiceError] | None = None
+
+    @property
+    def now(self) -> float:
+        """The virtual time."""
+        return self._sim.now
 
     @property
     def free(self) -> int:
@@ -92,11 +106,14 @@ class Slots:
             return True
         return False
 
-    def claim(self) -> Waiter | None:
+    def claim(self, ticket: Ticket | None = None) -> Waiter | None:
         """Take a place, or join the line; `None` when the place is the caller's already.
 
         Otherwise it is the caller's when the event that is returned happens. Whoever may be
         interrupted meanwhile gives it to `wait`, which leaves the line then.
+
+        Args:
+            ticket: What the line may know of the caller.
         """
         if self.used < self.capacity and not self.waiting:
             self.used += 1
@@ -105,6 +122,8 @@ class Slots:
         waiter.slots = self
         waiter._waiter = None
         waiter._value = PENDING
+        if ticket is not None:
+            waiter.ticket = ticket
         self._line.append(waiter)
         self.waiting += 1
         return waiter  # type: ignore[no-any-return]
@@ -162,7 +181,7 @@ class Slots:
             raise self._expelled()
 
     def release(self) -> None:
-        """Give a place back; the first in the line gets it.
+        """Give a place back; whoever is next in the line gets it.
 
         Raises:
             RuntimeError: Nobody holds a place: it was given back twice.
@@ -173,9 +192,15 @@ class Slots:
         if not self.waiting or self.used > self.capacity:
             self.used -= 1
             return
-        waiter = self._line.popleft()
-        while waiter._value is not PENDING:  # has left the line
+        try:
             waiter = self._line.popleft()
+            while waiter._value is not PENDING:  # has left the line
+                waiter = self._line.popleft()
+        except IndexError:
+            if self.waiting:
+                raise
+            self.used -= 1  # the line sent everybody away
+            return
         self.waiting -= 1
         waiter._value = None
         self._sim._ready.append(waiter)
@@ -185,10 +210,17 @@ class Slots:
         self.capacity = capacity
         self._serve()
 
+    def shed(self, waiter: Waiter, reason: str) -> None:
+        """Send somebody away with `LoadShed`, whom the line has let out; lines call this."""
+        self.waiting -= 1
+        message = f"sent out of the line for {self.description} ({reason})"
+        waiter.fail(LoadShed(message, reason)).defused = True
+
     def fail_all(self, error: Callable[[], ServiceError]) -> None:
         """Send away with an exception whoever is in the line or was granted a place just now."""
         self._expelled = error
-        line, self._line = self._line, deque()
+        line = list(self._line)
+        self._line.clear()
         self.waiting = 0
         for waiter in line:
             if waiter._value is PENDING:
@@ -222,7 +254,7 @@ class Slots:
         """Take somebody out of the line, whose event is triggered right after."""
         self.waiting -= 1
         if len(self._line) > 2 * self.waiting + 16:
-            self._line = deque(w for w in self._line if w._value is PENDING and w is not waiter)
+            self._line.prune(lambda other: other._value is PENDING and other is not waiter)
 
     def _give_up(self, waiter: Waiter, on_timeout: Callable[[], ServiceError]) -> None:
         if not waiter.triggered:

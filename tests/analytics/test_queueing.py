@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation_lab.analytics import erlang_b, erlang_c, machine_repairman, mm1, mmc
+from foundation_lab.analytics import (
+    erlang_b,
+    erlang_c,
+    machine_repairman,
+    md1,
+    mg1,
+    mm1,
+    mmc,
+    mmck,
+    priority_waits,
+    processor_sharing,
+)
 
 SEED = 20_260_106
 
@@ -116,3 +127,50 @@ def test_thousands_of_users_saturate_the_server_without_overflow() -> None:
 def test_a_user_without_a_think_time_is_no_machine() -> None:
     with pytest.raises(ValueError, match="think_time=0"):
         machine_repairman(3, 0, 1.0)
+
+
+@given(rate=st.floats(0.01, 0.95), servers=st.integers(1, 6))
+def test_much_room_is_as_good_as_no_limit(rate: float, servers: int) -> None:
+    bounded, endless = mmck(rate * servers, 1.0, servers, 2000), mmc(rate * servers, 1.0, servers)
+    assert bounded.loss_probability < 1e-9
+    assert bounded.mean_number == pytest.approx(endless.mean_number)
+    assert bounded.mean_time == pytest.approx(endless.mean_time)
+
+
+@given(load=st.floats(0.01, 9.0), servers=st.integers(1, 6))
+def test_room_for_those_in_service_alone_loses_erlangs_b(load: float, servers: int) -> None:
+    assert mmck(load, 1.0, servers, servers).loss_probability == pytest.approx(
+        erlang_b(load, servers)
+    )
+
+
+@given(rate=st.floats(0.0, 0.95))
+def test_mg1_with_exponential_services_is_mm1(rate: float) -> None:
+    assert mg1(rate, 1.0, 1.0) == pytest.approx(mm1(rate, 1.0))
+    assert md1(rate, 1.0).mean_wait == pytest.approx(mm1(rate, 1.0).mean_wait / 2)
+    assert processor_sharing(rate, 1.0) == pytest.approx(mm1(rate, 1.0).mean_time)
+
+
+@given(rates=st.lists(st.floats(0.0, 0.2), min_size=1, max_size=4), squared=st.floats(0.0, 9.0))
+def test_priorities_share_out_the_wait_of_all_and_do_not_change_it(
+    rates: list[float], squared: float
+) -> None:
+    """Kleinrock's conservation law: the waits weighted by their loads add up to those of FIFO."""
+    waits = priority_waits(rates, 1.0, squared)
+    assert waits == sorted(waits)
+    shared = sum(rate * wait for rate, wait in zip(rates, waits, strict=True))
+    assert shared == pytest.approx(sum(rates) * mg1(sum(rates), 1.0, squared).mean_wait)
+
+
+def test_sharing_takes_in_proportion_to_the_work() -> None:
+    assert processor_sharing(1.0, 0.5, work=3.0) == 6.0
+    assert processor_sharing(1.0, 0.5, work=0.0) == 0.0
+
+
+def test_what_one_server_cannot_do_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"arrival_rate=2.0 times mean_service=0.5 reaches 1"):
+        mg1(2.0, 0.5, 1.0)
+    with pytest.raises(ValueError, match=r"reaches 1, so the queue has no end"):
+        priority_waits([0.5, 0.5], 1.0)
+    with pytest.raises(ValueError, match=r"room=1 must be a whole number; give 2 or more"):
+        mmck(1.0, 1.0, 2, 1)

@@ -7,11 +7,13 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation_lab.errors import ServiceError
-from foundation_lab.services import Backend, Health
+from foundation_lab.errors import LoadShed, ServiceError
+from foundation_lab.services import Backend, Health, LoadShedder, WarmUp
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
+from foundation_lab.simulation.line import Lifo, Priority
+from foundation_lab.simulation.shedding import DeadlineAware
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -21,13 +23,19 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.process import Process
 
 
-def ask(sim: Simulation, backend: Backend, at: float = 0.0) -> Process:
+def ask(
+    sim: Simulation,
+    backend: Backend,
+    at: float = 0.0,
+    priority: int = 0,
+    deadline: float | None = None,
+) -> Process:
     """Start a caller; its value is how it ended, and when."""
 
     def caller() -> Generator[Any, Any, tuple[str, float]]:
         yield from sim.sleep(at - sim.now)
         try:
-            yield from backend.request()
+            yield from backend.request(priority=priority, deadline=deadline)
         except (ServiceError, simpy.Interrupt) as error:
             return type(error).__name__, sim.now
         return "ok", sim.now
@@ -311,6 +319,87 @@ def test_a_busy_backend_with_a_line_is_degraded() -> None:
     frame = sim.recording.frame(Backend.ServiceHealth)
     assert frame["status"].to_list() == ["healthy", "degraded", "healthy"]
     assert frame["metrics"][1] == '{"serving":1,"waiting":1}'
+
+
+def test_a_line_says_whose_turn_it_is() -> None:
+    ended = {}
+    for name, line in (("lifo", Lifo()), ("priority", Priority())):
+        sim = Simulation(seed=22)
+        backend = Backend(sim, "db", service_time=10, line=line)
+        callers = [ask(sim, backend, k, priority=p) for k, p in enumerate((0, 2, 1, 1))]
+        sim.run()
+        ended[name] = [time for _, time in endings(callers)]
+        empty(sim, backend)
+    assert ended == {"lifo": [10, 40, 30, 20], "priority": [10, 40, 20, 30]}
+
+
+def test_without_a_line_that_knows_them_priority_and_deadline_mean_nothing() -> None:
+    sim = Simulation(seed=23)
+    backend = Backend(sim, "db", service_time=10)
+    callers = [ask(sim, backend, k, priority=-k, deadline=0) for k in range(3)]
+    sim.run()
+    assert endings(callers) == [("ok", 10), ("ok", 20), ("ok", 30)]
+
+
+def test_work_that_is_too_late_is_turned_away_at_once_or_sent_out_of_the_line() -> None:
+    sim = Simulation(seed=24)
+    backend = Backend(sim, "db", service_time=10, line=DeadlineAware(needs=10))
+    deadlines = (9, 10, 15, 99)
+    callers = [ask(sim, backend, 0, priority=k, deadline=d) for k, d in enumerate(deadlines)]
+    sim.run()
+    assert endings(callers) == [("LoadShed", 0), ("ok", 10), ("LoadShed", 10), ("ok", 20)]
+    rejected = sim.recording.frame(LoadShedder.Rejected)
+    assert rejected.select("service_id", "reason", "priority").rows() == [("db", "deadline", 0)]
+    expired = sim.recording.frame(LoadShedder.Expired)
+    assert expired.select("reason", "priority", "wait").rows() == [("deadline", 2, 10)]
+    assert sim.recording.frame(Backend.Abandoned).height == 0
+    empty(sim, backend)
+
+
+def test_shedding_thrown_at_a_waiter_from_outside_is_not_the_lines() -> None:
+    sim = Simulation(seed=27)
+    backend = Backend(sim, "db", service_time=10)
+    _, waiter = ask(sim, backend), ask(sim, backend)
+    sim.call_at(3, lambda: waiter.throw(LoadShed("somebody else", "other")))
+    sim.run()
+    assert waiter.value == ("LoadShed", 3)
+    assert sim.recording.frame(LoadShedder.Expired).height == 0
+    assert sim.recording.frame(Backend.Abandoned)["stage"].to_list() == ["waiting"]
+    empty(sim, backend)
+
+
+def test_more_places_serve_the_line_at_once_and_fewer_let_the_work_end() -> None:
+    sim = Simulation(seed=25)
+    backend = Backend(sim, "db", service_time=10)
+    callers = [ask(sim, backend) for _ in range(4)]
+    sim.call_at(2, lambda: backend.resize(3))
+    sim.call_at(3, lambda: backend.resize(1))
+    sim.run()
+    assert [time for _, time in endings(callers)] == [10, 12, 12, 22]
+
+
+def test_after_its_start_and_each_restart_it_is_slow_until_it_is_warm() -> None:
+    sim = Simulation(seed=26)
+    backend = Backend(sim, "db", service_time=1, concurrency=9, warm_up=WarmUp(10, 5))
+    sim.call_at(50, backend.kill)
+    sim.call_at(60, backend.restart)
+    callers = [ask(sim, backend, at) for at in (0, 5, 10, 20, 65)]
+    sim.run()
+    assert [time for _, time in endings(callers)] == [5, 8, 11, 21, 68]
+    assert backend.service_time.mean == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "factor"), [(0, 3.0), (2.5, 2.5), (5, 2.0), (10, 1.0), (11, 1.0), (1e9, 1.0)]
+)
+def test_a_warm_up_falls_in_a_straight_line(age: float, factor: float) -> None:
+    assert WarmUp(10, 3).factor_at(age) == factor
+
+
+@pytest.mark.parametrize(("seconds", "factor"), [(0, 2), (10, 0), (-1, 2), (10, float("nan"))])
+def test_a_warm_up_that_makes_no_sense_is_an_error_at_once(seconds: float, factor: float) -> None:
+    with pytest.raises(ValueError, match="give a finite number above 0"):
+        WarmUp(seconds, factor)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from foundation_lab.services import (
     ConnectionManager,
     Fallback,
     Hedge,
+    LoadShedder,
     RateLimiter,
     Retry,
     Timeout,
@@ -30,6 +31,8 @@ from foundation_lab.services import (
     pipeline,
 )
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.line import AdaptiveLifo
+from foundation_lab.simulation.shedding import ControlledDelay
 from foundation_lab.simulation.workload import request
 
 if TYPE_CHECKING:
@@ -54,6 +57,12 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
     "limiter": lambda sim, name: RateLimiter(sim, name, lambda: TokenBucket(rate=1, capacity=3)),
     "pool": lambda sim, name: ConnectionManager(sim, name, size=2, checkout_timeout=1),
     "ghost": lambda sim, name: Timeout(sim, name, 1.5, "ghost"),
+    "load shedder": lambda sim, name: LoadShedder(
+        sim, name, max_concurrent=1, max_waiting=3, line=AdaptiveLifo(1)
+    ),
+    "load shedder with a limit": lambda sim, name: LoadShedder(
+        sim, name, max_concurrent=1, line=ControlledDelay(0.25, 0.5)
+    ),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
 }
