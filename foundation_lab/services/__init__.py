@@ -16,6 +16,7 @@ from foundation_lab.services.break_duration import Opening, retry_after_or
 from foundation_lab.services.breaker_state import State
 from foundation_lab.services.bulkhead import Bulkhead
 from foundation_lab.services.cache import Cache
+from foundation_lab.services.child import Child, ChildInfo
 from foundation_lab.services.circuit_breaker import CircuitBreaker
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
@@ -47,6 +48,8 @@ __all__ = [
     "Backend",
     "Bulkhead",
     "Cache",
+    "Child",
+    "ChildInfo",
     "CircuitBreaker",
     "Connection",
     "ConnectionManager",

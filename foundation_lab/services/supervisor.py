@@ -231,20 +231,19 @@ class Supervisor(Service):
         """
         self._log.clear()
         self._wards = []
-        started: list[Service] = []
         for spec in self._specs:
             ward = Ward(spec, self.sim.now)
+            self._wards.append(ward)
+            if spec.service.up:
+                continue
             try:
-                if not spec.service.up:
-                    self._start(ward)
-                    started.append(spec.service)
+                self._start(ward)
             except ServiceError as error:
-                self._wards = []
-                for service in reversed(started):
-                    service.kill(SHUTDOWN)
+                started, self._wards = self._wards, []
+                for other in reversed(started):
+                    other.service.kill(SHUTDOWN)
                 message = f"supervisor {self.name!r}: its child {spec.name!r} did not start"
                 raise ServiceDown(message) from error
-            self._wards.append(ward)
 
     def health(self) -> Health:
         """Return unhealthy when down, degraded while a child is about to be restarted."""
@@ -445,11 +444,15 @@ class Supervisor(Service):
         if spec.service not in self._watched:
             self._watched[spec.service] = None
             spec.service.when_it_exits(partial(self._exited, spec.service))
+        self._wards.append(ward)
         if spec.service.up:
             self._emit(events.supervisor.ChildStarted(self.name, ward.name))
-        else:
+            return
+        try:
             self._start(ward)
-        self._wards.append(ward)
+        except ServiceError:
+            self._wards.remove(ward)
+            raise
 
     def _named(self, name: str) -> Ward:
         for ward in self._wards:

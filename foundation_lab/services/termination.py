@@ -65,10 +65,10 @@ class Termination:
         if self._killer is not None:
             self._killer.cancel()
             self._killer = None
+        waiting, self._waiting = self._waiting, False
         duration = self._sim.now - self._began
         self._report(ward, forced=self._forced, duration=duration, was_up=True)
-        if self._waiting:
-            self._waiting = False
+        if waiting and self._ending is None:  # else whoever heard of it has begun anew
             self._go_on()
         return True
 
@@ -98,6 +98,7 @@ class Termination:
                 if math.isfinite(patience):
                     until = self._sim.now + patience
                     self._killer = Timer(self._sim, until, lambda: self._kill(ward), last=True)
+            if self._ending is not None:
                 return
         then, self._then = self._then, None
         if then is not None:
