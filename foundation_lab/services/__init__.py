@@ -14,19 +14,25 @@ from foundation_lab.services.backoff import (
 )
 from foundation_lab.services.break_duration import Opening, retry_after_or
 from foundation_lab.services.breaker_state import State
+from foundation_lab.services.broker import Broker
 from foundation_lab.services.bulkhead import Bulkhead
 from foundation_lab.services.cache import Cache
 from foundation_lab.services.child import Child, ChildInfo
 from foundation_lab.services.circuit_breaker import CircuitBreaker
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
+from foundation_lab.services.consumer import Consumer
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.cycle_limit import CycleLimit
 from foundation_lab.services.fallback import Fallback
+from foundation_lab.services.health import HealthCheck
+from foundation_lab.services.health_monitor import HealthMonitor
 from foundation_lab.services.hedge import Hedge
 from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.leaky_bucket import LeakyBucket
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
+from foundation_lab.services.message import Delivery, Message
+from foundation_lab.services.message_queue import Queue
 from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.policy import Pipeline, pipeline
 from foundation_lab.services.rate_limiter import RateLimiter
@@ -46,6 +52,7 @@ from foundation_lab.simulation.invocation import outcome_of
 __all__ = [
     "AdaptiveThrottle",
     "Backend",
+    "Broker",
     "Bulkhead",
     "Cache",
     "Child",
@@ -54,16 +61,22 @@ __all__ = [
     "Connection",
     "ConnectionManager",
     "Consecutive",
+    "Consumer",
     "CountWindow",
     "CycleLimit",
+    "Delivery",
     "Fallback",
     "FixedWindow",
     "Health",
+    "HealthCheck",
+    "HealthMonitor",
     "Hedge",
     "LeakyBucket",
+    "Message",
     "Opening",
     "OutlierDetector",
     "Pipeline",
+    "Queue",
     "RateLimiter",
     "ResourceManager",
     "Retry",
