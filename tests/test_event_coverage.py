@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simpy
 
-from foundation_lab.errors import ServiceError
+from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services import (
     Backend,
+    Broker,
     Bulkhead,
     Cache,
+    Child,
     CircuitBreaker,
     ConnectionManager,
+    Consumer,
+    Delivery,
     Fallback,
+    HealthCheck,
+    HealthMonitor,
     Hedge,
     OutlierDetector,
+    Queue,
     RateLimiter,
     ResourceManager,
     Retry,
@@ -158,10 +165,48 @@ def service(sim: Simulation) -> None:
 
 
 def supervisor(sim: Simulation) -> None:
-    child = Service(sim, "child")
-    Supervisor(sim, "one", [child], intensity=1)
-    for time in (1, 2):
-        sim.call_at(time, child.kill)
+    class Reluctant(Service):
+        def on_restart(self) -> None:
+            raise ServiceDown
+
+    child, other = Reluctant(sim, "child"), Service(sim, "other")
+    Supervisor(sim, "one", [other, child], intensity=1, strategy="one_for_all")
+    sim.call_at(1, child.kill)
+    last = Service(sim, "last")
+    specs = [Child(last, "transient", significant=True)]
+    Supervisor(sim, "two", specs, auto_shutdown="any_significant")
+    sim.call_at(1, last.stop)
+
+
+def health(sim: Simulation) -> None:
+    one = Service(sim, "one")
+    monitor = HealthMonitor(sim, "monitor")
+    monitor.watch("shop", lambda: True, depends_on=["one"])
+    monitor.watch(one, HealthCheck(one.check_health, interval=1))
+    sim.call_at(2, one.kill)
+    sim.call_at(3, one.restart)
+
+
+def queue(sim: Simulation) -> None:
+    letters = Queue(sim, "letters", ttl=1)
+    one = Queue(sim, "one", capacity=1, visibility_timeout=2, dead_letters=letters)
+    answers = iter([lambda d: d.nack(requeue=False), Delivery.ack, Delivery.ack])
+
+    def worker() -> Generator[Any, Any, None]:
+        delivery = yield from one.receive()
+        yield 3 if (delivery.message.body, delivery.number) == ("a", 1) else 0
+        next(answers)(delivery)
+
+    for _ in range(3):
+        sim.process(worker())
+    sim.run(until=1)
+    one.offer("a")
+    sim.run(until=2)
+    one.pause()
+    one.offer("b")
+    with suppress(ServiceError):
+        one.offer("c")
+    one.resume()
 
 
 def asynchronous(sim: Simulation) -> None:
@@ -192,8 +237,10 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.connection: connection,
     events.fallback: fallback,
     events.fault: fault,
+    events.health: health,
     events.outlier_detector: outlier_detector,
     events.hedge: hedge,
+    events.queue: queue,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -214,11 +261,15 @@ ELSEWHERE = {
 
 EMITTERS: dict[type[Service], ModuleType] = {
     Backend: events.backend,
+    Broker: events.service,  # its queues have events
     Bulkhead: events.bulkhead,
     Cache: events.cache,
     CircuitBreaker: events.circuit_breaker,
     ConnectionManager: events.connection,
+    Consumer: events.service,  # its queue has events
+    HealthMonitor: events.health,
     OutlierDetector: events.outlier_detector,
+    Queue: events.queue,
     Fallback: events.fallback,
     Hedge: events.hedge,
     RateLimiter: events.rate_limiter,

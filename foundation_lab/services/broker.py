@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import UnknownName
+from foundation_lab.services.changes import Changes
 from foundation_lab.services.message_queue import Queue
 from foundation_lab.services.service import Health, Service
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from foundation_lab.services.message import Message
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.waiting import Wait
 
 
 class Broker(Service):
@@ -29,7 +28,7 @@ class Broker(Service):
 
     def __init__(self, sim: Simulation, name: str) -> None:
         self.queues: dict[str, Queue] = {}
-        self._done: Wait | None = None
+        self._changes = Changes(sim)
         super().__init__(sim, name)
 
     def queue(self, name: str, **options: Any) -> Queue:
@@ -41,7 +40,7 @@ class Broker(Service):
         """
         self.require_up()
         queue = self.queues[name] = Queue(self.sim, name, **options)
-        queue.when_it_exits(partial(self._went_down, queue))
+        queue.when_it_exits(lambda _reason: self._changes.tell())
         return queue
 
     def publish(self, queue: str, body: Any, **options: Any) -> Generator[Any, Any, Message]:
@@ -98,13 +97,7 @@ class Broker(Service):
         return any(queue.up for queue in self.queues.values())
 
     def _all_down(self) -> Generator[Any, Any, None]:
-        if self._living():
-            self._done = self.sim.wait(f"the queues of broker {self.name} to stop")
-            yield self._done
+        what = f"the queues of broker {self.name} to stop"
+        yield from self._changes.until(lambda: not self._living(), what)
         if self.stop_time:
             yield self.stop_time
-
-    def _went_down(self, _queue: Queue, _reason: str) -> None:
-        if self._done is not None and not self._living():
-            self._done.succeed()
-            self._done = None

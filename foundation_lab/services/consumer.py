@@ -8,6 +8,7 @@ import simpy
 
 from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services.arguments import whole
+from foundation_lab.services.changes import Changes
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from foundation_lab.services.message_queue import Queue
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
-    from foundation_lab.simulation.waiting import Wait
 
 
 class Consumer(Service):
@@ -72,7 +72,7 @@ class Consumer(Service):
         self._workers: dict[Process, None] = {}
         self._held: dict[Process, Delivery] = {}
         self._handled: dict[Process, None] = {}
-        self._done: Wait | None = None
+        self._changes = Changes(sim)
         super().__init__(sim, name)
         self._go_to_work()
 
@@ -179,14 +179,11 @@ class Consumer(Service):
     def _let_go(self, me: Process) -> None:
         if me in self._workers:
             del self._held[me], self._handled[me]
-        if self._done is not None and not self._handled:
-            self._done.succeed()
-            self._done = None
+        self._changes.tell()
 
     def _finish(self) -> Generator[Any, Any, None]:
-        if self._handled:
-            self._done = self.sim.wait(f"consumer {self.name} to finish its messages")
-            yield self._done
+        what = f"consumer {self.name} to finish its messages"
+        yield from self._changes.until(lambda: not self._handled, what)
         if self.stop_time:
             yield self.stop_time
 

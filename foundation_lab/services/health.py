@@ -131,8 +131,7 @@ def as_health(result: object) -> Health:
 
 
 def overall(critical: Iterable[Health], others: Iterable[Health] = ()) -> Health:
-    """Return how a whole is: the worst of its critical parts, and no better than degraded when
-    another part is not healthy.
+    """Return how a whole is: the worst of its critical parts, degraded when others are not well.
 
     From the best to the worst: healthy, degraded, unknown, unhealthy. A whole without parts is
     healthy.

@@ -211,9 +211,7 @@ class HealthMonitor(Service):
             target.lost_since = self.sim.now
         dependents = [t for t in self._targets.values() if target.name in t.depends_on]
         self._emit(
-            events.health.StatusChanged(
-                target.name, self.name, before.value, after.value, reason
-            )
+            events.health.StatusChanged(target.name, self.name, before.value, after.value, reason)
         )
         for dependent in dependents:
             if after is Health.UNHEALTHY:

@@ -21,13 +21,14 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import QueueFull, ServiceDown
+from foundation_lab.services.afterlife import Afterlife
 from foundation_lab.services.arguments import positive, positive_or_none, whole
-from foundation_lab.services.line import Line
+from foundation_lab.services.changes import Changes
 from foundation_lab.services.message import Delivery, Message, on_behalf_of
+from foundation_lab.services.receivers import Receivers
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.slots import Slots
+from foundation_lab.services.stock import Stock
 from foundation_lab.simulation.timer import Timer
-from foundation_lab.simulation.waiting import Wait
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -36,17 +37,8 @@ if TYPE_CHECKING:
     from foundation_lab.services.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
-    from foundation_lab.telemetry.event import Event
 
 OVERFLOWS = ("reject", "block", "drop_oldest")
-
-
-class Turn(Wait):
-    """A receiver's place in line: the event that a message is delivered to it."""
-
-    def __init__(self, queue: Queue, consumer: str) -> None:
-        super().__init__(queue.sim, f"a message of queue {queue.name}")
-        self.consumer = consumer
 
 
 class Queue(Service):
@@ -73,10 +65,6 @@ class Queue(Service):
     Attributes:
         published: How many messages it took so far.
         acknowledged: How many of them were acknowledged.
-        dead_lettered: How many became dead letters of `dead_letters`.
-        dropped: How many are gone otherwise.
-        in_flight: How many are delivered and not answered now.
-        delayed: How many are not to be delivered yet.
     """
 
     kind: ClassVar[str] = "queue"
@@ -110,27 +98,36 @@ class Queue(Service):
         if overflow not in OVERFLOWS:
             message = f"overflow={overflow!r}; use one of {', '.join(OVERFLOWS)}"
             raise ValueError(message)
-        if isinstance(retry_delay, int | float):
-            positive("retry_delay", retry_delay, zero=True)
-        self.capacity = None if capacity is None else whole("capacity", capacity)
+        self.capacity = capacity
         self.overflow = overflow
         self.visibility_timeout = positive_or_none("visibility_timeout", visibility_timeout)
-        self.max_deliveries = None if max_deliveries is None else whole(
-            "max_deliveries", max_deliveries
+        self.max_deliveries = (
+            None if max_deliveries is None else whole("max_deliveries", max_deliveries)
         )
         self.retry_delay = retry_delay
         self.ttl = positive_or_none("ttl", ttl)
         self.dead_letters = dead_letters
         self.durable = durable
-        self.published = self.acknowledged = self.dead_lettered = self.dropped = 0
-        self.in_flight = self.delayed = 0
+        self.published = self.acknowledged = 0
         self.paused = False
-        self._room = None if capacity is None else Slots(sim, capacity, f"room in queue {name!r}")
-        self._line = Line()
-        self._live: dict[int, Message] = {}
-        self._receivers: dict[Process, Turn] = {}
-        self._changes: dict[Wait, None] = {}
-        self._delays = sim.stream(f"queue.{name}.retry_delay")
+        self._changes = Changes(sim)
+        self._stock = Stock(
+            sim,
+            name,
+            capacity,
+            when_due=self._dispatch,
+            when_over=self._time_is_over,
+            when_less=self._changes.tell,
+        )
+        self._afterlife = Afterlife(
+            sim,
+            name,
+            self._stock,
+            home=dead_letters,
+            max_deliveries=self.max_deliveries,
+            retry_delay=retry_delay,
+        )
+        self._receivers = Receivers(sim, f"a message of queue {name}")
         super().__init__(sim, name)
         self._delivers = sim.telemetry.emitting(events.queue.Delivered)
 
@@ -164,10 +161,8 @@ class Queue(Service):
         """
         _check_times(delay, ttl)
         asked = self.sim.now
-        if not self._enter() and self._room is not None:
-            turn = self._room.claim()
-            if turn is not None:
-                yield from self._room.wait(turn)
+        if not self._enter() and self._stock.room is not None:
+            yield from self._stock.room.acquire()
         waited = self.sim.now - asked
         return self._take(Message("", 0, body, key, priority), delay, ttl, waited)
 
@@ -186,7 +181,7 @@ class Queue(Service):
         """
         _check_times(delay, ttl)
         if not self._enter():
-            raise self._full()
+            raise self._refusal()
         return self._take(Message("", 0, body, key, priority), delay, ttl, 0.0)
 
     # -- consumers -----------------------------------------------------------------------------
@@ -204,28 +199,27 @@ class Queue(Service):
             ServiceDown: The queue is down, or went down meanwhile.
         """
         self.require_up()
-        process = self.sim.running_process(f"a message of queue {self.name!r}")
-        turn = self._receivers[process] = Turn(self, consumer or process.name)
+        process, turn = self._receivers.join(consumer)
         self._dispatch()
         try:
             return (yield turn)  # type: ignore[no-any-return]
         except BaseException:
             if not turn.triggered:
                 self.leave(process)
-            elif turn.ok:  # it was delivered at this very instant to who is gone
+            elif isinstance(turn.value, Delivery):  # delivered at this very instant to who is gone
                 turn.value.give_back()
             raise
 
     def leave(self, process: Process) -> None:
         """Take a process out of the line of receivers; it is about to end."""
-        self._receivers.pop(process, None)
+        self._receivers.leave(process)
 
     def acknowledge(self, delivery: Delivery) -> bool:
         """Forget a delivery's message; what `Delivery.ack` does."""
         message = delivery.message
         if not self._settle(delivery):
             return False
-        self._forget(message)
+        self._stock.remove(message)
         self.acknowledged += 1
         now = self.sim.now
         message.cause = self._emit(
@@ -260,9 +254,11 @@ class Queue(Service):
             )
         )
         if requeue:
-            self._return(message, "rejected", self._delay(message) if delay is None else delay)
+            self._afterlife.put_back(
+                message, "rejected", self._afterlife.delay(message) if delay is None else delay
+            )
         else:
-            self._bury(message, "rejected")
+            self._afterlife.bury(message, "rejected")
         self._dispatch()
         return True
 
@@ -279,7 +275,7 @@ class Queue(Service):
         if not delivery.is_current:
             return False
         self._settle(delivery)
-        self._return(delivery.message, reason, 0.0)
+        self._afterlife.put_back(delivery.message, reason, 0.0)
         self._dispatch()
         return True
 
@@ -288,12 +284,42 @@ class Queue(Service):
     @property
     def waiting(self) -> int:
         """How many messages wait to be delivered, those behind one of their key included."""
-        return len(self._line)
+        return len(self._stock.line)
+
+    @property
+    def delayed(self) -> int:
+        """How many messages are not to be delivered yet."""
+        return self._stock.delayed
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are delivered and not answered."""
+        return self._stock.in_flight
+
+    @property
+    def dead_lettered(self) -> int:
+        """How many messages became dead letters of `dead_letters` so far."""
+        return self._afterlife.dead_lettered
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were lost so far, or were dead letters without a place to go."""
+        return self._afterlife.dropped
 
     @property
     def depth(self) -> int:
         """How many messages it keeps: waiting, delayed and in flight."""
-        return len(self._live)
+        return len(self._stock)
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether a message that comes now is taken at once."""
+        return self.up and not self.stopping and (self.overflow == "drop_oldest" or not self._full)
+
+    def take_letter(self, letter: Message) -> None:
+        """Take a dead letter of another queue; what `takes_more` says comes before."""
+        self._enter()
+        self._take(letter, 0.0, None, 0.0)
 
     def pause(self) -> None:
         """Deliver nothing until `resume`; messages are taken still."""
@@ -310,11 +336,11 @@ class Queue(Service):
 
     def drain(self) -> Generator[Any, Any, None]:
         """Wait until the queue keeps no message (``yield from``)."""
-        yield from self._until_change(lambda: not self._live, "to be empty")
+        yield from self._changes.until(lambda: not self.depth, f"queue {self.name} to be empty")
 
     def back(self) -> Generator[Any, Any, None]:
         """Wait until the queue is up (``yield from``)."""
-        yield from self._until_change(lambda: self.up, "to be up")
+        yield from self._changes.until(lambda: self.up, f"queue {self.name} to be up")
 
     # -- a service -----------------------------------------------------------------------------
 
@@ -327,8 +353,7 @@ class Queue(Service):
         """Return unhealthy when down, degraded when paused or full."""
         if not self.up:
             return Health.UNHEALTHY
-        full = self._room is not None and self._room.free <= 0
-        return Health.DEGRADED if self.paused or full else Health.HEALTHY
+        return Health.DEGRADED if self.paused or self._full else Health.HEALTHY
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
@@ -336,25 +361,12 @@ class Queue(Service):
 
     def violations(self) -> list[str]:
         """Return every law of queues that does not hold, in words."""
-        broken = []
+        broken = self._stock.violations()
         ended = self.acknowledged + self.dead_lettered + self.dropped
         if self.published != ended + self.depth:
             broken.append(f"{self.published} published, {ended} ended, {self.depth} kept")
-        kept = {"waiting": self.waiting, "delayed": self.delayed, "in_flight": self.in_flight}
-        states = [message.state for message in self._live.values()]
-        broken += [
-            f"{number} are counted as {state}, {states.count(state)} are"
-            for state, number in kept.items()
-            if number != states.count(state)
-        ]
-        keys = [m.key for m in self._live.values() if m.state == "in_flight" and m.key is not None]
-        broken += [f"two messages of key {k!r} are out" for k in keys if keys.count(k) > 1]
-        if self._room is not None:
-            broken += self._room.violations()
-            if self._room.used < self.waiting + self.delayed:
-                broken.append(f"{self.waiting + self.delayed} in {self._room.used} places")
         able = self.up and not self.paused and not self.stopping
-        if able and self._receivers and self._line.is_ready():
+        if able and self._receivers and self._stock.line.is_ready():
             broken.append("consumers and messages wait for each other")
         return broken
 
@@ -367,25 +379,22 @@ class Queue(Service):
         """Send everybody away; keep the messages if they are durable, those in flight as well."""
         self.paused = False
         message = f"queue {self.name!r} went down ({reason})"
-        receivers, self._receivers = self._receivers, {}
-        for turn in receivers.values():
-            turn.fail(ServiceDown(message)).defused = True
+        self._receivers.send_away(lambda: ServiceDown(message))
         self._send_publishers_away(f"went down ({reason})")
-        for kept in list(self._live.values()):
+        for kept in self._stock.messages():
             if kept.delivery is not None:
                 self._settle(kept.delivery)
                 if self.durable:
-                    self._return(kept, "queue_down", 0.0)
-                    continue
+                    self._afterlife.put_back(kept, "queue_down", 0.0)
             if not self.durable:
-                self._drop(kept, "lost")
+                self._afterlife.drop(kept, "lost")
 
     def on_restart(self) -> None:
         """Take up the messages that were kept, without those that expired meanwhile."""
-        for message in list(self._live.values()):
+        for message in self._stock.messages():
             if self.sim.now >= message.expires_at:
-                self._expire(message)
-        self._tell_changes()
+                self._afterlife.expire(message)
+        self._changes.tell()
 
     # -- private: taking and delivering --------------------------------------------------------
 
@@ -400,28 +409,19 @@ class Queue(Service):
         if self.stopping:
             message = f"queue {self.name!r} is stopping"
             raise ServiceDown(message)
-        room = self._room
+        room = self._stock.room
         if room is None or room.try_acquire():
             return True
         self._emit(events.queue.Full(self.name, self.overflow, room.capacity))
         if self.overflow == "reject":
-            raise self._full()
+            raise self._refusal()
         if self.overflow == "block":
             return False
         while not room.try_acquire():
-            self._bury(self._oldest(), "maxlen")
+            self._afterlife.bury(self._stock.oldest(), "maxlen")
         return True
 
-    def _oldest(self) -> Message:
-        kept = (message for message in self._live.values() if message.state != "in_flight")
-        return min(kept, key=lambda message: message.number)
-
-    def _full(self) -> QueueFull:
-        return QueueFull(f"queue {self.name!r} is full ({self.capacity} messages)")
-
-    def _take(
-        self, message: Message, delay: float, ttl: float | None, waited: float
-    ) -> Message:
+    def _take(self, message: Message, delay: float, ttl: float | None, waited: float) -> Message:
         """Keep a message, for which there is room."""
         now = self.sim.now
         self.published += 1
@@ -432,8 +432,7 @@ class Queue(Service):
         message.expires_at = now + lives
         telemetry = self.sim.telemetry
         message.correlation_id = telemetry.running.context.correlation_id
-        self._live[message.number] = message
-        self._line_up(message, delay)
+        self._stock.add(message, delay)
         message.cause = self._emit(
             events.queue.Published(
                 self.name, message.message_id, message.key, delay, waited, self.depth
@@ -442,50 +441,29 @@ class Queue(Service):
         self._dispatch()
         return message
 
-    def _line_up(self, message: Message, delay: float) -> None:
-        """Let a message wait, or wait to wait."""
-        if message.expires_at < math.inf:
-            left = max(0.0, message.expires_at - self.sim.now)
-            message.expiry = self.sim.call_in(left, lambda: self._expires(message))
-        if delay > 0:
-            message.state = "delayed"
-            message.available_at = self.sim.now + delay
-            self.delayed += 1
-            message.timer = self.sim.call_in(delay, lambda: self._due(message))
-        else:
-            message.available_at = self.sim.now
-            self._line.put(message)
-
-    def _due(self, message: Message) -> None:
-        self.delayed -= 1
-        message.timer = None
-        self._line.put(message)
-        self._dispatch()
-
     def _dispatch(self) -> None:
         """Deliver what can be delivered."""
         while self._receivers and self.up and not self.paused and not self.stopping:
-            message = self._line.take()
+            message = self._stock.take()
             if message is None:
                 return
             if self.sim.now >= message.expires_at:
-                self._leave(message)
-                self._expire(message)
+                self._afterlife.expire(message)
             else:
                 self._deliver(message)
 
     def _deliver(self, message: Message) -> None:
         now = self.sim.now
-        turn = self._receivers.pop(next(iter(self._receivers)))
-        consumer = turn.consumer
-        self._leave(message)
+        turn = self._receivers.first()
         message.state = "in_flight"
         message.deliveries += 1
-        self.in_flight += 1
+        self._stock.in_flight += 1
+        consumer = turn.consumer
         delivery = Delivery(self, message, consumer, message.deliveries, now)
         message.delivery = delivery
         if self.visibility_timeout is not None:
             self._limit(delivery, self.visibility_timeout)
+        turn.succeed(delivery)
         with on_behalf_of(self.sim.telemetry, message.correlation_id, message.cause):
             delivery.cause = message.cause = self._delivers(
                 self.name,
@@ -495,19 +473,6 @@ class Queue(Service):
                 now - message.available_at,
                 now - message.published_at,
             )
-        turn.succeed(delivery)
-
-    def _leave(self, message: Message) -> None:
-        """Give back the room that a message took that was waiting or delayed until now."""
-        if message.expiry is not None:
-            message.expiry.cancel()
-            message.expiry = None
-        if message.timer is not None:
-            message.timer.cancel()
-            message.timer = None
-            self.delayed -= 1
-        if self._room is not None:
-            self._room.release()
 
     def _limit(self, delivery: Delivery, seconds: float) -> None:
         """Set the end of a delivery; an answer at that very instant is in time."""
@@ -525,147 +490,38 @@ class Queue(Service):
         message = delivery.message
         if not delivery.is_current:
             waited = self.sim.now - delivery.since
-            self._emit(
-                events.queue.Late(self.name, message.message_id, delivery.consumer, waited)
-            )
+            self._emit(events.queue.Late(self.name, message.message_id, delivery.consumer, waited))
             return False
         message.delivery = None
         message.state = "out"
-        self.in_flight -= 1
+        self._stock.in_flight -= 1
         if delivery.timer is not None:
             delivery.timer.cancel()
-        if not self.in_flight:
-            self._tell_changes()
+        self._changes.tell()
         return True
 
-    def _delay(self, message: Message) -> float:
-        if isinstance(self.retry_delay, int | float):
-            return self.retry_delay
-        if message.delays is None:
-            message.delays = self.retry_delay.begin()
-        message.retry_delay = message.delays.delay(
-            message.deliveries, message.retry_delay, self._delays
-        )
-        return message.retry_delay  # type: ignore[no-any-return]
-
-    def _return(self, message: Message, reason: str, delay: float) -> None:
-        """Put a message back that was delivered in vain, or end it."""
-        if self.max_deliveries is not None and message.deliveries >= self.max_deliveries:
-            self._bury(message, "delivery_limit")
-            return
-        if self.sim.now >= message.expires_at:
-            self._expire(message)
-            return
-        if self._room is not None:
-            self._room.used += 1  # it has a right to room, even if there is none
-        self._line_up(message, delay)
-        self._say(
-            message,
-            events.queue.Redelivered(
-                self.name, message.message_id, reason, message.deliveries, delay
-            ),
-        )
-
-    def _expires(self, message: Message) -> None:
-        message.expiry = None
+    def _time_is_over(self, message: Message) -> None:
         if self.up:  # else it is found when the queue is up again
-            self._expire(message)
+            self._afterlife.expire(message)
             self._dispatch()
 
-    def _expire(self, message: Message) -> None:
-        self._withdraw(message)
-        age = self.sim.now - message.published_at
-        self._say(
-            message,
-            events.queue.Expired(self.name, message.message_id, message.deliveries, age),
-        )
-        self._bury(message, "expired")
-
-    def _bury(self, message: Message, reason: str) -> None:
-        """Make a message a dead letter; drop it where there is no place for it."""
-        home = self.dead_letters
-        if home is None or not home.takes_more:
-            self._drop(message, reason)
-            return
-        self._withdraw(message)
-        self._forget(message)
-        self.dead_lettered += 1
-        age = self.sim.now - message.published_at
-        self._say(
-            message,
-            events.queue.DeadLettered(
-                self.name, message.message_id, reason, home.name, message.deliveries, age
-            ),
-        )
-        letter = Message(
-            "",
-            0,
-            message.body,
-            message.key,
-            message.priority,
-            history=(*message.history, (self.name, reason)),
-        )
-        with on_behalf_of(self.sim.telemetry, message.correlation_id, message.cause):
-            home._enter()
-            home._take(letter, 0.0, None, 0.0)
-
-    def _drop(self, message: Message, reason: str) -> None:
-        self._withdraw(message)
-        self._forget(message)
-        self.dropped += 1
-        age = self.sim.now - message.published_at
-        self._say(
-            message,
-            events.queue.Dropped(
-                self.name, message.message_id, reason, message.deliveries, age
-            ),
-        )
-
-    def _withdraw(self, message: Message) -> None:
-        """Take a message out of the line, if it is in it or will be."""
-        if message.state in {"waiting", "delayed"}:
-            self._leave(message)
-            self._line.remove(message)
-
-    def _forget(self, message: Message) -> None:
-        self._line.remove(message)
-        del self._live[message.number]
-        if not self._live:
-            self._tell_changes()
-
     @property
-    def takes_more(self) -> bool:
-        """Whether a message that comes now is taken at once."""
-        room = self.overflow == "drop_oldest" or self._room is None or self._room.free > 0
-        return self.up and not self.stopping and room
+    def _full(self) -> bool:
+        return self._stock.room is not None and self._stock.room.free <= 0
 
-    # -- private: waiting ----------------------------------------------------------------------
+    def _refusal(self) -> QueueFull:
+        return QueueFull(f"queue {self.name!r} is full ({self.capacity} messages)")
 
     def _answers(self) -> Generator[Any, Any, None]:
-        yield from self._until_change(lambda: not self.in_flight, "to get its answers")
+        what = f"queue {self.name} to get its answers"
+        yield from self._changes.until(lambda: not self.in_flight, what)
         if self.stop_time:
             yield self.stop_time
 
-    def _until_change(self, condition: Any, what: str) -> Generator[Any, Any, None]:
-        while not condition():
-            change = self.sim.wait(f"queue {self.name} {what}")
-            self._changes[change] = None
-            yield change
-
-    def _tell_changes(self) -> None:
-        changes, self._changes = self._changes, {}
-        for change in changes:
-            change.succeed()
-
     def _send_publishers_away(self, why: str) -> None:
         message = f"queue {self.name!r} {why}"
-        if self._room is not None:
-            self._room.fail_all(lambda: ServiceDown(message))
-
-    def _say(self, message: Message, event: Event) -> None:
-        """Emit an event about a message, for whom it was published."""
-        with on_behalf_of(self.sim.telemetry, message.correlation_id, message.cause):
-            message.cause = self._emit(event)
+        if self._stock.room is not None:
+            self._stock.room.fail_all(lambda: ServiceDown(message))
 
 
 def _check_times(delay: float, ttl: float | None) -> None:

@@ -9,20 +9,15 @@ Source: ``lib/stdlib/src/supervisor.erl`` of Erlang/OTP. Beyond OTP: a delay bef
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from foundation_lab.errors import ServiceDown, ServiceError, UnknownName
+from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.child import Child, ChildInfo, Ward
-from foundation_lab.services.restarts import (
-    SHUTDOWN,
-    STRATEGIES,
-    RestartLog,
-    affected,
-    restarts_after,
-)
+from foundation_lab.services.family import Family
+from foundation_lab.services.post import Post
+from foundation_lab.services.restarts import SHUTDOWN, STRATEGIES, RestartLog, restarts_after
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.termination import Termination
 from foundation_lab.simulation.invocation import error_name
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
 
     from foundation_lab.services.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.timer import Timer
     from foundation_lab.simulation.waiting import Wait
 
 AUTO_SHUTDOWNS = ("never", "any_significant", "all_significant")
@@ -97,18 +91,15 @@ class Supervisor(Service):
         self.period = period
         self._log = RestartLog(intensity, period)
         self.stable_time = period if stable_time is None else positive("stable_time", stable_time)
-        self._specs = [self._spec(child) for child in children]
-        self._wards: list[Ward] = []
+        self._family = Family(name, children, strategy, auto_shutdown)
         self._watched: dict[Service, None] = {}
-        self._mailbox: deque[tuple[Ward | None, Callable[[], object]]] = deque()
-        self._awake: Timer | None = None
-        self._busy = False
+        self._post = Post(sim)
+        self._termination = Termination(sim, self._terminated)
         self._closing: str | None = None
         self._calls: dict[Wait, None] = {}
         super().__init__(sim, name)
         self._delays = sim.stream(f"supervisor.{name}.restart_delay")
-        self._termination = Termination(sim, self._terminated)
-        for spec in self._specs:
+        for spec in self._family.specs:
             self._take(spec)
 
     # -- children ------------------------------------------------------------------------------
@@ -116,25 +107,18 @@ class Supervisor(Service):
     @property
     def children(self) -> list[Service]:
         """The children that it knows of, in the order of their start."""
-        return [ward.service for ward in self._wards]
+        return [ward.service for ward in self._family]
 
     def which_children(self) -> list[ChildInfo]:
         """Return how each child is, in the order of their start."""
-        return [ward.info() for ward in self._wards]
+        return self._family.infos()
 
     def count_children(self) -> dict[str, int]:
         """Return how many children there are: ``specs``, ``active``, ``supervisors``, ``workers``.
 
         As in OTP all but ``active`` count those that are down, too.
         """
-        infos = self.which_children()
-        supervisors = sum(info.kind == "supervisor" for info in infos)
-        return {
-            "specs": len(infos),
-            "active": sum(info.state == "running" for info in infos),
-            "supervisors": supervisors,
-            "workers": len(infos) - supervisors,
-        }
+        return self._family.counts()
 
     def add_child(self, child: Service | Child) -> None:
         """Look after one more child, the last in order; it is started if it is down.
@@ -147,11 +131,7 @@ class Supervisor(Service):
             ServiceError: The child did not start; it is no child then.
         """
         self._require_open()
-        spec = self._spec(child)
-        if any(ward.name == spec.name for ward in self._wards):
-            message = f"supervisor {self.name!r} has a child called {spec.name!r} already"
-            raise ValueError(message)
-        self._take(spec)
+        self._take(self._family.spec(child))
 
     def terminate_child(self, name: str) -> Wait:
         """Stop a child, and leave it down; a temporary one is forgotten.
@@ -166,10 +146,10 @@ class Supervisor(Service):
             ServiceDown: The supervisor is down or stopping.
         """
         self._require_open()
-        ward = self._named(name)
+        ward = self._family.named(name)
         done = self.sim.wait(f"supervisor {self.name} to stop its child {name}")
         self._calls[done] = None
-        self._ask(lambda: self._terminate([ward], lambda: self._answer(done)))
+        self._post.ask(lambda: self._terminate([ward], lambda: self._answer(done)))
         return done
 
     def restart_child(self, name: str) -> None:
@@ -182,7 +162,7 @@ class Supervisor(Service):
             ServiceError: It did not start.
         """
         self._require_open()
-        self._start(self._ended(name))
+        self._start(self._family.at_rest(name))
 
     def delete_child(self, name: str) -> None:
         """Forget a child that is down.
@@ -191,7 +171,7 @@ class Supervisor(Service):
             UnknownName: There is no such child.
             RuntimeError: It is running, or will be restarted.
         """
-        self._wards.remove(self._ended(name))
+        self._family.remove(self._family.at_rest(name))
 
     # -- a service -----------------------------------------------------------------------------
 
@@ -205,19 +185,17 @@ class Supervisor(Service):
         if not self.up or self.stopping:
             return
         self._closing = reason
-        self._mailbox.clear()
-        for ward in self._wards:
+        self._post.clear()
+        for ward in self._family:
             ward.forget_start()
-        self._terminate(reversed(self._wards), lambda: self._go_down(reason))
+        self._terminate(self._family.backwards(), lambda: self._go_down(reason))
 
     def on_exit(self, reason: str) -> None:
         """Forget what was planned; take the children along that are up, the last one first."""
-        if self._awake is not None:
-            self._awake.cancel()
-        self._mailbox.clear()
+        self._post.clear()
         self._termination.abandon()
-        self._awake, self._busy, self._closing = None, False, None
-        for ward in reversed(self._wards):
+        self._closing = None
+        for ward in self._family.backwards():
             ward.forget_start()
             ward.service.kill(reason)
         for done in list(self._calls):
@@ -230,17 +208,18 @@ class Supervisor(Service):
             ServiceDown: A child did not start; those that had are down again.
         """
         self._log.clear()
-        self._wards = []
-        for spec in self._specs:
+        self._family.wards.clear()
+        for spec in self._family.specs:
             ward = Ward(spec, self.sim.now)
-            self._wards.append(ward)
+            self._family.add(ward)
             if spec.service.up:
                 continue
             try:
                 self._start(ward)
             except ServiceError as error:
-                started, self._wards = self._wards, []
-                for other in reversed(started):
+                started = self._family.backwards()
+                self._family.wards.clear()
+                for other in started:
                     other.service.kill(SHUTDOWN)
                 message = f"supervisor {self.name!r}: its child {spec.name!r} did not start"
                 raise ServiceDown(message) from error
@@ -249,7 +228,7 @@ class Supervisor(Service):
         """Return unhealthy when down, degraded while a child is about to be restarted."""
         if not self.up:
             return Health.UNHEALTHY
-        return Health.DEGRADED if any(w.restarting for w in self._wards) else Health.HEALTHY
+        return Health.DEGRADED if any(w.restarting for w in self._family) else Health.HEALTHY
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
@@ -257,51 +236,20 @@ class Supervisor(Service):
 
     def violations(self) -> list[str]:
         """Return every law of supervisors that does not hold, in words."""
-        broken = []
-        if self.up and not self.stopping and len(self._log) > self.intensity:
-            broken.append(f"{len(self._log)} restarts, {self.intensity} allowed, and it is up")
-        broken += [
-            f"child {ward.name!r} will be restarted, and is up"
-            for ward in self._wards
-            if ward.restarting and ward.service.up and ward.timer is None and not self._mailbox
-        ]
-        return broken
+        restarts = len(self._log)
+        if self.up and not self.stopping and restarts > self.intensity:
+            return [f"{restarts} restarts, {self.intensity} allowed, and it is up"]
+        return []
 
-    # -- mailbox -------------------------------------------------------------------------------
+    # -- decisions -----------------------------------------------------------------------------
 
     def _exited(self, service: Service, reason: str) -> None:
-        ward = next((ward for ward in self._wards if ward.service is service), None)
+        ward = self._family.of(service)
         if not self.up or ward is None or self._termination.ended(ward):
             return
         cause = self._emit(events.supervisor.ChildExited(self.name, ward.name, reason))
         if not self.stopping and not self._termination.awaits(ward):
-            self._post(ward, lambda: self._judge(ward, reason, cause))
-
-    def _post(self, ward: Ward | None, call: Callable[[], object]) -> None:
-        self._mailbox.append((ward, call))
-        self._wake()
-
-    def _ask(self, call: Callable[[], object]) -> None:
-        if self._busy or self._mailbox:
-            self._post(None, call)
-        else:
-            call()
-
-    def _wake(self) -> None:
-        """Look into the mailbox at this instant, after all that happens now and is due already.
-
-        Thus children that crash at the same instant lie in it together.
-        """
-        if self._awake is None and self._mailbox and not self._busy:
-            self._awake = self.sim.call_in(0, self._work)
-
-    def _work(self) -> None:
-        self._awake = None
-        while self._mailbox and not self._busy:
-            _, call = self._mailbox.popleft()
-            call()
-
-    # -- decisions -----------------------------------------------------------------------------
+            self._post.put(lambda: self._judge(ward, reason, cause), ward)
 
     def _judge(self, ward: Ward, reason: str, cause: int) -> None:
         """Do what is to be done after a child's exit."""
@@ -312,15 +260,10 @@ class Supervisor(Service):
                 self._count(ward, reason)
                 return
             if ward.spec.restart == "temporary":
-                self._wards.remove(ward)
-            if ward.spec.significant and not self._others_keep_it_up():
+                self._family.remove(ward)
+            if not self._family.keeps_up_without(ward):
                 self._emit(events.supervisor.AutoShutdown(self.name, ward.name))
                 self.stop(SHUTDOWN)
-
-    def _others_keep_it_up(self) -> bool:
-        return self.auto_shutdown == "all_significant" and any(
-            ward.spec.significant and ward.alive for ward in self._wards
-        )
 
     def _count(self, ward: Ward, reason: str) -> None:
         """Count a restart; plan it, or give up."""
@@ -335,7 +278,7 @@ class Supervisor(Service):
         ward.forget_start()
         ward.restarting = True
         delay = self._delay(ward)
-        scope = [w for w in self._affected(ward) if w.spec.restart != "temporary"]
+        scope = [w for w in self._family.affected(ward) if w.spec.restart != "temporary"]
         ward.cause = self._emit(
             events.supervisor.ChildRestarting(
                 self.name, ward.name, reason, len(scope), len(self._log), delay
@@ -352,15 +295,12 @@ class Supervisor(Service):
         ward.delay = ward.delays.delay(ward.attempts, ward.delay, self._delays)
         return ward.delay
 
-    def _affected(self, ward: Ward) -> list[Ward]:
-        return affected(self.strategy, self._wards, ward)
-
     # -- starting ------------------------------------------------------------------------------
 
     def _plan(self, ward: Ward, delay: float) -> None:
         if delay > 0:
             again = partial(self._terminate_others, ward, lambda: self._start_all(ward))
-            ward.timer = self.sim.call_in(delay, lambda: self._post(ward, again))
+            ward.timer = self.sim.call_in(delay, lambda: self._post.put(again, ward))
         else:
             self._start_all(ward)
 
@@ -369,7 +309,7 @@ class Supervisor(Service):
         if not ward.restarting:
             return
         with self.sim.telemetry.context(cause=ward.cause):
-            for each in self._affected(ward):
+            for each in self._family.affected(ward):
                 each.forget_start()
                 if each.service.up:  # somebody else was faster
                     continue
@@ -377,7 +317,7 @@ class Supervisor(Service):
                     self._start(each)
                 except ServiceError:
                     each.restarting = True
-                    self._post(each, partial(self._try_again, each))
+                    self._post.put(partial(self._try_again, each), each)
                     return
                 if not self.up or self.stopping:  # whoever heard of the start may have ended it
                     return
@@ -400,30 +340,28 @@ class Supervisor(Service):
     def _terminate_others(self, ward: Ward, then: Callable[[], object]) -> None:
         if not ward.restarting:
             return
-        self._terminate((w for w in reversed(self._affected(ward)) if w is not ward), then)
+        self._terminate((w for w in reversed(self._family.affected(ward)) if w is not ward), then)
 
     def _terminate(self, wards: Iterable[Ward], then: Callable[[], object]) -> None:
         """Stop children one after the other, forget their exits, and go on."""
 
         def go_on() -> None:
-            self._busy = False
+            self._post.busy = False
             then()
-            self._wake()
+            self._post.wake()
 
-        self._busy = True
+        self._post.busy = True
         doomed = list(wards)
         for ward in doomed:
             ward.forget_start()
-        self._mailbox = deque(mail for mail in self._mailbox if mail[0] not in doomed)
+        self._post.flush(doomed)
         self._termination.begin(doomed, go_on)
 
     def _terminated(self, ward: Ward, *, forced: bool, duration: float, was_up: bool) -> None:
-        if ward.spec.restart == "temporary" and ward in self._wards:
-            self._wards.remove(ward)
+        if ward.spec.restart == "temporary":
+            self._family.remove(ward)
         if was_up:
-            self._emit(
-                events.supervisor.ChildTerminated(self.name, ward.name, forced, duration)
-            )
+            self._emit(events.supervisor.ChildTerminated(self.name, ward.name, forced, duration))
 
     def _answer(self, done: Wait) -> None:
         self._calls.pop(done, None)
@@ -432,41 +370,20 @@ class Supervisor(Service):
 
     # -- private -------------------------------------------------------------------------------
 
-    def _spec(self, child: Service | Child) -> Child:
-        if isinstance(child, Service):
-            restart = "permanent" if isinstance(child, Supervisor) else "transient"
-            child = Child(child, restart)
-        child.check(self.auto_shutdown)
-        return child
-
     def _take(self, spec: Child) -> None:
         ward = Ward(spec, self.sim.now)
+        self._family.add(ward)
         if spec.service not in self._watched:
             self._watched[spec.service] = None
             spec.service.when_it_exits(partial(self._exited, spec.service))
-        self._wards.append(ward)
         if spec.service.up:
             self._emit(events.supervisor.ChildStarted(self.name, ward.name))
             return
         try:
             self._start(ward)
         except ServiceError:
-            self._wards.remove(ward)
+            self._family.remove(ward)
             raise
-
-    def _named(self, name: str) -> Ward:
-        for ward in self._wards:
-            if ward.name == name:
-                return ward
-        raise UnknownName.among("child", name, [ward.name for ward in self._wards])
-
-    def _ended(self, name: str) -> Ward:
-        ward = self._named(name)
-        if ward.alive:
-            state = "running" if ward.service.up else "restarting"
-            message = f"child {name!r} of supervisor {self.name!r} is {state}; terminate it before"
-            raise RuntimeError(message)
-        return ward
 
     def _require_open(self) -> None:
         self.require_up()

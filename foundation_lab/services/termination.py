@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from foundation_lab.services.restarts import SHUTDOWN
@@ -96,8 +97,8 @@ class Termination:
                 self._waiting = True
                 patience = ward.spec.patience
                 if math.isfinite(patience):
-                    until = self._sim.now + patience
-                    self._killer = Timer(self._sim, until, lambda: self._kill(ward), last=True)
+                    until, kill = self._sim.now + patience, partial(self._kill, ward)
+                    self._killer = Timer(self._sim, until, kill, last=True)
             if self._ending is not None:
                 return
         then, self._then = self._then, None

@@ -127,7 +127,7 @@ def test_of_one_key_one_message_is_out_at_a_time() -> None:
     sim.run(until=1)
     sim.check_invariants()
     sim.run()
-    log = sorted(sum(map(got, takers), []))
+    log = sorted(entry for taker in takers for entry in got(taker))
     assert log == [(0, "a1"), (0, "b1"), (0, "x"), (2, "a2")]
 
 
@@ -142,7 +142,7 @@ def test_a_message_that_is_tried_again_later_holds_up_those_of_its_key_and_no_ot
     for body, key in (("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "b")):
         queue.offer(body, key=key)
     sim.run()
-    log = sorted(sum(map(got, takers), []))
+    log = sorted(entry for taker in takers for entry in got(taker))
     assert log == [(0, "a1"), (0, "b1"), (1, "b2"), (4, "a1"), (5, "a2")]
 
 
@@ -346,9 +346,8 @@ def test_a_message_in_flight_does_not_expire_but_does_when_it_comes_back() -> No
     queue = Queue(sim, "jobs", ttl=5)
     queue.offer("a")
     queue.offer("b")
-    answers = iter([Delivery.ack, Delivery.nack])
-    take(sim, queue, 6, lambda d: next(answers)(d), times=1)
-    take(sim, queue, 6, lambda d: next(answers)(d), times=1)
+    take(sim, queue, 6, Delivery.ack, times=1)
+    take(sim, queue, 6, Delivery.nack, times=1)
     sim.run()
     assert totals(queue) == (2, 1, 0, 1, 0)
     assert rows(sim, Queue.Expired, "message_id", "deliveries") == [(6.0, "jobs-2", 1)]
@@ -548,7 +547,8 @@ def test_a_crash_sends_receivers_and_publishers_away() -> None:
 
     sim.process(client(empty.receive))
     sim.process(client(lambda: full.publish("b")))
-    sim.call_at(1, lambda: (empty.kill(), full.kill("crashed")))
+    sim.call_at(1, empty.kill)
+    sim.call_at(1, lambda: full.kill("crashed"))
     sim.call_at(2, lambda: sim.process(client(empty.receive)))
     sim.run()
     assert outcomes == [

@@ -25,7 +25,7 @@ from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.workload import request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from foundation_lab.services import Message
 
@@ -79,7 +79,7 @@ def test_a_handler_may_return_at_once_or_an_event() -> None:
     sim = Simulation(seed=3)
     queue = Queue(sim, "jobs")
     Consumer(sim, "worker", queue, lambda m: sim.timeout(3) if m.body else None)
-    offer(queue, False, True)
+    offer(queue, 0, 1)
     sim.run()
     assert [time for time, *_ in times(sim, Queue.Acknowledged)] == [0.0, 3.0]
 
@@ -94,7 +94,9 @@ def test_prefetched_messages_are_out_of_reach_for_others() -> None:
     assert (slow.holding, slow.handling) == (3, 1)
     assert slow.metrics() == {"holding": 3, "handling": 1}
     sim.run()
-    done = [time for time, consumer in times(sim, Queue.Acknowledged, "consumer") if consumer == "slow"]
+    done = [
+        time for time, consumer in times(sim, Queue.Acknowledged, "consumer") if consumer == "slow"
+    ]
     assert done == [10.0, 20.0, 30.0]
     sim.check_invariants()
 
@@ -138,7 +140,7 @@ def test_a_failure_gives_the_message_back_and_a_final_one_makes_it_a_dead_letter
 def test_an_interrupt_of_the_handler_gives_the_message_back() -> None:
     sim = Simulation(seed=7)
     queue = Queue(sim, "jobs")
-    handlers = []
+    handlers: list[Any] = []
 
     def handle(_message: Message) -> Generator[Any, Any, None]:
         handlers.append(sim.active_process)
@@ -146,7 +148,7 @@ def test_an_interrupt_of_the_handler_gives_the_message_back() -> None:
 
     Consumer(sim, "worker", queue, handle, reject_on=Exception)
     offer(queue, "a")
-    sim.call_at(2, lambda: handlers[0].interrupt())
+    sim.call_at(2, lambda: [each.interrupt() for each in handlers])
     sim.run()
     assert times(sim, Queue.Rejected, "reason", "requeue") == [(2.0, "Interrupt", True)]
     assert times(sim, Queue.Acknowledged) == [(7.0,)]
@@ -341,10 +343,10 @@ ACTIONS = st.tuples(
 )
 
 
-def run(
-    actions: list[tuple[int, str, str | None, int]], options: dict[str, Any], *, bound: bool
+def run(  # noqa: C901  (an operator who does all kinds of things)
+    actions: Sequence[tuple[int, str, str | None, int]], options: dict[str, Any], *, bound: bool
 ) -> Simulation:
-    """Run two consumers, publishers and an operator who does all kinds of things."""
+    """Run two consumers, publishers and their operator."""
     sim = Simulation(seed=20)
     bin_ = Queue(sim, "bin", capacity=3)
     queue = Queue(sim, "jobs", dead_letters=bin_, **options)
@@ -360,7 +362,9 @@ def run(
 
     consumers = {
         "one": Consumer(sim, "one", queue, handle, prefetch=3, connection_bound=bound),
-        "two": Consumer(sim, "two", queue, handle, concurrency=2, reject_on=lambda _: luck.random() < 0.3),
+        "two": Consumer(
+            sim, "two", queue, handle, concurrency=2, reject_on=lambda _: luck.random() < 0.3
+        ),
     }
     services: dict[str, Any] = {"queue": queue, **consumers}
     publishers = []
@@ -400,8 +404,8 @@ def run(
 
 @settings(max_examples=120)
 @given(
-    st.lists(ACTIONS, max_size=40),
-    st.fixed_dictionaries(
+    actions=st.lists(ACTIONS, max_size=40),
+    options=st.fixed_dictionaries(
         {
             "capacity": st.sampled_from([None, 1, 3]),
             "overflow": st.sampled_from(["reject", "block", "drop_oldest"]),
@@ -412,10 +416,10 @@ def run(
             "durable": st.booleans(),
         }
     ),
-    st.booleans(),
+    bound=st.booleans(),
 )
 def test_every_message_ends_once_whatever_happens(
-    actions: list[tuple[int, str, str | None, int]], options: dict[str, Any], bound: bool
+    actions: list[tuple[int, str, str | None, int]], options: dict[str, Any], *, bound: bool
 ) -> None:
     sim = run(actions, options, bound=bound)
     queue: Any = sim.components["queue", "jobs"]
@@ -431,7 +435,9 @@ def test_every_message_ends_once_whatever_happens(
     ]
     assert sorted(ends) == sorted(published["message_id"])
     delivered = sim.recording.frame(Queue.Delivered)
-    assert delivered["delivery"].max() in range(1, options["max_deliveries"] + 1) or not len(delivered)
+    assert delivered["delivery"].max() in range(1, options["max_deliveries"] + 1) or not len(
+        delivered
+    )
 
 
 def test_the_same_seed_makes_the_same_recording() -> None:

@@ -34,7 +34,11 @@ def results(sim: Simulation) -> list[tuple[Any, ...]]:
 
 def changes(sim: Simulation, target: str) -> list[tuple[Any, ...]]:
     frame = sim.recording.frame(HealthMonitor.StatusChanged)
-    return [row[:1] + row[2:] for row in frame.select("time", "service", "from", "to").rows() if row[1] == target]
+    return [
+        row[:1] + row[2:]
+        for row in frame.select("time", "service", "from", "to").rows()
+        if row[1] == target
+    ]
 
 
 # -- the rules ---------------------------------------------------------------------------------
@@ -52,15 +56,18 @@ def changes(sim: Simulation, target: str) -> list[tuple[Any, ...]]:
     ],
 )
 def test_thresholds_are_counted_in_a_row(failures: int, successes: int, course: str) -> None:
-    letters = {"h": Health.HEALTHY, "d": Health.DEGRADED, "u": Health.UNHEALTHY, "?": Health.UNKNOWN}
+    letters = {
+        "h": Health.HEALTHY,
+        "d": Health.DEGRADED,
+        "u": Health.UNHEALTHY,
+        "?": Health.UNKNOWN,
+    }
     standing = Standing(failures, successes)
-    for result, status in course.split():
+    for result, status in map(tuple, course.split()):
         assert standing.observe(letters[result]) is letters[status.lower()], course
 
 
-@given(
-    st.integers(1, 4), st.integers(1, 4), st.lists(st.sampled_from(list(Health)), max_size=40)
-)
+@given(st.integers(1, 4), st.integers(1, 4), st.lists(st.sampled_from(list(Health)), max_size=40))
 def test_only_the_threshold_in_a_row_leads_to_unhealthy_and_back(
     failures: int, successes: int, course: list[Health]
 ) -> None:
@@ -93,7 +100,12 @@ def test_only_the_threshold_in_a_row_leads_to_unhealthy_and_back(
 def test_a_whole_is_as_bad_as_its_worst_critical_part(
     critical: str, others: str, whole: str
 ) -> None:
-    letters = {"h": Health.HEALTHY, "d": Health.DEGRADED, "u": Health.UNHEALTHY, "?": Health.UNKNOWN}
+    letters = {
+        "h": Health.HEALTHY,
+        "d": Health.DEGRADED,
+        "u": Health.UNHEALTHY,
+        "?": Health.UNKNOWN,
+    }
     assert overall(map(letters.get, critical), map(letters.get, others)) == whole  # type: ignore[arg-type]
 
 
@@ -181,7 +193,9 @@ def test_a_service_is_asked_itself_and_says_so() -> None:
     assert asked == [(0.0, "db", "healthy"), (10.0, "db", "healthy")]
 
 
-def test_a_service_that_goes_down_is_unhealthy_at_that_instant_and_its_checks_find_it_back() -> None:
+def test_a_service_that_goes_down_is_unhealthy_at_that_instant_and_its_checks_find_it_back() -> (
+    None
+):
     sim = Simulation(seed=7)
     service = Service(sim, "db")
     Supervisor(sim, "root", [service], restart_delay=3)
@@ -337,7 +351,7 @@ def test_it_does_the_same_with_telemetry_off() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: HealthCheck(True), TypeError, "check=True"),  # type: ignore[arg-type]
+        (lambda: HealthCheck("db"), TypeError, "check='db'"),  # type: ignore[arg-type]
         (lambda: HealthCheck(fail, interval=0), ValueError, "interval=0"),
         (lambda: HealthCheck(fail, timeout=-1), ValueError, "timeout=-1"),
         (lambda: HealthCheck(fail, initial_delay=-1), ValueError, "initial_delay=-1"),

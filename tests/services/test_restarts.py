@@ -67,9 +67,7 @@ def test_how_many_restarts_are_too_many(
     assert len(log) == 0
 
 
-@given(
-    st.lists(st.integers(0, 60), max_size=30), st.integers(0, 4), st.integers(1, 10)
-)
+@given(st.lists(st.integers(0, 60), max_size=30), st.integers(0, 4), st.integers(1, 10))
 def test_the_log_counts_what_lies_within_the_period_its_border_included(
     times: list[int], intensity: int, period: int
 ) -> None:

@@ -614,7 +614,7 @@ def expected(
 ) -> list[tuple[float, str]]:
     """Return what `life` should be: a supervisor in a few lines, stops and starts in no time."""
     counted: list[int] = []
-    log = []
+    log: list[tuple[float, str]] = []
     for time in sorted({time for time, _ in crashes}):
         mailbox = list(dict.fromkeys(name for when, name in crashes if when == time))
         down = [f"-{name}" for name in mailbox]

@@ -129,8 +129,7 @@ class DeadLettered(Event, frozen=True):
 
 
 class Dropped(Event, frozen=True):
-    """A message is gone: as for a dead letter but without a queue for them, or ``lost`` or
-    ``purged``."""
+    """A message is gone: ``lost`` in a crash, or a dead letter without a place to go."""
 
     event_name: ClassVar[str] = "foundation.queue.dropped"
 
