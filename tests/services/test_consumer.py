@@ -267,6 +267,17 @@ def test_an_orderly_stop_finishes_what_was_begun_and_gives_the_rest_back() -> No
     sim.check_invariants()
 
 
+def test_hands_that_come_free_during_a_stop_take_nothing_more() -> None:
+    sim = Simulation(seed=21)
+    queue = Queue(sim, "jobs")
+    consumer = Consumer(sim, "worker", queue, lambda m: sim.sleep(m.body), concurrency=2)
+    offer(queue, 2, 5, 1)
+    sim.call_at(1, consumer.stop)
+    sim.run()
+    assert [time for time, *_ in times(sim, Queue.Acknowledged)] == [2.0, 5.0]
+    assert queue.waiting == 1
+
+
 def test_a_stop_that_takes_too_long_is_cut_short_by_the_supervisor() -> None:
     sim = Simulation(seed=15)
     queue = Queue(sim, "jobs")

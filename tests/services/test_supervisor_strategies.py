@@ -229,6 +229,20 @@ def test_whoever_ends_the_supervisor_while_it_restarts_is_obeyed() -> None:
             assert not any(child.up for child in children), (event, end)
 
 
+@pytest.mark.parametrize(("seconds", "end"), [(1, 4.0), (0, 3.0)])
+def test_a_stop_in_the_middle_of_a_restart_still_gives_each_child_its_time(
+    seconds: float, end: float
+) -> None:
+    sim = Simulation(seed=38)
+    a, b, c = services(sim)
+    b.stop_time, c.stop_time = 2, seconds
+    root = Supervisor(sim, "root", [a, b, c], strategy="one_for_all")
+    sim.telemetry.attach("stop", Supervisor.ChildTerminated, lambda _: root.stop())
+    at(sim, 1, a.kill)
+    sim.run()
+    assert life(sim)[-1] == (end, "-b -root")
+
+
 # -- kinds of children -------------------------------------------------------------------------
 
 
