@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ResourceManager,
         Retry,
         RetryQuota,
+        Service,
         SlidingCounter,
         SlidingWindow,
         Supervisor,
@@ -172,6 +173,7 @@ _HOMES = {
         "HealthCheck",
         "HealthMonitor",
         "Queue",
+        "Service",
     ),
     "simulation.arrivals": (
         "constant_rate",
@@ -254,6 +256,7 @@ __all__ = [
     "Retry",
     "RetryQuota",
     "Seconds",
+    "Service",
     "ServiceError",
     "Simulation",
     "SimulationFailed",

@@ -56,7 +56,7 @@ def test_a_key_lets_one_message_out_at_a_time_and_what_comes_back_is_first_again
     assert line.take() is second
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.data())
 def test_it_agrees_with_a_model_that_looks_through_all_messages(data: st.DataObject) -> None:
     line, waiting, out = Line(), list[Message](), list[Message]()
