@@ -80,11 +80,6 @@ class Line:
         if lane.out is None and lane.shown is None:
             del self._lanes[message.key]
 
-    def out(self, key: str) -> Message | None:
-        """Return which message of a key is out."""
-        lane = self._lanes.get(key)
-        return None if lane is None else lane.out
-
     def _show(self, lane: Lane) -> None:
         """Let the first message of a key be taken, unless another one is out."""
         if lane.out is not None or lane.shown is not None:

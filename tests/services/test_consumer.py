@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from foundation_lab.errors import BackendError, QueueFull, ServiceDown, TimedOut
 from foundation_lab.services import (
     Backend,
+    Broker,
     Child,
     Consumer,
     Health,
@@ -337,6 +338,47 @@ def test_a_timeout_around_a_handler_gives_the_message_back() -> None:
     sim.run()
     assert times(sim, Queue.Rejected, "reason") == [(2.0, "TimedOut"), (5.0, "TimedOut")]
     assert queue.dropped == 1
+
+
+def test_a_stop_time_comes_after_what_was_to_be_finished() -> None:
+    sim = Simulation(seed=22)
+    broker = Broker(sim, "broker")
+    queue = broker.queue("jobs")
+    consumer = Consumer(sim, "worker", queue, work(3))
+    broker.stop_time, queue.stop_time, consumer.stop_time = 1, 2, 4
+    offer(queue, "a")
+    sim.call_at(1, broker.stop)
+    sim.call_at(1, consumer.stop)
+    sim.run()
+    ends = times(sim, Queue.Stopped, "service")
+    assert ends == [(5.0, "jobs"), (6.0, "broker"), (7.0, "worker")]
+    assert [s.health() for s in (queue, broker, consumer)] == [Health.UNHEALTHY] * 3
+
+
+def test_a_crash_in_the_middle_of_a_stop_is_a_crash() -> None:
+    sim = Simulation(seed=23)
+    queue = Queue(sim, "jobs")
+    consumer = Consumer(sim, "worker", queue, work(9))
+    offer(queue, "a")
+    sim.call_at(1, consumer.stop)
+    sim.call_at(2, consumer.kill)
+    sim.call_at(3, consumer.restart)
+    sim.run()
+    assert times(sim, Queue.Stopped, "reason") == [(2.0, "killed")]
+    assert times(sim, Queue.Acknowledged) == [(12.0,)]
+    assert not consumer.stopping
+
+
+def test_broken_books_are_found() -> None:
+    sim = Simulation(seed=24)
+    queue = Queue(sim, "jobs")
+    consumer = Consumer(sim, "worker", queue, work(9))
+    sim.run()
+    queue.published += 1
+    assert queue.violations() == ["1 published, 0 ended, 0 kept"]
+    assert queue.metrics() == {"waiting": 0, "delayed": 0, "in_flight": 0}
+    consumer.prefetch = -1
+    assert consumer.violations() == ["0 handled of 0 held, -1 may be"]
 
 
 # -- laws --------------------------------------------------------------------------------------

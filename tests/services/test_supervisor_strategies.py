@@ -620,6 +620,30 @@ def test_it_does_the_same_with_telemetry_off() -> None:
     assert all(child.restart_count == 1 for child in children)
 
 
+def test_a_supervisor_tells_how_it_is() -> None:
+    sim = Simulation(seed=39)
+    child = Service(sim, "child")
+    root = Supervisor(sim, "root", [child], intensity=1)
+    child.stop_time = 2
+    assert root.health() is Health.HEALTHY
+    assert root.metrics() == {"specs": 1, "active": 1, "supervisors": 0, "workers": 1}
+    root.stop()
+    with pytest.raises(ServiceDown, match="supervisor 'root' is stopping"):
+        root.terminate_child("child")
+    sim.run()
+    assert root.health() is Health.UNHEALTHY
+
+
+def test_a_start_that_children_survived_is_not_repeated() -> None:
+    sim = Simulation(seed=40)
+    a, b = Service(sim, "a"), Service(sim, "b")
+    root = Supervisor(sim, "root", [a, b])
+    root.kill()
+    a.restart()
+    root.restart()
+    assert (a.restart_count, b.restart_count) == (1, 1)
+
+
 # -- random crashes against a model ------------------------------------------------------------
 
 
