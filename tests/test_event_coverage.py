@@ -9,24 +9,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simpy
 
-from foundation_lab.errors import RateLimited, ServiceError
+from foundation_lab.errors import RateLimited, ServiceDown, ServiceError
 from foundation_lab.services import (
     AdaptiveLimiter,
     AIMDLimit,
     Autoscaler,
     Backend,
+    Broker,
     Bulkhead,
     Cache,
+    Child,
     CircuitBreaker,
     ClientRateLimiter,
     ConnectionManager,
+    Consumer,
     Cpu,
+    Delivery,
     EventLoop,
     Fallback,
+    HealthCheck,
+    HealthMonitor,
     Hedge,
     LoadBalancer,
     LoadShedder,
     OutlierDetector,
+    Queue,
     RateLimiter,
     ReplicaSet,
     ResourceManager,
@@ -211,10 +218,48 @@ def service(sim: Simulation) -> None:
 
 
 def supervisor(sim: Simulation) -> None:
-    child = Service(sim, "child")
-    Supervisor(sim, "one", [child], intensity=1)
-    for time in (1, 2):
-        sim.call_at(time, child.kill)
+    class Reluctant(Service):
+        def on_restart(self) -> None:
+            raise ServiceDown
+
+    child, other = Reluctant(sim, "child"), Service(sim, "other")
+    Supervisor(sim, "one", [other, child], intensity=1, strategy="one_for_all")
+    sim.call_at(1, child.kill)
+    last = Service(sim, "last")
+    specs = [Child(last, "transient", significant=True)]
+    Supervisor(sim, "two", specs, auto_shutdown="any_significant")
+    sim.call_at(1, last.stop)
+
+
+def health(sim: Simulation) -> None:
+    one = Service(sim, "one")
+    monitor = HealthMonitor(sim, "monitor")
+    monitor.watch("shop", lambda: True, depends_on=["one"])
+    monitor.watch(one, HealthCheck(one.check_health, interval=1))
+    sim.call_at(2, one.kill)
+    sim.call_at(3, one.restart)
+
+
+def queue(sim: Simulation) -> None:
+    letters = Queue(sim, "letters", ttl=1)
+    one = Queue(sim, "one", capacity=1, visibility_timeout=2, dead_letters=letters)
+    answers = iter([lambda d: d.nack(requeue=False), Delivery.ack, Delivery.ack])
+
+    def worker() -> Generator[Any, Any, None]:
+        delivery = yield from one.receive()
+        yield 3 if (delivery.message.body, delivery.number) == ("a", 1) else 0
+        next(answers)(delivery)
+
+    for _ in range(3):
+        sim.process(worker())
+    sim.run(until=1)
+    one.offer("a")
+    sim.run(until=2)
+    one.pause()
+    one.offer("b")
+    with suppress(ServiceError):
+        one.offer("c")
+    one.resume()
 
 
 def asynchronous(sim: Simulation) -> None:
@@ -272,10 +317,12 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.event_loop: event_loop,
     events.fallback: fallback,
     events.fault: fault,
+    events.health: health,
     events.outlier_detector: outlier_detector,
     events.hedge: hedge,
     events.load_balancer: load_balancer,
     events.load_shed: load_shed,
+    events.queue: queue,
     events.rate_limiter: rate_limiter,
     events.replica: replica,
     events.request: requests,
@@ -300,6 +347,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     Autoscaler: events.autoscaler,
     AdaptiveLimiter: events.adaptive_limit,
     Backend: events.backend,
+    Broker: events.service,  # its queues have events
     Bulkhead: events.bulkhead,
     Cache: events.cache,
     CircuitBreaker: events.circuit_breaker,
@@ -307,7 +355,10 @@ EMITTERS: dict[type[Service], ModuleType] = {
     ConnectionManager: events.connection,
     EventLoop: events.event_loop,
     LoadShedder: events.load_shed,
+    Consumer: events.service,  # its queue has events
+    HealthMonitor: events.health,
     OutlierDetector: events.outlier_detector,
+    Queue: events.queue,
     Fallback: events.fallback,
     Hedge: events.hedge,
     LoadBalancer: events.load_balancer,

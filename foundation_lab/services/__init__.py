@@ -16,8 +16,10 @@ from foundation_lab.services.backoff import (
 )
 from foundation_lab.services.break_duration import Opening, retry_after_or
 from foundation_lab.services.breaker_state import State
+from foundation_lab.services.broker import Broker
 from foundation_lab.services.bulkhead import Bulkhead
 from foundation_lab.services.cache import Cache
+from foundation_lab.services.child import Child, ChildInfo
 from foundation_lab.services.circuit_breaker import CircuitBreaker
 from foundation_lab.services.client_rate import ClientRate, CubicRate, FillingBucket, RateMeter
 from foundation_lab.services.client_rate_limiter import ClientRateLimiter
@@ -25,11 +27,14 @@ from foundation_lab.services.concurrency_limits import AIMDLimit, Gradient2Limit
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.consistent_hash import ConsistentHash
+from foundation_lab.services.consumer import Consumer
 from foundation_lab.services.counting import Consecutive, CountWindow, TimeWindow
 from foundation_lab.services.cycle_limit import CycleLimit
 from foundation_lab.services.desired_replicas import desired_replicas
 from foundation_lab.services.event_loop import EventLoop
 from foundation_lab.services.fallback import Fallback
+from foundation_lab.services.health import HealthCheck
+from foundation_lab.services.health_monitor import HealthMonitor
 from foundation_lab.services.hedge import Hedge
 from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.leaky_bucket import LeakyBucket
@@ -38,6 +43,8 @@ from foundation_lab.services.load_balancer import LoadBalancer
 from foundation_lab.services.load_shedder import LoadShedder
 from foundation_lab.services.loop_step import Cpu, Io
 from foundation_lab.services.maglev import Maglev
+from foundation_lab.services.message import Delivery, Message
+from foundation_lab.services.message_queue import Queue
 from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.peak_ewma import PeakEwma
 from foundation_lab.services.policy import Pipeline, pipeline
@@ -66,8 +73,11 @@ __all__ = [
     "AdaptiveThrottle",
     "Autoscaler",
     "Backend",
+    "Broker",
     "Bulkhead",
     "Cache",
+    "Child",
+    "ChildInfo",
     "CircuitBreaker",
     "ClientRate",
     "ClientRateLimiter",
@@ -75,27 +85,33 @@ __all__ = [
     "ConnectionManager",
     "Consecutive",
     "ConsistentHash",
+    "Consumer",
     "CountWindow",
     "Cpu",
     "CubicRate",
     "CycleLimit",
+    "Delivery",
     "EventLoop",
     "Fallback",
     "FillingBucket",
     "FixedWindow",
     "Gradient2Limit",
     "Health",
+    "HealthCheck",
+    "HealthMonitor",
     "Hedge",
     "Io",
     "LeakyBucket",
     "LoadBalancer",
     "LoadShedder",
     "Maglev",
+    "Message",
     "Opening",
     "OutlierDetector",
     "PeakEwma",
     "Pipeline",
     "ProcessorSharing",
+    "Queue",
     "RateLimiter",
     "RateMeter",
     "ReplicaSet",

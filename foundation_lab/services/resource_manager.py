@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import ResourceExhausted, ServiceDown, TimedOut, UnknownName
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.loan import Loan
-from foundation_lab.services.service import Service
+from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
@@ -110,9 +110,19 @@ class ResourceManager(Service):
         if not token.released:
             self.release(token)
 
-    def call(self, resource: str, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
-        """Call `fn` while holding a token (``yield from``); errors are those of `acquire`."""
-        token = yield from self._acquire(resource)
+    def call(
+        self,
+        resource: str,
+        fn: Callable[[], Any],
+        *,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> Generator[Any, Any, Any]:
+        """Call `fn` while holding a token (``yield from``).
+
+        Arguments and errors are those of `acquire`; the timeout is one of the wait alone.
+        """
+        token = yield from self._acquire(resource, wait=wait, timeout=timeout)
         try:
             return (yield from invoke(fn))
         finally:
@@ -121,6 +131,17 @@ class ResourceManager(Service):
     def used(self, resource: str) -> int:
         """Return how many tokens of a resource are out."""
         return self._of(resource).used
+
+    def free(self, resource: str) -> int:
+        """Return how many tokens of a resource are left."""
+        return self._of(resource).free
+
+    def health(self) -> Health:
+        """Return unhealthy when down, degraded while somebody waits for a token."""
+        if not self.up:
+            return Health.UNHEALTHY
+        short = any(slots.waiting for slots in self._slots.values())
+        return Health.DEGRADED if short else Health.HEALTHY
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""

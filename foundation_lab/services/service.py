@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import ServiceDown
+from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services.arguments import positive
 from foundation_lab.telemetry import events
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.process import Process
 
 
 class Health(StrEnum):
@@ -29,12 +30,16 @@ class Service:
 
     A service is up from its construction on and emits ``service.started``. `kill` is a crash:
     ``service.stopped`` follows, then ``service.restarted`` when somebody calls `restart`, usually a
-    `Supervisor`.
+    `Supervisor`. `stop` is an orderly end, which may take time: the service is up and `stopping`
+    until what it winds down is done.
 
     Args:
         sim: The simulation that it is part of.
         name: Its name; unique among services of its kind.
         health_interval: Seconds between two health checks; none without it.
+
+    Attributes:
+        stop_time: Seconds that an orderly stop takes; 0 unless somebody sets it.
     """
 
     kind: ClassVar[str] = "service"
@@ -53,8 +58,10 @@ class Service:
         self.name = name
         self.up = True
         self.restart_count = 0
+        self.stop_time = 0.0
         self.planned_faults: set[str] = set()
         self._on_exit: list[Callable[[str], object]] = []
+        self._winding_down: Process | None = None
         sim.add(self)
         self._emit = sim.telemetry.emit
         self._emit(events.service.Started(name, self.kind, self.pid))
@@ -73,12 +80,28 @@ class Service:
         """The state the service is in, in a word."""
         return "up" if self.up else "down"
 
+    @property
+    def stopping(self) -> bool:
+        """Whether an orderly stop is under way; the service is up meanwhile."""
+        return self._winding_down is not None
+
     def stop(self, reason: str = "shutdown") -> None:
-        """End the service in good order. Nothing happens when it is down already."""
-        self._go_down(reason)
+        """End the service in good order: at once, or when `wind_down` is done.
+
+        Nothing happens when it is down or stopping already.
+        """
+        if not self.up or self.stopping:
+            return
+        work = self.wind_down()
+        if work is None:
+            self._go_down(reason)
+        else:
+            self._winding_down = self.sim.process(
+                self._wind_down(work, reason), name=f"{self.name}.stop"
+            )
 
     def kill(self, reason: str = "killed") -> None:
-        """End the service as a crash would: what it held is lost."""
+        """End the service as a crash would: what it held is lost, an orderly stop is cut short."""
         self._go_down(reason)
 
     def restart(self) -> None:
@@ -86,13 +109,18 @@ class Service:
 
         Raises:
             RuntimeError: The service is up.
+            ServiceError: It could not start (`on_restart` raised it), and is down as before.
         """
         if self.up:
             message = f"{self.kind} {self.name!r} is up; kill or stop it before a restart"
             raise RuntimeError(message)
         self.restart_count += 1
         self.up = True
-        self.on_restart()
+        try:
+            self.on_restart()
+        except ServiceError:
+            self.up = False
+            raise
         self._emit(events.service.Restarted(self.name, self.kind, self.pid, self.restart_count))
 
     def when_it_exits(self, call: Callable[[str], object]) -> None:
@@ -121,11 +149,15 @@ class Service:
 
     # -- for subclasses ------------------------------------------------------------------------
 
+    def wind_down(self) -> Generator[Any, Any, object] | None:
+        """Return what an orderly stop waits for, ``None`` for nothing: by default `stop_time`."""
+        return self.sim.sleep(self.stop_time) if self.stop_time else None
+
     def on_exit(self, reason: str) -> None:
         """Give up what the service holds; called after it went down, before the event."""
 
     def on_restart(self) -> None:
-        """Set the service up anew; called before the event."""
+        """Set the service up anew; called before the event. A `ServiceError` is a failed start."""
 
     def require_up(self) -> None:
         """Raise when the service is down.
@@ -147,10 +179,21 @@ class Service:
         if not self.up:
             return
         self.up = False
+        work, self._winding_down = self._winding_down, None
+        if work is not None and work.is_alive and work is not self.sim.active_process:
+            work.defused = True
+            work.interrupt("the service went down")
         self.on_exit(reason)
         self._emit(events.service.Stopped(self.name, self.kind, reason))
         for call in list(self._on_exit):
             call(reason)
+
+    def _wind_down(
+        self, work: Generator[Any, Any, object], reason: str
+    ) -> Generator[Any, Any, None]:
+        yield from work
+        if self._winding_down is self.sim.active_process:
+            self._go_down(reason)
 
     def _watch_health(self, interval: float) -> Generator[Any, Any, None]:
         while True:

@@ -1,28 +1,36 @@
-"""The supervisor: restarts services that crash, until they crash too often.
+"""The supervisor: restarts services that crash, until they crash too often. OTP's, in virtual time.
 
-The restart policy is OTP's *one for one*: a child that goes down is restarted alone. More than
-`intensity` restarts within `period` seconds (the border included) and the supervisor gives up and
-stops. A supervisor that goes down takes its children along, and brings them up again when it is
-itself restarted, for instance by a supervisor above.
+Like OTP's it is an actor: exits of its children and what it is asked for line up in a mailbox, and
+it does one thing at a time. While it waits for a child to stop, the rest waits too; the exit of a
+child that it is about to stop anyway is flushed and counts as nothing. `restarts` has the rules.
+
+Source: ``lib/stdlib/src/supervisor.erl`` of Erlang/OTP. Beyond OTP: a delay before a restart.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from foundation_lab.services.arguments import positive, whole
-from foundation_lab.services.service import Service
+from foundation_lab.errors import ServiceDown, ServiceError
+from foundation_lab.services.arguments import positive
+from foundation_lab.services.child import Child, ChildInfo, Ward
+from foundation_lab.services.family import Family
+from foundation_lab.services.post import Post
+from foundation_lab.services.restarts import SHUTDOWN, STRATEGIES, RestartLog, restarts_after
+from foundation_lab.services.service import Health, Service
+from foundation_lab.services.termination import Termination
+from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from foundation_lab.services.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.waiting import Wait
 
-SHUTDOWN = "shutdown"
-"""The reason of an orderly end: such a child is not restarted."""
+AUTO_SHUTDOWNS = ("never", "any_significant", "all_significant")
 
 
 class Supervisor(Service):
@@ -31,74 +39,360 @@ class Supervisor(Service):
     Args:
         sim: The simulation.
         name: The supervisor's name.
-        children: The services to look after.
-        restart_delay: Seconds from a crash to the restart; 0 restarts at the same instant.
-        intensity: How many restarts are allowed within `period`.
+        children: The services to look after, in the order of their start. A service alone is a
+            ``transient`` child, so that whoever stops it is obeyed; a supervisor alone is a
+            ``permanent`` one, for it exits with ``shutdown`` when it gives up.
+        strategy: Who is restarted when a child crashes. ``one_for_one``: it alone.
+            ``one_for_all``: all. ``rest_for_one``: it, and who comes after it.
+        restart_delay: Seconds from a crash to the start, at most one pending for each child; or a
+            backoff over a child's restarts in a row; 0 restarts at the same instant.
+        stable_time: A child that was up for so many seconds begins its backoff anew; by default
+            the period.
+        intensity: How many restarts are allowed within `period`. A restart of several children
+            counts once.
         period: Seconds.
+        auto_shutdown: ``never``, or whether the orderly end of ``any_significant`` child, or of
+            the last of them (``all_significant``), shuts the supervisor down.
+
+    Raises:
+        ValueError: An argument, or what is said of a child, makes no sense.
     """
 
     kind: ClassVar[str] = "supervisor"
     ChildStarted = events.supervisor.ChildStarted
     ChildExited = events.supervisor.ChildExited
+    ChildRestarting = events.supervisor.ChildRestarting
+    ChildTerminated = events.supervisor.ChildTerminated
+    StartFailed = events.supervisor.StartFailed
+    AutoShutdown = events.supervisor.AutoShutdown
     GaveUp = events.supervisor.GaveUp
 
     def __init__(
         self,
         sim: Simulation,
         name: str,
-        children: Iterable[Service],
+        children: Iterable[Service | Child],
         *,
-        restart_delay: float = 0.0,
+        strategy: str = "one_for_one",
+        restart_delay: float | Backoff = 0.0,
+        stable_time: float | None = None,
         intensity: int = 3,
         period: float = 5.0,
+        auto_shutdown: str = "never",
     ) -> None:
-        self.children = list(children)
-        self.restart_delay = positive("restart_delay", restart_delay, zero=True)
-        self.intensity = whole("intensity", intensity, 0)
-        self.period = positive("period", period)
-        self._restarts: deque[float] = deque()
+        _one_of("strategy", strategy, STRATEGIES)
+        _one_of("auto_shutdown", auto_shutdown, AUTO_SHUTDOWNS)
+        if isinstance(restart_delay, int | float):
+            positive("restart_delay", restart_delay, zero=True)
+        self.strategy = strategy
+        self.restart_delay = restart_delay
+        self.auto_shutdown = auto_shutdown
+        self.intensity = intensity
+        self.period = period
+        self._log = RestartLog(intensity, period)
+        self.stable_time = period if stable_time is None else positive("stable_time", stable_time)
+        self._family = Family(name, children, strategy, auto_shutdown)
+        self._watched: dict[Service, None] = {}
+        self._post = Post(sim)
+        self._termination = Termination(sim, self._terminated)
+        self._closing: str | None = None
+        self._calls: dict[Wait, None] = {}
         super().__init__(sim, name)
-        for child in self.children:
-            child.when_it_exits(partial(self._exited, child))
-            self._emit(events.supervisor.ChildStarted(name, child.name))
+        self._delays = sim.stream(f"supervisor.{name}.restart_delay")
+        for spec in self._family.specs:
+            self._take(spec)
 
-    def on_exit(self, reason: str) -> None:  # noqa: ARG002  (the children end in good order)
-        """Stop the children, the last one first."""
-        for child in reversed(self.children):
-            child.stop(SHUTDOWN)
+    # -- children ------------------------------------------------------------------------------
+
+    @property
+    def children(self) -> list[Service]:
+        """The children that it knows of, in the order of their start."""
+        return [ward.service for ward in self._family]
+
+    def which_children(self) -> list[ChildInfo]:
+        """Return how each child is, in the order of their start."""
+        return self._family.infos()
+
+    def count_children(self) -> dict[str, int]:
+        """Return how many children there are: ``specs``, ``active``, ``supervisors``, ``workers``.
+
+        As in OTP all but ``active`` count those that are down, too.
+        """
+        return self._family.counts()
+
+    def add_child(self, child: Service | Child) -> None:
+        """Look after one more child, the last in order; it is started if it is down.
+
+        Like any child that was added, it is forgotten when the supervisor itself is restarted.
+
+        Raises:
+            ValueError: There is a child of this name, or what is said of it makes no sense.
+            ServiceDown: The supervisor is down or stopping.
+            ServiceError: The child did not start; it is no child then.
+        """
+        self._require_open()
+        self._take(self._family.spec(child))
+
+    def terminate_child(self, name: str) -> Wait:
+        """Stop a child, and leave it down; a temporary one is forgotten.
+
+        It takes its turn behind what the supervisor is doing.
+
+        Returns:
+            The event that the child is down.
+
+        Raises:
+            UnknownName: There is no such child.
+            ServiceDown: The supervisor is down or stopping.
+        """
+        self._require_open()
+        ward = self._family.named(name)
+        done = self.sim.wait(f"supervisor {self.name} to stop its child {name}")
+        self._calls[done] = None
+        self._post.ask(lambda: self._terminate([ward], lambda: self._answer(done)))
+        return done
+
+    def restart_child(self, name: str) -> None:
+        """Start a child that is down, after `terminate_child` for instance.
+
+        Raises:
+            UnknownName: There is no such child.
+            RuntimeError: It is running, or will be restarted anyway.
+            ServiceDown: The supervisor is down or stopping.
+            ServiceError: It did not start.
+        """
+        self._require_open()
+        self._start(self._family.at_rest(name))
+
+    def delete_child(self, name: str) -> None:
+        """Forget a child that is down.
+
+        Raises:
+            UnknownName: There is no such child.
+            RuntimeError: It is running, or will be restarted.
+        """
+        self._family.remove(self._family.at_rest(name))
+
+    # -- a service -----------------------------------------------------------------------------
+
+    @property
+    def stopping(self) -> bool:
+        """Whether an orderly stop is under way; the supervisor is up meanwhile."""
+        return self._closing is not None
+
+    def stop(self, reason: str = SHUTDOWN) -> None:
+        """Stop the children, the last one first, each in the time it is given; then go down."""
+        if not self.up or self.stopping:
+            return
+        self._closing = reason
+        self._post.clear()
+        for ward in self._family:
+            ward.forget_start()
+        self._terminate(self._family.backwards(), lambda: self._go_down(reason))
+
+    def on_exit(self, reason: str) -> None:
+        """Forget what was planned; take the children along that are up, the last one first."""
+        self._post.clear()
+        self._termination.abandon()
+        self._closing = None
+        for ward in self._family.backwards():
+            ward.forget_start()
+            ward.service.kill(reason)
+        for done in list(self._calls):
+            self._answer(done)
 
     def on_restart(self) -> None:
-        """Begin anew: all children up, no restarts on the record."""
-        self._restarts.clear()
-        for child in self.children:
-            self._restart(child)
+        """Begin anew, with the first children: all of them up, no restarts on the record.
+
+        Raises:
+            ServiceDown: A child did not start; those that had are down again.
+        """
+        self._log.clear()
+        self._family.wards.clear()
+        for spec in self._family.specs:
+            ward = Ward(spec, self.sim.now)
+            self._family.add(ward)
+            if spec.service.up:
+                continue
+            try:
+                self._start(ward)
+            except ServiceError as error:
+                started = self._family.backwards()
+                self._family.wards.clear()
+                for other in started:
+                    other.service.kill(SHUTDOWN)
+                message = f"supervisor {self.name!r}: its child {spec.name!r} did not start"
+                raise ServiceDown(message) from error
+
+    def health(self) -> Health:
+        """Return unhealthy when down, degraded while a child is about to be restarted."""
+        if not self.up:
+            return Health.UNHEALTHY
+        return Health.DEGRADED if any(w.restarting for w in self._family) else Health.HEALTHY
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that a health check reports."""
+        return {name: float(count) for name, count in self.count_children().items()}
+
+    def violations(self) -> list[str]:
+        """Return every law of supervisors that does not hold, in words."""
+        restarts = len(self._log)
+        if self.up and not self.stopping and restarts > self.intensity:
+            return [f"{restarts} restarts, {self.intensity} allowed, and it is up"]
+        return []
+
+    # -- decisions -----------------------------------------------------------------------------
+
+    def _exited(self, service: Service, reason: str) -> None:
+        ward = self._family.of(service)
+        if not self.up or ward is None or self._termination.ended(ward):
+            return
+        cause = self._emit(events.supervisor.ChildExited(self.name, ward.name, reason))
+        if not self.stopping and not self._termination.awaits(ward):
+            self._post.put(lambda: self._judge(ward, reason, cause), ward)
+
+    def _judge(self, ward: Ward, reason: str, cause: int) -> None:
+        """Do what is to be done after a child's exit."""
+        with self.sim.telemetry.context(cause=cause):
+            if restarts_after(ward.spec.restart, reason):
+                if self.sim.now >= ward.started + self.stable_time:
+                    ward.attempts = 0
+                self._count(ward, reason)
+                return
+            if ward.spec.restart == "temporary":
+                self._family.remove(ward)
+            if not self._family.keeps_up_without(ward):
+                self._emit(events.supervisor.AutoShutdown(self.name, ward.name))
+                self.stop(SHUTDOWN)
+
+    def _count(self, ward: Ward, reason: str) -> None:
+        """Count a restart; plan it, or give up."""
+        if not self._log.add(self.sim.now):
+            self._emit(
+                events.supervisor.GaveUp(
+                    self.name, ward.name, len(self._log), self.intensity, self.period
+                )
+            )
+            self.stop(SHUTDOWN)
+            return
+        ward.forget_start()
+        ward.restarting = True
+        delay = self._delay(ward)
+        scope = [w for w in self._family.affected(ward) if w.spec.restart != "temporary"]
+        ward.cause = self._emit(
+            events.supervisor.ChildRestarting(
+                self.name, ward.name, reason, len(scope), len(self._log), delay
+            )
+        )
+        self._terminate_others(ward, lambda: self._plan(ward, delay))
+
+    def _delay(self, ward: Ward) -> float:
+        if isinstance(self.restart_delay, int | float):
+            return self.restart_delay
+        if ward.attempts == 0:
+            ward.delays, ward.delay = self.restart_delay.begin(), 0.0
+        ward.attempts += 1
+        ward.delay = ward.delays.delay(ward.attempts, ward.delay, self._delays)
+        return ward.delay
+
+    # -- starting ------------------------------------------------------------------------------
+
+    def _plan(self, ward: Ward, delay: float) -> None:
+        if delay > 0:
+            again = partial(self._terminate_others, ward, lambda: self._start_all(ward))
+            ward.timer = self.sim.call_in(delay, lambda: self._post.put(again, ward))
+        else:
+            self._start_all(ward)
+
+    def _start_all(self, ward: Ward) -> None:
+        """Start a child and who is to be started with it, unless that was called off."""
+        if not ward.restarting:
+            return
+        with self.sim.telemetry.context(cause=ward.cause):
+            for each in self._family.affected(ward):
+                each.forget_start()
+                if each.service.up:  # somebody else was faster
+                    continue
+                try:
+                    self._start(each)
+                except ServiceError:
+                    each.restarting = True
+                    self._post.put(partial(self._try_again, each), each)
+                    return
+                if not self.up or self.stopping:  # whoever heard of the start may have ended it
+                    return
+
+    def _try_again(self, ward: Ward) -> None:
+        if ward.restarting and ward.timer is None:
+            self._count(ward, "start_failed")
+
+    def _start(self, ward: Ward) -> None:
+        try:
+            ward.service.restart()
+        except ServiceError as error:
+            self._emit(events.supervisor.StartFailed(self.name, ward.name, error_name(error)))
+            raise
+        ward.started = self.sim.now
+        self._emit(events.supervisor.ChildStarted(self.name, ward.name))
+
+    # -- stopping ------------------------------------------------------------------------------
+
+    def _terminate_others(self, ward: Ward, then: Callable[[], object]) -> None:
+        if not ward.restarting:
+            return
+        self._terminate((w for w in reversed(self._family.affected(ward)) if w is not ward), then)
+
+    def _terminate(self, wards: Iterable[Ward], then: Callable[[], object]) -> None:
+        """Stop children one after the other, forget their exits, and go on."""
+
+        def go_on() -> None:
+            self._post.busy = False
+            then()
+            self._post.wake()
+
+        self._post.busy = True
+        doomed = list(wards)
+        for ward in doomed:
+            ward.forget_start()
+        self._post.flush(doomed)
+        self._termination.begin(doomed, go_on)
+
+    def _terminated(self, ward: Ward, *, forced: bool, duration: float, was_up: bool) -> None:
+        if ward.spec.restart == "temporary":
+            self._family.remove(ward)
+        if was_up:
+            self._emit(events.supervisor.ChildTerminated(self.name, ward.name, forced, duration))
+
+    def _answer(self, done: Wait) -> None:
+        self._calls.pop(done, None)
+        if not done.triggered:
+            done.succeed()
 
     # -- private -------------------------------------------------------------------------------
 
-    def _exited(self, child: Service, reason: str) -> None:
-        if not self.up:
+    def _take(self, spec: Child) -> None:
+        ward = Ward(spec, self.sim.now)
+        self._family.add(ward)
+        if spec.service not in self._watched:
+            self._watched[spec.service] = None
+            spec.service.when_it_exits(partial(self._exited, spec.service))
+        if spec.service.up:
+            self._emit(events.supervisor.ChildStarted(self.name, ward.name))
             return
-        self._emit(events.supervisor.ChildExited(self.name, child.name, reason))
-        if reason == SHUTDOWN:
-            return
-        now = self.sim.now
-        while self._restarts and now > self._restarts[0] + self.period:
-            self._restarts.popleft()
-        self._restarts.append(now)
-        if len(self._restarts) > self.intensity:
-            self._give_up(child)
-        else:
-            self.sim.call_in(self.restart_delay, partial(self._restart, child))
+        try:
+            self._start(ward)
+        except ServiceError:
+            self._family.remove(ward)
+            raise
 
-    def _give_up(self, child: Service) -> None:
-        self._emit(
-            events.supervisor.GaveUp(
-                self.name, child.name, len(self._restarts), self.intensity, self.period
-            )
-        )
-        self.stop("gave up")
+    def _require_open(self) -> None:
+        self.require_up()
+        if self.stopping:
+            message = f"supervisor {self.name!r} is stopping"
+            raise ServiceDown(message)
 
-    def _restart(self, child: Service) -> None:
-        if self.up and not child.up:
-            child.restart()
-            self._emit(events.supervisor.ChildStarted(self.name, child.name))
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        message = f"{name}={value!r}; use one of {', '.join(known)}"
+        raise ValueError(message)

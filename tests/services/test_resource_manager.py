@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 import simpy
 
-from foundation_lab.errors import ResourceExhausted, ServiceError, UnknownName
-from foundation_lab.services import ResourceManager
+from foundation_lab.errors import ResourceExhausted, ServiceError, TimedOut, UnknownName
+from foundation_lab.services import Health, ResourceManager
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.process import Process
 
@@ -259,3 +259,39 @@ def test_a_handler_of_the_start_sees_a_manager_that_is_whole() -> None:
 
     sim.telemetry.attach("look", ResourceManager.Started, look, on_error="raise")
     ResourceManager(sim, "office", {"licence": 1})
+
+
+def test_it_is_degraded_while_somebody_waits_for_a_token() -> None:
+    sim = Simulation(seed=61)
+    manager = ResourceManager(sim, "manager", {"licence": 2})
+    for _ in range(3):
+        sim.process(manager.call("licence", lambda: sim.sleep(2)))
+    assert manager.health() is Health.HEALTHY
+    sim.run(until=1)
+    assert (manager.free("licence"), manager.health()) == (0, Health.DEGRADED)
+    sim.run()
+    assert (manager.free("licence"), manager.health()) == (2, Health.HEALTHY)
+    manager.kill()
+    assert manager.health() is Health.UNHEALTHY
+
+
+def test_a_call_may_limit_its_wait_for_a_token() -> None:
+    sim = Simulation(seed=62)
+    manager = ResourceManager(sim, "manager", {"licence": 1})
+    sim.process(manager.call("licence", lambda: sim.sleep(5)))
+    calls = (
+        lambda: manager.call("licence", lambda: 1, timeout=2),
+        lambda: manager.call("licence", lambda: 1, wait=False),
+    )
+    errors = []
+
+    def client(call: Callable[[], Generator[Any, Any, Any]]) -> Generator[Any, Any, None]:
+        try:
+            yield from call()
+        except ServiceError as error:
+            errors.append((sim.now, type(error)))
+
+    for call in calls:
+        sim.process(client(call))
+    sim.run()
+    assert errors == [(0, ResourceExhausted), (2, TimedOut)]

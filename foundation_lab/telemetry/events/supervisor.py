@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from foundation_lab.telemetry.event import Count, Event, Label, Seconds
+from foundation_lab.telemetry.event import Count, Event, Flag, Label, Seconds
 
 
 class ChildStarted(Event, frozen=True):
@@ -17,13 +17,56 @@ class ChildStarted(Event, frozen=True):
 
 
 class ChildExited(Event, frozen=True):
-    """A supervised child ended: killed, crashed or stopped."""
+    """A supervised child ended: killed, crashed or stopped, and not by its supervisor."""
 
     event_name: ClassVar[str] = "foundation.supervisor.child_exited"
 
     service: Label
     child: Label
     reason: Label
+
+
+class ChildRestarting(Event, frozen=True):
+    """A child will be started again after `delay`, in `scope` with others; a restart counts."""
+
+    event_name: ClassVar[str] = "foundation.supervisor.child_restarting"
+
+    service: Label
+    child: Label
+    reason: Label
+    scope: Count
+    restarts: Count
+    delay: Seconds
+
+
+class ChildTerminated(Event, frozen=True):
+    """A supervisor ended a child, in good order or, overdue after `duration`, by force."""
+
+    event_name: ClassVar[str] = "foundation.supervisor.child_terminated"
+
+    service: Label
+    child: Label
+    forced: Flag
+    duration: Seconds
+
+
+class StartFailed(Event, frozen=True):
+    """A child did not start; that counts as another restart."""
+
+    event_name: ClassVar[str] = "foundation.supervisor.start_failed"
+
+    service: Label
+    child: Label
+    error: Label
+
+
+class AutoShutdown(Event, frozen=True):
+    """A significant child ended in good order, and its supervisor shuts down because of that."""
+
+    event_name: ClassVar[str] = "foundation.supervisor.auto_shutdown"
+
+    service: Label
+    child: Label
 
 
 class GaveUp(Event, frozen=True):

@@ -1,0 +1,529 @@
+"""A message queue: at least once, to one of several consumers, until somebody acknowledges.
+
+```
+            delay                              ack
+publish ─► delayed ─► waiting ─► in flight ─────────► acknowledged
+                         ▲           │ nack, visibility timeout, consumer lost
+                         └───────────┤
+                                     └► dead letter, or dropped
+```
+
+A message that was taken ends in exactly one of three ways: acknowledged, dead-lettered or dropped.
+
+Sources: visibility timeout, receipt handles, message groups and the redrive policy of Amazon SQS
+(developer guide); acknowledgements, prefetch, overflow and the reasons of dead letters of RabbitMQ
+(guides on consumers, ``maxlength``, ``dlx``, ``ttl`` and quorum queues).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from foundation_lab.errors import QueueFull, ServiceDown
+from foundation_lab.services.afterlife import Afterlife
+from foundation_lab.services.arguments import positive, positive_or_none, whole
+from foundation_lab.services.changes import Changes
+from foundation_lab.services.message import Delivery, Message, on_behalf_of
+from foundation_lab.services.receivers import Receivers
+from foundation_lab.services.service import Health, Service
+from foundation_lab.services.stock import Stock
+from foundation_lab.simulation.timer import Timer
+from foundation_lab.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from foundation_lab.services.backoff import Backoff
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.process import Process
+
+OVERFLOWS = ("reject", "block", "drop_oldest")
+
+
+class Queue(Service):
+    """Keeps messages until they are acknowledged.
+
+    Args:
+        sim: The simulation.
+        name: The queue's name, `service_id` in its events.
+        capacity: How many messages may wait or be delayed; no limit without it. Messages in flight
+            do not count, and one that comes back finds room.
+        overflow: What a full queue does with one more: ``reject`` it (`QueueFull`), ``block`` its
+            publisher until there is room, first in first out, or ``drop_oldest`` to make room.
+        visibility_timeout: Seconds that a consumer has to answer before the message is delivered
+            again; for ever without it.
+        max_deliveries: How often a message is delivered at most; when the last delivery fails it
+            is a dead letter. No limit without it.
+        retry_delay: Seconds until a message that was given back can be delivered again, or a
+            backoff over its deliveries.
+        ttl: How many seconds after its publication a message expires; never without it. A message
+            may have a shorter one of its own.
+        dead_letters: The queue for messages that cannot be delivered; they are dropped without it.
+        durable: Whether messages outlive a crash of the queue.
+
+    Attributes:
+        published: How many messages it took so far.
+        acknowledged: How many of them were acknowledged.
+    """
+
+    kind: ClassVar[str] = "queue"
+    Published = events.queue.Published
+    Full = events.queue.Full
+    Delivered = events.queue.Delivered
+    Acknowledged = events.queue.Acknowledged
+    Rejected = events.queue.Rejected
+    Redelivered = events.queue.Redelivered
+    Late = events.queue.Late
+    Expired = events.queue.Expired
+    DeadLettered = events.queue.DeadLettered
+    Dropped = events.queue.Dropped
+    Paused = events.queue.Paused
+    Resumed = events.queue.Resumed
+
+    def __init__(
+        self,
+        sim: Simulation,
+        name: str,
+        *,
+        capacity: int | None = None,
+        overflow: str = "reject",
+        visibility_timeout: float | None = 30.0,
+        max_deliveries: int | None = None,
+        retry_delay: float | Backoff = 0.0,
+        ttl: float | None = None,
+        dead_letters: Queue | None = None,
+        durable: bool = True,
+    ) -> None:
+        if overflow not in OVERFLOWS:
+            message = f"overflow={overflow!r}; use one of {', '.join(OVERFLOWS)}"
+            raise ValueError(message)
+        self.capacity = capacity
+        self.overflow = overflow
+        self.visibility_timeout = positive_or_none("visibility_timeout", visibility_timeout)
+        self.max_deliveries = (
+            None if max_deliveries is None else whole("max_deliveries", max_deliveries)
+        )
+        self.retry_delay = retry_delay
+        self.ttl = positive_or_none("ttl", ttl)
+        self.dead_letters = dead_letters
+        self.durable = durable
+        self.published = self.acknowledged = 0
+        self.paused = False
+        self._changes = Changes(sim)
+        self._stock = Stock(
+            sim,
+            name,
+            capacity,
+            when_due=self._dispatch,
+            when_over=self._time_is_over,
+            when_less=self._changes.tell,
+        )
+        self._afterlife = Afterlife(
+            sim,
+            name,
+            self._stock,
+            home=dead_letters,
+            max_deliveries=self.max_deliveries,
+            retry_delay=retry_delay,
+        )
+        self._receivers = Receivers(sim, f"a message of queue {name}")
+        super().__init__(sim, name)
+        self._delivers = sim.telemetry.emitting(events.queue.Delivered)
+
+    # -- publishers ----------------------------------------------------------------------------
+
+    def publish(
+        self,
+        body: Any,
+        *,
+        key: str | None = None,
+        delay: float = 0.0,
+        priority: int = 0,
+        ttl: float | None = None,
+    ) -> Generator[Any, Any, Message]:
+        """Publish a message (``yield from``); only a full queue that blocks makes one wait.
+
+        Args:
+            body: What it says.
+            key: Messages of one key are delivered in order, one at a time.
+            delay: Seconds until it can be delivered; its place in line is that of its end.
+            priority: The larger, the earlier it is delivered.
+            ttl: How many seconds from now it expires, if that is before the queue's `ttl`.
+
+        Returns:
+            The message.
+
+        Raises:
+            QueueFull: The queue is full and rejects.
+            ServiceDown: The queue is down or stopping, or went down meanwhile.
+            ValueError: `delay` or `ttl` is no time.
+        """
+        _check_times(delay, ttl)
+        asked = self.sim.now
+        if not self._enter() and self._stock.room is not None:
+            yield from self._stock.room.acquire()
+        waited = self.sim.now - asked
+        return self._take(Message("", 0, body, key, priority), delay, ttl, waited)
+
+    def offer(
+        self,
+        body: Any,
+        *,
+        key: str | None = None,
+        delay: float = 0.0,
+        priority: int = 0,
+        ttl: float | None = None,
+    ) -> Message:
+        """Publish a message at once, from outside of a process for instance.
+
+        Arguments and errors are those of `publish`; a full queue that blocks rejects it.
+        """
+        _check_times(delay, ttl)
+        if not self._enter():
+            raise self._refusal()
+        return self._take(Message("", 0, body, key, priority), delay, ttl, 0.0)
+
+    # -- consumers -----------------------------------------------------------------------------
+
+    def receive(self, consumer: str = "") -> Generator[Any, Any, Delivery]:
+        """Wait for a message (``yield from``); who has waited longest gets the next one.
+
+        Args:
+            consumer: Who receives, for the events; by default the process's name.
+
+        Returns:
+            The delivery, to be answered with `Delivery.ack` or `Delivery.nack`.
+
+        Raises:
+            ServiceDown: The queue is down, or went down meanwhile.
+        """
+        self.require_up()
+        process, turn = self._receivers.join(consumer)
+        self._dispatch()
+        try:
+            return (yield turn)  # type: ignore[no-any-return]
+        except BaseException:
+            if not turn.triggered:
+                self.leave(process)
+            elif isinstance(turn.value, Delivery):  # delivered at this very instant to who is gone
+                turn.value.give_back()
+            raise
+
+    def leave(self, process: Process) -> None:
+        """Take a process out of the line of receivers; it is about to end."""
+        self._receivers.leave(process)
+
+    def acknowledge(self, delivery: Delivery) -> bool:
+        """Forget a delivery's message; what `Delivery.ack` does."""
+        message = delivery.message
+        if not self._settle(delivery):
+            return False
+        self._stock.remove(message)
+        self.acknowledged += 1
+        now = self.sim.now
+        message.cause = self._emit(
+            events.queue.Acknowledged(
+                self.name,
+                message.message_id,
+                delivery.consumer,
+                now - delivery.since,
+                now - message.published_at,
+            )
+        )
+        self._dispatch()
+        return True
+
+    def reject(
+        self, delivery: Delivery, *, requeue: bool, reason: str, delay: float | None = None
+    ) -> bool:
+        """Take a message back that its consumer could not process; what `Delivery.nack` does."""
+        if delay is not None:
+            positive("delay", delay, zero=True)
+        message = delivery.message
+        if not self._settle(delivery):
+            return False
+        message.cause = self._emit(
+            events.queue.Rejected(
+                self.name,
+                message.message_id,
+                delivery.consumer,
+                reason,
+                requeue,
+                self.sim.now - delivery.since,
+            )
+        )
+        if requeue:
+            self._afterlife.put_back(
+                message, "rejected", self._afterlife.delay(message) if delay is None else delay
+            )
+        else:
+            self._afterlife.bury(message, "rejected")
+        self._dispatch()
+        return True
+
+    def extend(self, delivery: Delivery, seconds: float) -> bool:
+        """Move the end of the visibility timeout; what `Delivery.extend` does."""
+        positive("seconds", seconds, zero=True)
+        if not delivery.is_current:
+            return False
+        self._limit(delivery, seconds)
+        return True
+
+    def take_back(self, delivery: Delivery, reason: str) -> bool:
+        """Put a message back into the line at once; return whether it was out still."""
+        if not delivery.is_current:
+            return False
+        self._settle(delivery)
+        self._afterlife.put_back(delivery.message, reason, 0.0)
+        self._dispatch()
+        return True
+
+    # -- operators -----------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be delivered, those behind one of their key included."""
+        return len(self._stock.line)
+
+    @property
+    def delayed(self) -> int:
+        """How many messages are not to be delivered yet."""
+        return self._stock.delayed
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are delivered and not answered."""
+        return self._stock.in_flight
+
+    @property
+    def dead_lettered(self) -> int:
+        """How many messages became dead letters of `dead_letters` so far."""
+        return self._afterlife.dead_lettered
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were lost so far, or were dead letters without a place to go."""
+        return self._afterlife.dropped
+
+    @property
+    def depth(self) -> int:
+        """How many messages it keeps: waiting, delayed and in flight."""
+        return len(self._stock)
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether a message that comes now is taken at once."""
+        return self.up and not self.stopping and (self.overflow == "drop_oldest" or not self._full)
+
+    def take_letter(self, letter: Message) -> None:
+        """Take a dead letter of another queue; what `takes_more` says comes before."""
+        self._enter()
+        self._take(letter, 0.0, None, 0.0)
+
+    def pause(self) -> None:
+        """Deliver nothing until `resume`; messages are taken still."""
+        if self.up and not self.paused:
+            self.paused = True
+            self._emit(events.queue.Paused(self.name, self.depth))
+
+    def resume(self) -> None:
+        """Deliver again."""
+        if self.paused:
+            self.paused = False
+            self._emit(events.queue.Resumed(self.name, self.depth))
+            self._dispatch()
+
+    def drain(self) -> Generator[Any, Any, None]:
+        """Wait until the queue keeps no message (``yield from``)."""
+        yield from self._changes.until(lambda: not self.depth, f"queue {self.name} to be empty")
+
+    def back(self) -> Generator[Any, Any, None]:
+        """Wait until the queue is up (``yield from``)."""
+        yield from self._changes.until(lambda: self.up, f"queue {self.name} to be up")
+
+    # -- a service -----------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """The state in a word: ``up``, ``paused`` or ``down``."""
+        return "paused" if self.paused else super().status
+
+    def health(self) -> Health:
+        """Return unhealthy when down, degraded when paused or full."""
+        if not self.up:
+            return Health.UNHEALTHY
+        return Health.DEGRADED if self.paused or self._full else Health.HEALTHY
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that a health check reports."""
+        return {"waiting": self.waiting, "delayed": self.delayed, "in_flight": self.in_flight}
+
+    def violations(self) -> list[str]:
+        """Return every law of queues that does not hold, in words."""
+        broken = self._stock.violations()
+        ended = self.acknowledged + self.dead_lettered + self.dropped
+        if self.published != ended + self.depth:
+            broken.append(f"{self.published} published, {ended} ended, {self.depth} kept")
+        able = self.up and not self.paused and not self.stopping
+        if able and self._receivers and self._stock.line.is_ready():
+            broken.append("consumers and messages wait for each other")
+        return broken
+
+    def wind_down(self) -> Generator[Any, Any, object] | None:
+        """Take and deliver nothing any more; wait for the answers of consumers."""
+        self._send_publishers_away("is stopping")
+        return self._answers() if self.in_flight else super().wind_down()
+
+    def on_exit(self, reason: str) -> None:
+        """Send everybody away; keep the messages if they are durable, those in flight as well."""
+        self.paused = False
+        message = f"queue {self.name!r} went down ({reason})"
+        self._receivers.send_away(lambda: ServiceDown(message))
+        self._send_publishers_away(f"went down ({reason})")
+        for kept in self._stock.messages():
+            if kept.delivery is not None:
+                self._settle(kept.delivery)
+                if self.durable:
+                    self._afterlife.put_back(kept, "queue_down", 0.0)
+            if not self.durable:
+                self._afterlife.drop(kept, "lost")
+
+    def on_restart(self) -> None:
+        """Take up the messages that were kept, without those that expired meanwhile."""
+        for message in self._stock.messages():
+            if self.sim.now >= message.expires_at:
+                self._afterlife.expire(message)
+        self._changes.tell()
+
+    # -- private: taking and delivering --------------------------------------------------------
+
+    def _enter(self) -> bool:
+        """Take room for a message; return whether there was some.
+
+        Raises:
+            QueueFull: There is none, and the queue rejects.
+            ServiceDown: The queue is down or stopping.
+        """
+        self.require_up()
+        if self.stopping:
+            message = f"queue {self.name!r} is stopping"
+            raise ServiceDown(message)
+        room = self._stock.room
+        if room is None or room.try_acquire():
+            return True
+        self._emit(events.queue.Full(self.name, self.overflow, room.capacity))
+        if self.overflow == "reject":
+            raise self._refusal()
+        if self.overflow == "block":
+            return False
+        while not room.try_acquire():
+            self._afterlife.bury(self._stock.oldest(), "maxlen")
+        return True
+
+    def _take(self, message: Message, delay: float, ttl: float | None, waited: float) -> Message:
+        """Keep a message, for which there is room."""
+        now = self.sim.now
+        self.published += 1
+        message.number = self.published
+        message.message_id = f"{self.name}-{self.published}"
+        message.published_at = message.available_at = now
+        lives = min((t for t in (ttl, self.ttl) if t is not None), default=math.inf)
+        message.expires_at = now + lives
+        telemetry = self.sim.telemetry
+        message.correlation_id = telemetry.running.context.correlation_id
+        self._stock.add(message, delay)
+        message.cause = self._emit(
+            events.queue.Published(
+                self.name, message.message_id, message.key, delay, waited, self.depth
+            )
+        )
+        self._dispatch()
+        return message
+
+    def _dispatch(self) -> None:
+        """Deliver what can be delivered."""
+        while self._receivers and self.up and not self.paused and not self.stopping:
+            message = self._stock.take()
+            if message is None:
+                return
+            if self.sim.now >= message.expires_at:
+                self._afterlife.expire(message)
+            else:
+                self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
+        now = self.sim.now
+        turn = self._receivers.first()
+        message.state = "in_flight"
+        message.deliveries += 1
+        self._stock.in_flight += 1
+        consumer = turn.consumer
+        delivery = Delivery(self, message, consumer, message.deliveries, now)
+        message.delivery = delivery
+        if self.visibility_timeout is not None:
+            self._limit(delivery, self.visibility_timeout)
+        turn.succeed(delivery)
+        with on_behalf_of(self.sim.telemetry, message.correlation_id, message.cause):
+            delivery.cause = message.cause = self._delivers(
+                self.name,
+                message.message_id,
+                consumer,
+                message.deliveries,
+                now - message.available_at,
+                now - message.published_at,
+            )
+
+    def _limit(self, delivery: Delivery, seconds: float) -> None:
+        """Set the end of a delivery; an answer at that very instant is in time."""
+        if delivery.timer is not None:
+            delivery.timer.cancel()
+        until = self.sim.now + seconds
+        delivery.timer = Timer(
+            self.sim, until, lambda: self.take_back(delivery, "visibility_timeout"), last=True
+        )
+
+    # -- private: what comes back, and what ends -----------------------------------------------
+
+    def _settle(self, delivery: Delivery) -> bool:
+        """End a delivery; return whether it had not ended before."""
+        message = delivery.message
+        if not delivery.is_current:
+            waited = self.sim.now - delivery.since
+            self._emit(events.queue.Late(self.name, message.message_id, delivery.consumer, waited))
+            return False
+        message.delivery = None
+        message.state = "out"
+        self._stock.in_flight -= 1
+        if delivery.timer is not None:
+            delivery.timer.cancel()
+        self._changes.tell()
+        return True
+
+    def _time_is_over(self, message: Message) -> None:
+        if self.up:  # else it is found when the queue is up again
+            self._afterlife.expire(message)
+            self._dispatch()
+
+    @property
+    def _full(self) -> bool:
+        return self._stock.room is not None and self._stock.room.free <= 0
+
+    def _refusal(self) -> QueueFull:
+        return QueueFull(f"queue {self.name!r} is full ({self.capacity} messages)")
+
+    def _answers(self) -> Generator[Any, Any, None]:
+        what = f"queue {self.name} to get its answers"
+        yield from self._changes.until(lambda: not self.in_flight, what)
+        if self.stop_time:
+            yield self.stop_time
+
+    def _send_publishers_away(self, why: str) -> None:
+        message = f"queue {self.name!r} {why}"
+        if self._stock.room is not None:
+            self._stock.room.fail_all(lambda: ServiceDown(message))
+
+
+def _check_times(delay: float, ttl: float | None) -> None:
+    positive("delay", delay, zero=True)
+    positive_or_none("ttl", ttl)
