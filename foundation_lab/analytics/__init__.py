@@ -7,7 +7,15 @@ from foundation_lab.analytics.batches import ConfidenceInterval, batch_means, co
 from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlation
 from foundation_lab.analytics.joins import correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
-from foundation_lab.analytics.queueing import Queue, erlang_b, erlang_c, mm1, mmc
+from foundation_lab.analytics.queueing import (
+    ImpatientQueue,
+    Queue,
+    erlang_b,
+    erlang_c,
+    mm1,
+    mmc,
+    mmc_d,
+)
 from foundation_lab.analytics.stays import LittlesLaw, littles_law
 from foundation_lab.analytics.trends import Trend, trend
 from foundation_lab.analytics.windows import tumbling
@@ -15,6 +23,7 @@ from foundation_lab.analytics.windows import tumbling
 __all__ = [
     "BestLag",
     "ConfidenceInterval",
+    "ImpatientQueue",
     "LittlesLaw",
     "Queue",
     "Trend",
@@ -32,6 +41,7 @@ __all__ = [
     "littles_law",
     "mm1",
     "mmc",
+    "mmc_d",
     "moving_average",
     "percentiles",
     "trend",
