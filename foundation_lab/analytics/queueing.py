@@ -195,12 +195,13 @@ def mmc_d(
     require_not_negative("patience", patience)
     fastest = servers * service_rate
     drift = fastest - arrival_rate
-    area, moment = _decay(drift, patience)  # of exp(-drift v), and of v times it, from 0 to d
-    end = math.exp(-drift * patience)
-    load = arrival_rate / service_rate
-    fewer = 1 / erlang_b(load, servers - 1)  # P(0) + ... + P(c - 1), by P(c - 1)
-    density = arrival_rate / (fewer + arrival_rate * (area + end / fastest))
-    gives_up = density * end / fastest
+    area, moment = _decay(abs(drift), patience)
+    first, last = 1.0, math.exp(-abs(drift) * patience)  # the density at 0 and at d, and its scale
+    if drift < 0:  # it grows: all is seen from its end, so that nothing overflows
+        first, last, moment = last, first, patience * area - moment
+    blocked = arrival_rate * erlang_b(arrival_rate / service_rate, servers - 1)
+    density = blocked / (first + blocked * (area + last / fastest))
+    gives_up = density * last / fastest
     waits = density * area + gives_up
     mean_wait = density * moment + patience * gives_up
     return ImpatientQueue(
@@ -214,9 +215,13 @@ def mmc_d(
 
 
 def _decay(rate: float, until: float) -> tuple[float, float]:
-    """Return the integrals of exp(-rate v) and of v exp(-rate v) from 0 to `until`."""
+    """Return the integrals of exp(-rate v) and of v exp(-rate v) from 0 to `until`.
+
+    >>> [round(value, 6) for value in _decay(0.0, 2.0)]
+    [2.0, 2.0]
+    """
     turn = rate * until
-    if abs(turn) < 1e-4:
+    if turn < 1e-4:
         return until * (1 - turn / 2 + turn**2 / 6), until**2 * (0.5 - turn / 3 + turn**2 / 8)
     area = -math.expm1(-turn) / rate
     return area, (area - until * math.exp(-turn)) / rate

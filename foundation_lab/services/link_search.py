@@ -67,6 +67,7 @@ class LinkSearch:
             pool._failed(error)
             pool._see_whether_empty()
             raise
+        link.fresh = False
         return link
 
     # -- private -------------------------------------------------------------------------------
@@ -96,7 +97,6 @@ class LinkSearch:
         terms, stock, now = self._terms, self._stock, self._sim.now
         reason = outdated(link, now, terms.recycle, stock.invalid_before)
         due = terms.validation and terms.check.due(link, now)
-        link.fresh = False
         if reason is not None or not due:
             return reason
         took = terms.check.takes(link, stock.checks)

@@ -18,11 +18,11 @@ def hikaricp(maximum_pool_size: int = 10, minimum_idle: int | None = None) -> di
     less. One that was idle for more than 10 minutes is closed within 30 s, if there are more than
     `minimum_idle`. Idle connections are checked every two minutes, or up to a fifth less.
 
-    Source: ``HikariConfig.java``, ``HikariPool.java`` and ``CHANGES`` of HikariCP 7. Releases before
-    6.1 spread lifetimes by a fortieth (``lifetime_variance`` 0.025), and those before 6.2.1 send no
-    sign of life (``keepalive_time`` ``None``). One difference: there a thread gets the connection again that it
-    had last, if it can, and otherwise the first idle one in the order of opening; here, the one
-    that came back last.
+    Source: ``HikariConfig.java``, ``HikariPool.java`` and ``CHANGES`` of HikariCP 7. Releases
+    before 6.1 spread lifetimes by a fortieth (``lifetime_variance`` 0.025), and those before 6.2.1
+    send no sign of life (``keepalive_time`` ``None``). One difference: there a thread gets the
+    connection again that it had last, if it can, and otherwise the first idle one in the order of
+    opening; here, the one that came back last.
 
     Args:
         maximum_pool_size: How many connections there are at most.
