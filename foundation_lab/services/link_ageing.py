@@ -59,7 +59,6 @@ class LinkAgeing:
         link.ending = "max_lifetime"
         if stock.spare > 0 and link in stock.idle:
             stock.evict(link, "max_lifetime")
-            stock.ask()
 
     def _beat_later(self, link: Link, interval: float) -> None:
         link.heartbeat = self._sim.call_in(interval, partial(self._beat, link, interval))

@@ -304,7 +304,7 @@ class LinkStock:
     # -- opening in the background -------------------------------------------------------------
 
     def _fill(self) -> None:
-        if self.background and len(self.links) < self.size:
+        if self.background and not self.closed and len(self.links) < self.size:
             self._adder.request(max(0, self.min_idle - self.spare))
 
     def _one_more(self) -> bool:

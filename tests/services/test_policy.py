@@ -15,6 +15,7 @@ from foundation_lab.services import (
     Bulkhead,
     Cache,
     CircuitBreaker,
+    ConnectionManager,
     Fallback,
     Retry,
     Timeout,
@@ -39,6 +40,19 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
     "cache": lambda sim, name: Cache(sim, name, ttl=1, negative_ttl=0.5),
     "fallback": lambda sim, name: Fallback(sim, name, value="instead"),
     "ghost": lambda sim, name: Timeout(sim, name, 1.5, "ghost"),
+    "pool": lambda sim, name: ConnectionManager(sim, name, size=2, checkout_timeout=1.5),
+    "pool that connects": lambda sim, name: ConnectionManager(
+        sim, name, size=1, max_overflow=1, connect_time=0.25, leak_threshold=1
+    ),
+    "pool that fills itself": lambda sim, name: ConnectionManager(
+        sim,
+        name,
+        size=1,
+        opened_by="pool",
+        connect_time=0.25,
+        validation=True,
+        validation_time=0.25,
+    ),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
 }

@@ -238,3 +238,50 @@ def test_a_connection_that_is_out_gives_no_sign_of_life() -> None:
     assert evictions(sim) == []
     sim.run(until=130)
     assert user.value == ("ConnectionLost", 100.0)
+
+
+def test_a_dead_connection_is_replaced_for_who_waits_while_it_is_checked() -> None:
+    sim = Simulation(seed=16)
+    pool = ConnectionManager(
+        sim, "db", size=1, min_idle=0, opened_by="pool", keepalive_time=10, validation_time=2
+    )
+    use(sim, pool, at=0, hold=1)
+    at(sim, 2, pool.break_idle)
+    sim.run(until=3)
+    while pool.idle:
+        sim.step()
+    began = sim.now
+    user = use(sim, pool, at=began + 1, hold=1)
+    sim.run(until=began + 4)
+    assert user.value == ("ok", began + 3)
+    assert evictions(sim) == [(began + 2, "db-1", "invalid")]
+
+
+def test_a_connection_keeps_its_place_in_the_order_when_it_was_only_checked() -> None:
+    sim = Simulation(seed=17)
+    pool = ConnectionManager(
+        sim, "db", size=2, validation=True, validation_time=1, alive_bypass=0.0
+    )
+    use(sim, pool, at=5, hold=1)  # db-1, back at 7
+    use(sim, pool, at=5, hold=2)  # db-2, back at 8
+    impatient = use(sim, pool, at=9, hold=1)
+    at(sim, 9.5, impatient.interrupt)
+    use(sim, pool, at=10, hold=1)
+    sim.run()
+    assert told(sim, Acquired, "connection_id") == ["db-1", "db-2", "db-1"]
+
+
+def test_a_handler_of_an_eviction_may_kill_the_pool() -> None:
+    sim = Simulation(seed=18)
+    pool = ConnectionManager(sim, "db", size=3, min_idle=1, opened_by="pool", idle_timeout=10)
+    for _ in range(3):
+        use(sim, pool, at=1, hold=1)
+    sim.telemetry.attach(
+        "chaos", ConnectionManager.Evicted, lambda _: pool.kill(), on_error="raise"
+    )
+    sim.run()
+    assert (len(evictions(sim)), pool.up) == (1, False)
+    pool.restart()
+    sim.run()
+    assert pool.idle == 1
+    checks(sim, pool)

@@ -189,6 +189,16 @@ def test_a_waiter_that_was_granted_its_place_at_the_instant_of_the_drain_is_sent
     sim.check_invariants()
 
 
+def test_what_is_opened_in_the_background_when_the_pool_drains_is_never_open() -> None:
+    sim = Simulation(seed=24)
+    pool = ConnectionManager(sim, "db", size=2, opened_by="pool", connect_time=1)
+    use(sim, pool, at=1, hold=5)
+    drain(sim, pool, 1.5)
+    sim.run()
+    assert told(sim, ConnectionManager.Opened, "time") == [1.0]
+    assert (sim.now, pool.up) == (6.0, False)
+
+
 def test_closing_a_pool_takes_everything_at_once() -> None:
     sim = Simulation(seed=11)
     pool = ConnectionManager(sim, "db", size=1)
