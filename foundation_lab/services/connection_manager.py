@@ -135,7 +135,6 @@ class ConnectionManager(ConnectionPool):
             terms=terms,
             health_interval=health_interval,
         )
-        self._takes_any = not terms.looks_at_links
         self._is_acquired = sim.telemetry.emitting(events.connection.ConnectionAcquired)
         self._is_released = sim.telemetry.emitting(events.connection.ConnectionReleased)
 
@@ -239,8 +238,9 @@ class ConnectionManager(ConnectionPool):
         asked = now = sim.now
         slots = stock.slots
         turn = slots.claim()
-        link = stock.take() if turn is None and self._takes_any else None
-        if link is None:
+        if turn is None and stock.hasty and stock.idle:
+            link = stock.pick()
+        else:
             link = yield from self._search.obtain(turn, owner)
             now = sim.now
         connection = Connection(self, owner, slots, now, link.name, link=link)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 class LinkStock:
     """The links of a pool.
 
+    Attributes:
+        careful: Whether somebody has to look when a link is taken or comes back.
+        hasty: Whether any idle link will do, so that whoever has a place may `pick` it.
+
     Args:
         sim: The simulation.
         pool: The pool's name.
@@ -78,8 +82,9 @@ class LinkStock:
             failed=lambda took: self.tell_failed("pool", took),
         )
         self._ageing = LinkAgeing(sim, pool, self) if LinkAgeing.wanted(terms) else None
-        self._pick = self.idle.popleft if terms.order == "fifo" else self.idle.pop
+        self.pick = self.idle.popleft if terms.order == "fifo" else self.idle.pop
         self.careful = self.background or terms.idle_timeout is not None
+        self.hasty = not (self.careful or terms.looks_at_links)
         if self.background:
             self.slots.resize(0)
             self._fill()
@@ -145,7 +150,7 @@ class LinkStock:
         """Take an idle link out, if there is one; the caller has a place."""
         if not self.idle:
             return None
-        link = self._pick()
+        link = self.pick()
         if self.careful:
             self._keeper.look()
         return link
@@ -222,7 +227,7 @@ class LinkStock:
             ):
                 victims.append(self._remove_oldest())
             self.slots.resize(self.limit)
-        self.careful = True
+        self.careful, self.hasty = True, False
         for link in victims:
             self.tell_evicted(link, "resized")
         self._keeper.look()
@@ -230,6 +235,7 @@ class LinkStock:
     def drain(self) -> None:
         """Keep no link any more: close the idle ones now, the others as they come back."""
         self.draining = self.careful = True
+        self.hasty = False
         self.keeps = 0
         self._adder.stop()
         self._keeper.stop()

@@ -188,7 +188,16 @@ def test_nothing_is_lost_in_any_nesting(
 
 
 def assert_nothing_is_kept(sim: Simulation) -> None:
-    held = ("in_flight", "ghosts", "in_use", "waiting", "loading", "serving")
+    held = (
+        "in_flight",
+        "ghosts",
+        "in_use",
+        "waiting",
+        "loading",
+        "serving",
+        "active",
+        "connecting",
+    )
     for service in sim.components.values():
         numbers: dict[str, float] = service.metrics()  # type: ignore[attr-defined]
         assert {name: numbers.get(name, 0) for name in held} == dict.fromkeys(held, 0), service
