@@ -6,6 +6,7 @@ FoundationLabError
 │   ├── BackendError             a backend answered with an error
 │   ├── ServiceDown              the service is stopped, crashed or in an outage
 │   ├── ConnectionLost           a leased connection died, or its pool was closed under it
+│   ├── ConnectFailed            a connection could not be opened
 │   ├── Rejected                 turned away without being tried (outcome "rejected")
 │   │   ├── CircuitOpen          the circuit breaker is open, or its probes are all taken
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
@@ -69,6 +70,10 @@ class ServiceDown(ServiceError):
 
 class ConnectionLost(ServiceError):
     """A leased connection died, or its pool was closed while it was out."""
+
+
+class ConnectFailed(ServiceError):
+    """A connection could not be opened."""
 
 
 class Rejected(ServiceError):

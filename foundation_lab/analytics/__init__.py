@@ -5,6 +5,7 @@ from foundation_lab.analytics.anomalies import anomalies
 from foundation_lab.analytics.averages import ewma, moving_average
 from foundation_lab.analytics.batches import ConfidenceInterval, batch_means, confidence_interval
 from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlation
+from foundation_lab.analytics.impatience import ImpatientQueue, mmc_d
 from foundation_lab.analytics.joins import correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
 from foundation_lab.analytics.queueing import (
@@ -32,6 +33,7 @@ __all__ = [
     "BoundedQueue",
     "ClosedQueue",
     "ConfidenceInterval",
+    "ImpatientQueue",
     "LittlesLaw",
     "Queue",
     "Trend",
@@ -53,6 +55,7 @@ __all__ = [
     "mg1",
     "mm1",
     "mmc",
+    "mmc_d",
     "mmck",
     "moving_average",
     "percentiles",

@@ -1,6 +1,6 @@
 """Services: instrumented generators that compose with ``yield from``."""
 
-from foundation_lab.services import async_operation, breaker_presets
+from foundation_lab.services import async_operation, breaker_presets, pool_presets
 from foundation_lab.services.adaptive_limiter import AdaptiveLimiter
 from foundation_lab.services.adaptive_throttle import AdaptiveThrottle
 from foundation_lab.services.autoscaler import Autoscaler
@@ -147,5 +147,6 @@ __all__ = [
     "linear_backoff",
     "outcome_of",
     "pipeline",
+    "pool_presets",
     "retry_after_or",
 ]

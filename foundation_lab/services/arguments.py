@@ -37,3 +37,15 @@ def positive_or_none(name: str, value: float | None) -> float | None:
         ValueError: It is neither; the message names the argument.
     """
     return None if value is None else positive(name, value)
+
+
+def share(name: str, value: float) -> float:
+    """Return `value` if it is a number from 0 to 1.
+
+    Raises:
+        ValueError: It is not; the message names the argument.
+    """
+    if not (isinstance(value, int | float) and 0 <= value <= 1):
+        message = f"{name}={value!r}; give a share from 0 to 1"
+        raise ValueError(message)
+    return value

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import integrate
 
 from foundation_lab.analytics import (
     erlang_b,
@@ -13,6 +14,7 @@ from foundation_lab.analytics import (
     mg1,
     mm1,
     mmc,
+    mmc_d,
     mmck,
     priority_waits,
     processor_sharing,
@@ -174,3 +176,71 @@ def test_what_one_server_cannot_do_is_refused() -> None:
         priority_waits([0.5, 0.5], 1.0)
     with pytest.raises(ValueError, match=r"room=1 must be a whole number; give 2 or more"):
         mmck(1.0, 1.0, 2, 1)
+
+
+@given(rho=st.floats(0.05, 0.95), servers=st.integers(1, 12), rate=st.floats(0.1, 10))
+def test_with_endless_patience_mmc_d_is_mmc(rho: float, servers: int, rate: float) -> None:
+    arrivals = rho * servers * rate
+    patient, queue = mmc_d(arrivals, rate, servers, 2000 / rate), mmc(arrivals, rate, servers)
+    assert patient.abandon_probability == pytest.approx(0, abs=1e-12)
+    assert patient.wait_probability == pytest.approx(queue.wait_probability)
+    assert patient.mean_wait == pytest.approx(queue.mean_wait)
+    assert patient.mean_waiting == pytest.approx(queue.mean_waiting)
+
+
+@given(load=st.floats(0.05, 30), servers=st.integers(1, 12))
+def test_without_patience_mmc_d_is_erlangs_b(load: float, servers: int) -> None:
+    hasty = mmc_d(load, 1.0, servers, 0.0)
+    assert hasty.abandon_probability == pytest.approx(erlang_b(load, servers))
+    assert hasty.mean_wait == 0
+
+
+@given(
+    load=st.floats(0.05, 2.0),
+    servers=st.integers(1, 8),
+    patience=st.floats(0.01, 5.0),
+    rate=st.floats(0.1, 10),
+)
+def test_mmc_d_agrees_with_the_integral_of_its_density(
+    load: float, servers: int, patience: float, rate: float
+) -> None:
+    """The chances are summed up and the density is integrated by another's code."""
+    arrivals = load * servers * rate
+    a, fastest = load * servers, servers * rate
+    fewer = [a**j / math.factorial(j) for j in range(servers)]
+
+    def density(v: float) -> float:
+        beyond = max(v - patience, 0.0)
+        return arrivals * fewer[-1] * math.exp(-fastest * v + arrivals * (v - beyond))
+
+    inside = integrate.quad(density, 0, patience)[0]
+    tail = density(patience) / fastest
+    whole = sum(fewer) + inside + tail
+    moment = integrate.quad(lambda v: v * density(v), 0, patience)[0]
+    queue = mmc_d(arrivals, rate, servers, patience)
+    assert queue.abandon_probability == pytest.approx(tail / whole, rel=1e-6, abs=1e-12)
+    assert queue.wait_probability == pytest.approx((inside + tail) / whole, rel=1e-6)
+    assert queue.mean_wait == pytest.approx((moment + patience * tail) / whole, rel=1e-6)
+    busy = sum(j * chance for j, chance in enumerate(fewer)) + servers * (inside + tail)
+    assert queue.utilisation == pytest.approx(busy / whole / servers, rel=1e-6)
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-12, -1e-12, 1e-7, -1e-7])
+def test_mmc_d_is_smooth_where_the_load_equals_the_servers(off: float) -> None:
+    exact, near = mmc_d(2.0, 1.0, 2, 3.0), mmc_d(2.0 * (1 + off), 1.0, 2, 3.0)
+    assert near == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0.0, 1.0, 1, 1.0), (1.0, 0.0, 1, 1.0), (1.0, 1.0, 0, 1.0), (1.0, 1.0, 1, -1.0)]
+)
+def test_mmc_d_refuses_what_is_out_of_range(arguments: tuple[float, float, int, float]) -> None:
+    with pytest.raises(ValueError, match=r"rate|servers|patience"):
+        mmc_d(*arguments)
+
+
+def test_mmc_d_overflows_at_no_load_and_with_no_number_of_servers() -> None:
+    flooded = mmc_d(2000.0, 1.0, 1, 30.0)
+    assert flooded.abandon_probability == pytest.approx(1999 / 2000)
+    assert flooded.mean_wait_served == pytest.approx(30, rel=1e-3)
+    assert mmc_d(0.05, 1.0, 400, 1.0).mean_wait == 0

@@ -55,13 +55,25 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
     "fallback": lambda sim, name: Fallback(sim, name, value="instead"),
     "hedge": lambda sim, name: Hedge(sim, name, delay=1.5, non_fatal=TimedOut),
     "limiter": lambda sim, name: RateLimiter(sim, name, lambda: TokenBucket(rate=1, capacity=3)),
-    "pool": lambda sim, name: ConnectionManager(sim, name, size=2, checkout_timeout=1),
     "ghost": lambda sim, name: Timeout(sim, name, 1.5, "ghost"),
     "load shedder": lambda sim, name: LoadShedder(
         sim, name, max_concurrent=1, max_waiting=3, line=AdaptiveLifo(1)
     ),
     "load shedder with a limit": lambda sim, name: LoadShedder(
         sim, name, max_concurrent=1, line=ControlledDelay(0.25, 0.5)
+    ),
+    "pool": lambda sim, name: ConnectionManager(sim, name, size=2, checkout_timeout=1.5),
+    "pool that connects": lambda sim, name: ConnectionManager(
+        sim, name, size=1, max_overflow=1, connect_time=0.25, leak_threshold=1
+    ),
+    "pool that fills itself": lambda sim, name: ConnectionManager(
+        sim,
+        name,
+        size=1,
+        opened_by="pool",
+        connect_time=0.25,
+        validation=True,
+        validation_time=0.25,
     ),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
@@ -198,7 +210,17 @@ def test_nothing_is_lost_in_any_nesting(
 
 
 def assert_nothing_is_kept(sim: Simulation) -> None:
-    held = ("in_flight", "attempts", "ghosts", "in_use", "active", "waiting", "loading", "serving")
+    held = (
+        "in_flight",
+        "attempts",
+        "ghosts",
+        "in_use",
+        "waiting",
+        "loading",
+        "serving",
+        "active",
+        "connecting",
+    )
     for service in sim.components.values():
         numbers: dict[str, float] = service.metrics()  # type: ignore[attr-defined]
         assert {name: numbers.get(name, 0) for name in held} == dict.fromkeys(held, 0), service

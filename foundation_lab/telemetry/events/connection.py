@@ -75,3 +75,64 @@ class PoolHealth(Event, frozen=True):
     active: Count
     idle: Count
     waiting: Count
+
+
+class Opened(Event, frozen=True):
+    """A connection was opened after its pool was created; `duration` is how long that took."""
+
+    event_name: ClassVar[str] = "foundation.connection.opened"
+
+    pool_id: Label
+    connection_id: Label
+    duration: Seconds
+
+
+class ConnectFailed(Event, frozen=True):
+    """A connection could not be opened; `duration` is how long that took."""
+
+    event_name: ClassVar[str] = "foundation.connection.connect_failed"
+
+    pool_id: Label
+    opened_by: Label
+    duration: Seconds
+
+
+class Evicted(Event, frozen=True):
+    """A pool closed a connection; `age` is how long it was open."""
+
+    event_name: ClassVar[str] = "foundation.connection.evicted"
+
+    pool_id: Label
+    connection_id: Label
+    reason: Label
+    age: Seconds
+
+
+class LeakDetected(Event, frozen=True):
+    """A connection is out for longer than the leak threshold; it stays out."""
+
+    event_name: ClassVar[str] = "foundation.connection.leak_detected"
+
+    pool_id: Label
+    connection_id: Label
+    owner: Label
+    duration: Seconds
+
+
+class Resized(Event, frozen=True):
+    """A pool was made larger or smaller while it runs."""
+
+    event_name: ClassVar[str] = "foundation.connection.resized"
+
+    pool_id: Label
+    size: Count
+    max_overflow: Count
+
+
+class Draining(Event, frozen=True):
+    """A pool lends no more and waits for the connections that are out."""
+
+    event_name: ClassVar[str] = "foundation.connection.draining"
+
+    pool_id: Label
+    active: Count
