@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import BackendError, QueueFull, ServiceDown
+from foundation_lab.errors import BackendError, ConnectionReset, QueueFull, ServiceDown
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
@@ -68,6 +68,7 @@ class Backend(Service):
             f"a place at backend {name!r}",
             holders=lambda: self._serving,
         )
+        self._places = concurrency
         self._times = sim.stream(f"backend.{name}.service_time")
         self._errors = sim.stream(f"backend.{name}.errors")
         self._serving: dict[Process, None] = {}
@@ -79,10 +80,13 @@ class Backend(Service):
 
         Raises:
             BackendError: The request was served and failed.
+            ConnectionLost: A fault took the request, the answer, or the connection in between.
             QueueFull: The line has reached its limit.
             ServiceDown: The backend is down, or went down meanwhile.
         """
         sim, slots, impairments = self.sim, self._slots, self.impairments
+        if impairments.active:
+            yield from impairments.arrive()
         if not self.up or impairments.down or self.queue_limit is not None:
             self._admit()
         process = sim._active_proc
@@ -96,12 +100,16 @@ class Backend(Service):
         self._serving[process] = None
         outcome = None
         try:
-            yield self.service_time.sample(self._times) * impairments.slowdown
+            service_time = self.service_time.sample(self._times)
+            if impairments.active:
+                yield from impairments.serve(service_time)
+            else:
+                yield service_time
             failed = self._errors.random() < self.error_rate if self.error_rate else False
-            if impairments:
+            if impairments.active:
                 failed |= impairments.draws_error()
             outcome = "error" if failed else "ok"
-        except ServiceDown:
+        except (ServiceDown, ConnectionReset):
             outcome = "error"
             raise
         finally:
@@ -112,6 +120,8 @@ class Backend(Service):
                 self._abandoned("serving", arrived)
             else:
                 self._served(self.name, outcome, began - arrived, now - began, now - arrived)
+        if impairments.active:
+            yield from impairments.answer()
         if outcome == "error":
             message = f"backend {self.name!r} answered with an error"
             raise BackendError(message)
@@ -161,8 +171,14 @@ class Backend(Service):
             broken.append(f"{len(self._serving)} are being served in {self.serving} places")
         return broken
 
+    def requests(self) -> list[Process]:
+        """Return the processes whose requests are here: those in service, then those in line."""
+        return [*self._serving, *self._slots.waiters()]
+
     def fault_changed(self) -> None:
-        """Drop all work when an outage begins."""
+        """Drop all work when an outage begins, stand still in a pause, lose places and get them."""
+        self._slots.resize(self.impairments.places(self._places))
+        self.impairments.hold(self._serving)
         if self.impairments.down:
             self._drop_work("is in an outage")
 

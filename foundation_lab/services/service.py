@@ -31,6 +31,10 @@ class Service:
     ``service.stopped`` follows, then ``service.restarted`` when somebody calls `restart`, usually a
     `Supervisor`.
 
+    Attributes:
+        node: The node that it is on: that of the context in which it was made.
+        keeps_state: Whether what it knew when it last went down is there again after the restart.
+
     Args:
         sim: The simulation that it is part of.
         name: Its name; unique among services of its kind.
@@ -53,7 +57,8 @@ class Service:
         self.name = name
         self.up = True
         self.restart_count = 0
-        self.planned_faults: set[str] = set()
+        self.node = sim.telemetry.running.context.node
+        self.keeps_state = False
         self._on_exit: list[Callable[[str], object]] = []
         sim.add(self)
         self._emit = sim.telemetry.emit
@@ -77,9 +82,14 @@ class Service:
         """End the service in good order. Nothing happens when it is down already."""
         self._go_down(reason)
 
-    def kill(self, reason: str = "killed") -> None:
-        """End the service as a crash would: what it held is lost."""
-        self._go_down(reason)
+    def kill(self, reason: str = "killed", *, durable: bool = False) -> None:
+        """End the service as a crash would: what it held is lost.
+
+        Args:
+            reason: Why, for the event.
+            durable: Whether what it knew, such as what a cache keeps, outlasts the crash.
+        """
+        self._go_down(reason, durable=durable)
 
     def restart(self) -> None:
         """Bring the service up again, as a new incarnation; a supervisor does this.
@@ -122,7 +132,10 @@ class Service:
     # -- for subclasses ------------------------------------------------------------------------
 
     def on_exit(self, reason: str) -> None:
-        """Give up what the service holds; called after it went down, before the event."""
+        """Give up what the service holds; called after it went down, before the event.
+
+        What it knows is lost here or in `on_restart`, unless it `keeps_state`.
+        """
 
     def on_restart(self) -> None:
         """Set the service up anew; called before the event."""
@@ -143,10 +156,11 @@ class Service:
 
     # -- private -------------------------------------------------------------------------------
 
-    def _go_down(self, reason: str) -> None:
+    def _go_down(self, reason: str, *, durable: bool = False) -> None:
         if not self.up:
             return
         self.up = False
+        self.keeps_state = durable
         self.on_exit(reason)
         self._emit(events.service.Stopped(self.name, self.kind, reason))
         for call in list(self._on_exit):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import PENDING
 
+from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.simulation.waiting import Wait
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from foundation_lab.errors import ServiceError
-    from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.virtual_time import VirtualTime
 
 
@@ -193,6 +193,11 @@ class Slots:
         for waiter in line:
             if waiter._value is PENDING:
                 waiter.fail(error()).defused = True
+
+    def waiters(self) -> list[Process]:
+        """Return the processes in the line, the first in it first."""
+        waiting = [waiter._waiter for waiter in self._line if waiter._value is PENDING]
+        return [each for each in waiting if isinstance(each, Process)]
 
     def explain(self) -> str:
         """Return in words what one waits for here, and who has it."""
