@@ -18,6 +18,7 @@ from foundation_lab.services import (
     ConnectionManager,
     Fallback,
     Hedge,
+    Link,
     OutlierDetector,
     RateLimiter,
     ResourceManager,
@@ -131,6 +132,12 @@ def backend(sim: Simulation) -> None:
     clients[1].interrupt()
 
 
+def link(sim: Simulation) -> None:
+    for name, loss in (("one", 0), ("two", 1)):
+        one = Link(sim, name, loss=loss, detect_after=1)
+        client(sim, lambda one=one: one.call(lambda: 1))  # type: ignore[misc]
+
+
 def rate_limiter(sim: Simulation) -> None:
     limiter = RateLimiter(sim, "one", lambda: TokenBucket(rate=1, capacity=1))
     for _ in range(2):
@@ -176,6 +183,7 @@ def workload(sim: Simulation) -> None:
 def fault(sim: Simulation) -> None:
     one = Backend(sim, "one", service_time=1)
     inject(sim, one, [Outage(service="one", start=1, duration=2)])
+    client(sim, one.request)
 
 
 def telemetry(sim: Simulation) -> None:
@@ -194,6 +202,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.fault: fault,
     events.outlier_detector: outlier_detector,
     events.hedge: hedge,
+    events.link: link,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -221,6 +230,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     OutlierDetector: events.outlier_detector,
     Fallback: events.fallback,
     Hedge: events.hedge,
+    Link: events.link,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,

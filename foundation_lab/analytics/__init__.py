@@ -5,7 +5,7 @@ from foundation_lab.analytics.anomalies import anomalies
 from foundation_lab.analytics.averages import ewma, moving_average
 from foundation_lab.analytics.batches import ConfidenceInterval, batch_means, confidence_interval
 from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlation
-from foundation_lab.analytics.joins import correlate, journeys
+from foundation_lab.analytics.joins import affected, correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
 from foundation_lab.analytics.queueing import Queue, erlang_b, erlang_c, mm1, mmc
 from foundation_lab.analytics.stays import LittlesLaw, littles_law
@@ -18,6 +18,7 @@ __all__ = [
     "LittlesLaw",
     "Queue",
     "Trend",
+    "affected",
     "align",
     "anomalies",
     "batch_means",

@@ -16,6 +16,7 @@ from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.connection import Connection
 from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.faults import CapacityLoss, ErrorRate, Impairments, Latency
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.slots import Slots, Waiter
@@ -65,6 +66,7 @@ class ConnectionManager(Service):
             if checkout_timeout is None
             else positive("checkout_timeout", checkout_timeout, zero=True)
         )
+        self.impairments = Impairments((CapacityLoss, ErrorRate, Latency))
         self._opened = 0
         self._idle: deque[str] = deque()
         self._out: dict[Connection, None] = {}
@@ -84,6 +86,7 @@ class ConnectionManager(Service):
 
         Raises:
             CheckoutTimeout: None came free in time.
+            ConnectionLost: A fault made it fail.
             ServiceDown: The pool is down, or went down meanwhile.
         """
         connection = yield from self._checkout()
@@ -98,7 +101,7 @@ class ConnectionManager(Service):
 
         Raises:
             CheckoutTimeout: No connection came free in time.
-            ConnectionLost: The pool went down meanwhile.
+            ConnectionLost: The pool went down meanwhile, or a fault made the checkout fail.
             ServiceDown: The pool is down.
         """
         connection = yield from self._checkout()
@@ -190,6 +193,10 @@ class ConnectionManager(Service):
             broken.append(f"{self.active} active in {self._slots.used} places")
         return broken
 
+    def fault_changed(self) -> None:
+        """Lose places, and get them again."""
+        self._slots.resize(self.impairments.places(self.size + self.max_overflow))
+
     def on_exit(self, reason: str) -> None:
         """Lose every connection, and send everybody in line away."""
         message = f"pool {self.name!r} went down ({reason})"
@@ -221,12 +228,15 @@ class ConnectionManager(Service):
             f"a connection of pool {self.name!r}",
             holders=lambda: [connection.owner for connection in self._out],
         )
+        self._slots.resize(self.impairments.places(places))
         self._idle = deque(self._new_id() for _ in range(self.size))
 
     def _created(self) -> None:
         self._emit(events.connection.PoolCreated(self.name, self.size, self.max_overflow))
 
     def _checkout(self) -> Generator[Any, Any, Connection]:
+        if self.impairments.active:
+            yield from self._connect()
         sim, slots = self.sim, self._slots
         owner = sim._active_proc
         if owner.__class__ is not Process:
@@ -245,6 +255,14 @@ class ConnectionManager(Service):
         self._out[connection] = None
         self._is_acquired(self.name, connection_id, now - asked)
         return connection
+
+    def _connect(self) -> Generator[Any, Any, None]:
+        """Be late, or fail to connect, as faults will."""
+        yield from self.impairments.arrive()
+        if self.up and self.impairments.draws_error():
+            error = ConnectionLost(f"pool {self.name!r} could not connect")
+            self._failed(error)
+            raise error
 
     def _wait(self, slots: Slots, turn: Waiter) -> Generator[Any, Any, None]:
         asked = self.sim.now

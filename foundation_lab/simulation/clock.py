@@ -7,10 +7,18 @@ judges by that: ages and times to live are as the node believes them to be.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
+
+
+class Clock(Protocol):
+    """What tells the time: the simulation, or a clock that may be wrong."""
+
+    @property
+    def now(self) -> float:
+        """The time in seconds."""
 
 
 class NodeClock:
@@ -65,8 +73,8 @@ class NodeClock:
 
     @property
     def rate(self) -> float:
-        """How many seconds go by on it in a true second; never below 0."""
-        return max(0.0, 1.0 + math.fsum(drift for _, drift, _ in self._skews.values()))
+        """How many seconds go by on it in a true second; it never quite stands still."""
+        return max(1e-9, 1.0 + math.fsum(drift for _, drift, _ in self._skews.values()))
 
     @property
     def monotonic(self) -> float:
@@ -76,12 +84,11 @@ class NodeClock:
     def lasting(self, seconds: float) -> float:
         """Return how many true seconds it takes until so many have gone by on the clock.
 
-        At least as many as move the simulation; infinitely many when the clock stands still.
+        At least as many as move the simulation.
         """
         if seconds <= 0:
             return 0.0
-        true = seconds / self.rate if self.rate > 0 else math.inf
-        return max(true, math.nextafter(self.sim.now, math.inf) - self.sim.now)
+        return max(seconds / self.rate, math.nextafter(self.sim.now, math.inf) - self.sim.now)
 
     def skew(self, name: str, offset: float, drift: float) -> None:
         """Put the clock out from now on: by an offset at once, by a drift as time goes by."""

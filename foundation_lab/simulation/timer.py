@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from foundation_lab.errors import TimedOut
+    from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.virtual_time import VirtualTime
 
@@ -63,7 +63,7 @@ class Deadline:
     the very instant of the deadline, but before it, still comes through.
     """
 
-    def __init__(self, env: VirtualTime, delay: float, error: TimedOut) -> None:
+    def __init__(self, env: VirtualTime, delay: float, error: ServiceError) -> None:
         self.expired = False
         self._env = env
         self._delay = delay

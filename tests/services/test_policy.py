@@ -16,6 +16,7 @@ from foundation_lab.services import (
     Cache,
     CircuitBreaker,
     Fallback,
+    Link,
     Retry,
     Timeout,
     fixed_backoff,
@@ -39,6 +40,7 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
     "cache": lambda sim, name: Cache(sim, name, ttl=1, negative_ttl=0.5),
     "fallback": lambda sim, name: Fallback(sim, name, value="instead"),
     "ghost": lambda sim, name: Timeout(sim, name, 1.5, "ghost"),
+    "link": lambda sim, name: Link(sim, name, latency=0.125),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
 }

@@ -29,7 +29,7 @@ from foundation_lab.simulation.faults.service_faults import (
     SlowNode,
 )
 from foundation_lab.simulation.faults.surrounding_faults import CacheFlush, ClockSkew, LoadStep
-from foundation_lab.simulation.faults.when import OnEvent, Once, Periodic, Poisson, When, Window
+from foundation_lab.simulation.faults.when import Once, OnEvent, Periodic, Poisson, When, Window
 
 __all__ = [
     "CacheFlush",

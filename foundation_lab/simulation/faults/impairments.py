@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.errors import ConnectionLost, ConnectionReset
@@ -102,8 +103,9 @@ class Impairments:
         for each in self._those(Slowing):
             each.strike()
         seconds *= self.slowdown
-        instant, reset = self._first_reset(seconds)
-        if reset is not None:
+        resets = self.resets(seconds)
+        instant, reset = min(resets, key=itemgetter(0), default=(seconds, None))
+        if reset is not None and instant < seconds:
             yield instant
             if not reset.ended:
                 raise broken(reset)
@@ -124,9 +126,18 @@ class Impairments:
         if lost:
             yield from _wait_in_vain(lost, "answer")
 
-    def resets(self) -> list[Injection]:
-        """Return the resets that are to break the connection of this request."""
-        return [each for each in self._those(Reset) if each.draws()]
+    def resets(self, seconds: float) -> list[tuple[float, Injection]]:
+        """Return the resets that are to break the connection of this request, and when.
+
+        Args:
+            seconds: How long its service takes; infinity when nobody knows: what may break it
+                anywhere in the service does so at infinity then.
+        """
+        return [
+            (each.fault.instant(each.stream, seconds), each)  # type: ignore[attr-defined]
+            for each in self._those(Reset)
+            if each.draws()
+        ]
 
     # -- the service as a whole ----------------------------------------------------------------
 
@@ -162,15 +173,6 @@ class Impairments:
         for each in struck:
             each.strike()
         return struck
-
-    def _first_reset(self, seconds: float) -> tuple[float, Injection | None]:
-        """Return after how many seconds of a service which reset is to break it, if any."""
-        first: tuple[float, Injection | None] = (seconds, None)
-        for each in self.resets():
-            instant = each.fault.instant(each.stream, seconds)  # type: ignore[attr-defined]
-            if instant < first[0]:
-                first = (instant, each)
-        return first
 
     def _go_on(self) -> Generator[Any, Any, None]:
         """Wait until no pause is on (``yield from``)."""

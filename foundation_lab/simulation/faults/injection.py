@@ -10,6 +10,7 @@ from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Iterable
 
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults.fault import Fault
@@ -41,6 +42,7 @@ class Injection:
         target: Any,
         fault: Fault,
         plan: str,
+        *,
         stream: random.Random,
         planned: float,
     ) -> None:
@@ -110,12 +112,16 @@ class Injection:
         """Tell that it strikes the request of the running process."""
         self._strikes(self.target.name, self.fault_id, self.fault.kind)
 
-    def strike_all(self, target: Any = None) -> None:
-        """Tell that it strikes every request that is at the target now, in the name of each."""
-        target = self.target if target is None else target
+    def requests_at(self, target: Any) -> list[Process]:
+        """Return the processes whose requests are at a target now, as far as it can tell."""
         requests: list[Process] = getattr(target, "requests", list)()
-        for process in requests:
-            fields = {"service": target.name, "fault_id": self.fault_id, "kind": self.fault.kind}
+        return requests
+
+    def strike_all(self, requests: Iterable[Process] | None = None) -> None:
+        """Tell that it strikes requests, by default all at the target, in the name of each."""
+        service, kind = self.target.name, self.fault.kind
+        for process in self.requests_at(self.target) if requests is None else requests:
+            fields = {"service": service, "fault_id": self.fault_id, "kind": kind}
             self.sim.telemetry.emit_as(process, events.fault.Struck, {}, fields)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import simpy
 
+from foundation_lab.errors import ServiceError
 from foundation_lab.simulation.faults.fault import Fault, seconds_are_wrong
 
 if TYPE_CHECKING:
@@ -68,19 +70,20 @@ class Crash(Fault, frozen=True, kw_only=True):
             return
         holds = (each for each in injection.others() if isinstance(each.fault, Crash))
         if not any(each.length > 0 and each.incarnation == injection.incarnation for each in holds):
-            target.restart()
+            with suppress(ServiceError):  # it could not start, and is down as before
+                target.restart()
 
 
 class RollingDeploy(Fault, frozen=True, kw_only=True):
     """One service after the other is taken down in good order, and brought up again.
 
     It is injected into several services at once, or into something that has a method
-    ``rolling_deploy(down_for=..., max_unavailable=...)`` of its own, which is called instead. It is
-    over when the last one is back. A service that is down already when its turn comes stays down
-    for its time; one that somebody else restarts meanwhile is left alone.
+    ``rolling_deploy(max_unavailable=...)`` of its own, which is called instead, and whose event
+    ends it. It is over when the last one is back. A service that is down already when its turn
+    comes stays down for its time; one that somebody else restarts meanwhile is left alone.
 
     Attributes:
-        down_for: How many seconds each is down.
+        down_for: How many seconds each is down, from its end on; only for several services.
         max_unavailable: How many are down for it at the same time, at most.
     """
 
@@ -88,7 +91,7 @@ class RollingDeploy(Fault, frozen=True, kw_only=True):
     collective: ClassVar[bool] = True
     has_own_length: ClassVar[bool] = True
 
-    down_for: float
+    down_for: float | None = None
     max_unavailable: int = 1
 
     def wrong(self) -> Iterator[Wrong]:
@@ -103,9 +106,10 @@ class RollingDeploy(Fault, frozen=True, kw_only=True):
         if own is None:
             _Rollout(injection, self).go_on()
             return
-        result = own(down_for=self.down_for, max_unavailable=self.max_unavailable)
-        if hasattr(result, "send"):
-            result = injection.sim.process(result, name=injection.fault_id)
+        try:
+            result = own(max_unavailable=self.max_unavailable)
+        except ServiceError:  # what is down cannot be deployed
+            result = None
         if isinstance(result, simpy.Event) and result.callbacks is not None:
             result.callbacks.append(lambda _event: injection.finish())
         else:
@@ -130,13 +134,22 @@ class _Rollout:
             self._injection.finish()
 
     def _take_down(self, member: Any) -> None:
-        self._injection.strike_all(member)
+        requests = self._injection.requests_at(member)
         member.stop()
+        if member.up:  # it winds down first
+            ends = iter([partial(self._is_down, member)])
+            member.when_it_exits(lambda _reason: next(ends, int)())
+        else:
+            self._injection.strike_all(requests)
+            self._is_down(member)
+
+    def _is_down(self, member: Any) -> None:
         back = partial(self._bring_up, member, member.restart_count)
-        self._injection.sim.call_in(self._fault.down_for, back)
+        self._injection.sim.call_in(self._fault.down_for or 0.0, back)
 
     def _bring_up(self, member: Any, incarnation: int) -> None:
         if not member.up and member.restart_count == incarnation:
-            member.restart()
+            with suppress(ServiceError):  # it could not start, and is down as before
+                member.restart()
         self._down -= 1
         self.go_on()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
-from foundation_lab.simulation.distributions import Distribution
 from foundation_lab.simulation.faults.fault import (
     Impairment,
     drawn,
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
+    from foundation_lab.simulation.distributions import Distribution
     from foundation_lab.simulation.faults.fault import Wrong
 
 
@@ -119,7 +120,8 @@ class Reset(RequestFault, frozen=True, kw_only=True):
     def instant(self, stream: random.Random, service_time: float) -> float:
         """Return after how many seconds of a service it breaks."""
         if self.after is None:
-            return service_time * stream.random()
+            place = stream.random()
+            return service_time * place if math.isfinite(service_time) else math.inf
         return drawn(self.after, stream)
 
 
@@ -152,7 +154,7 @@ class LostResponse(Loss, frozen=True, kw_only=True):
 
 
 class Partition(Loss, frozen=True, kw_only=True):
-    """Nothing comes through, neither way: requests are lost, and so are the answers to earlier ones.
+    """Nothing comes through, neither way: neither requests nor the answers to earlier ones.
 
     What was lost stays lost when the partition heals.
     """

@@ -9,7 +9,7 @@ import msgspec
 
 from foundation_lab.simulation.faults.fault import Fault
 from foundation_lab.simulation.faults.injection import Injection
-from foundation_lab.simulation.faults.life_faults import Crash
+from foundation_lab.simulation.faults.life_faults import Crash, RollingDeploy
 from foundation_lab.simulation.faults.when import Once, When
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _schedule(sim: Simulation, target: Any, fault: Fault, when: When) -> str:
     stream = sim.stream(f"fault.{fault_id}")
 
     def begin(seconds: float, cause: int | None = None) -> None:
-        Injection(sim, target, fault, fault_id, stream, seconds).begin(cause)
+        Injection(sim, target, fault, fault_id, stream=stream, planned=seconds).begin(cause)
 
     # When it strikes must not depend on how many requests it strikes: a stream apart.
     when.schedule(sim, sim.stream(f"fault.{fault_id}.when"), f"fault.{fault_id}", begin)
@@ -116,8 +116,8 @@ def _targets(sim: Simulation, target: Any, fault: Fault) -> list[Any]:
         found = [each for each in there if _misfit(fault, each) is None]
         if not found:
             message = (
-                f"{fault.kind} of node {target.name!r}: no service there can have it; make services "
-                f"with sim.telemetry.context(node={target.name!r})"
+                f"{fault.kind} of node {target.name!r}: no service there can have it; make "
+                f"services with sim.telemetry.context(node={target.name!r})"
             )
             raise ValueError(message)
         return found
@@ -147,16 +147,24 @@ def _check(sim: Simulation, fault: Fault, target: Any, when: When, *, beside: bo
     if misfit is not None:
         message = f"{fault.kind} of {target.name!r}: {misfit}"
         raise ValueError(message)
-    for wrong in (*_contradictions(fault, when, beside=beside), *when.wrong(sim.now), *fault.wrong()):
+    for wrong in (
+        *_contradictions(fault, target, when, beside=beside),
+        *when.wrong(sim.now),
+        *fault.wrong(),
+    ):
         raise _error(fault, target, wrong)
     sim._delay_until(when.earliest)
 
 
-def _contradictions(fault: Fault, when: When, *, beside: bool) -> Iterator[Wrong]:
+def _contradictions(fault: Fault, target: Any, when: When, *, beside: bool) -> Iterator[Wrong]:
     if beside and fault.start != 0:
         yield "start", fault.start, "leave it out beside when="
     if beside and fault.duration != math.inf:
         yield "duration", fault.duration, "leave it out beside when=, which has a duration"
+    if isinstance(fault, RollingDeploy) and isinstance(target, Group) != (
+        fault.down_for is not None
+    ):
+        yield "down_for", fault.down_for, "give it for several services, and for these only"
     if fault.has_own_length and when.duration != math.inf:
         yield "duration", when.duration, "leave it out; it lasts as long as it takes"
 
@@ -165,10 +173,10 @@ def _misfit(fault: Fault, target: Any) -> str | None:
     """Return why a target cannot have a fault, in words."""
     kind = getattr(target, "kind", type(target).__name__)
     missing = [name for name in fault.needs if not hasattr(target, name)]
-    if fault.collective and not hasattr(target, "rolling_deploy"):
-        members = getattr(target, "members", (target,))
-        if not isinstance(target, Group) or not all(hasattr(m, "restart") for m in members):
-            missing = ["rolling_deploy"]
+    if isinstance(target, Group):
+        missing = [] if all(hasattr(each, "restart") for each in target.members) else ["restart"]
+    elif fault.collective and not hasattr(target, "rolling_deploy"):
+        missing = ["rolling_deploy"]
     if missing:
         return f"a {kind} has no {' and '.join(missing)}; give a target that can have this fault"
     takes = target.impairments.takes if "impairments" in fault.needs else None

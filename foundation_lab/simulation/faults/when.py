@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from foundation_lab.simulation.distributions import Distribution
 from foundation_lab.simulation.faults.fault import drawn, seconds_are_wrong
 from foundation_lab.telemetry.pattern import dotted
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
+    from foundation_lab.simulation.distributions import Distribution
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults.fault import Wrong
     from foundation_lab.telemetry.pattern import EventName
