@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from simpy.events import NORMAL
+from simpy.events import NORMAL, URGENT
 
 from foundation_lab.errors import DeadlinePassed
 from foundation_lab.simulation.events import Event
@@ -31,18 +31,25 @@ class Timer(Event):
         time: When, in virtual seconds.
         call: What is called.
         last: Whether everything else that happens at that instant comes first.
+        first: Whether it comes before everything else of that instant.
     """
 
     env: VirtualTime
 
     def __init__(
-        self, env: VirtualTime, time: float, call: Callable[[], object], *, last: bool = False
+        self,
+        env: VirtualTime,
+        time: float,
+        call: Callable[[], object],
+        *,
+        last: bool = False,
+        first: bool = False,
     ) -> None:
         self.env = env
         self._value = None
         self._call = call
         self._waiter: Any = self._fire
-        env.schedule_at(self, time, AFTER_ALL if last else NORMAL)
+        env.schedule_at(self, time, AFTER_ALL if last else URGENT if first else NORMAL)
 
     def cancel(self) -> None:
         """Forget the call. A timer that has fired or was cancelled stays as it is."""

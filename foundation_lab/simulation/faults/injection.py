@@ -6,6 +6,7 @@ import math
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Injection:
         if self.length == 0:
             self.finish()
         elif math.isfinite(self.length):
-            self.sim.call_in(self.length, self.finish)
+            Timer(self.sim, self.sim.now + self.length, self.finish, first=True)
 
     def finish(self) -> None:
         """Let go."""

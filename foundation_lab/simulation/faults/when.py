@@ -1,5 +1,8 @@
 """When a fault is on: data, apart from what is wrong.
 
+A fault is on from the beginning of its first instant to the beginning of its last: what happens at
+the very instant at which it begins finds it there, and at the one at which it ends, gone.
+
 Each of these is given a function that begins the fault for so many seconds, and calls it when it is
 time. What is drawn comes from the fault's own stream.
 """
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from foundation_lab.simulation.faults.fault import drawn, seconds_are_wrong
+from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry.pattern import dotted
 
 if TYPE_CHECKING:
@@ -93,7 +97,7 @@ class Once(When, frozen=True, kw_only=True):
         begin: Begin,
     ) -> None:
         """Set a timer."""
-        sim.call_at(self.at, lambda: begin(drawn(self.duration, stream)))
+        Timer(sim, self.at, lambda: begin(drawn(self.duration, stream)), first=True)
 
 
 class Window(When, frozen=True, kw_only=True):
@@ -164,7 +168,7 @@ class Recurring(When, frozen=True, kw_only=True):
 
         def set_timer() -> None:
             if next(rounds, None) is not None and (due := next(instants)) < self.until:
-                sim.call_at(due, strike)
+                Timer(sim, due, strike, first=True)
 
         def strike() -> None:
             begin(drawn(self.duration, stream))
@@ -272,7 +276,7 @@ class OnEvent(When, frozen=True, kw_only=True):
             if next(rounds) == self.times:
                 sim.telemetry.detach(handler_id)
             cause = record.sequence
-            sim.call_in(self.delay, partial(strike, cause))
+            Timer(sim, sim.now + self.delay, partial(strike, cause), first=True)
 
         def strike(cause: int) -> None:
             begin(drawn(self.duration, stream), cause)
