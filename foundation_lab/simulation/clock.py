@@ -84,11 +84,14 @@ class NodeClock:
     def lasting(self, seconds: float) -> float:
         """Return how many true seconds it takes until so many have gone by on the clock.
 
-        At least as many as move the simulation.
+        At least as many as move the simulation, and a hundred times as many at most: whoever waits
+        for a clock that stands still looks again then, for it may have been set right.
         """
         if seconds <= 0:
             return 0.0
-        return max(seconds / self.rate, math.nextafter(self.sim.now, math.inf) - self.sim.now)
+        return max(
+            seconds / max(0.01, self.rate), math.nextafter(self.sim.now, math.inf) - self.sim.now
+        )
 
     def skew(self, name: str, offset: float, drift: float) -> None:
         """Put the clock out from now on: by an offset at once, by a drift as time goes by."""

@@ -61,6 +61,5 @@ def _ends(env: VirtualTime) -> dict[Process, float]:
             process = due._waiter
         elif due.__class__ is not Process or due._target is not rank:
             continue
-        if time > env.now:
-            ends[process] = time
+        ends[process] = time
     return ends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -33,9 +34,9 @@ def ask(sim: Simulation, call: Callable[[], Generator[Any, Any, Any]], at: float
     return sim.process(process())
 
 
-def endings(callers: Iterable[Process]) -> list[tuple[str, float] | None]:
-    """Return how calls ended, and when; ``None`` for those that wait still."""
-    return [caller.value if caller.triggered else None for caller in callers]
+def endings(callers: Iterable[Process]) -> list[tuple[str, float]]:
+    """Return how calls ended, and when; those that wait still do so for ever."""
+    return [caller.value if caller.triggered else ("waits", math.inf) for caller in callers]  # type: ignore[misc]
 
 
 def struck(sim: Simulation) -> list[tuple[float, str, str]]:

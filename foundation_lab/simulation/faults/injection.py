@@ -136,6 +136,7 @@ class Ledger:
     def __init__(self) -> None:
         self.active: dict[str, Injection] = {}
         self._taken: dict[str, bool] = {}
+        self._numbers: dict[str, int] = {}
 
     def plan_id(self, kind: str, name: str, when: str) -> str:
         """Return an id, unlike any other, for a fault that is to come."""
@@ -151,5 +152,9 @@ class Ledger:
         return plan
 
     def _free(self, plain: str) -> str:
-        ids = (plain if number == 1 else f"{plain}#{number}" for number in count(1))
-        return next(fault_id for fault_id in ids if fault_id not in self._taken)
+        for number in count(self._numbers.get(plain, 1)):
+            fault_id = plain if number == 1 else f"{plain}#{number}"
+            if fault_id not in self._taken:
+                self._numbers[plain] = number
+                return fault_id
+        raise AssertionError  # pragma: no cover  (the numbers have no end)
