@@ -83,7 +83,10 @@ class TokenBucket:
         return min(self.capacity, self._tokens + elapsed * self.rate)
 
     def _latest(self, now: float) -> float:
-        """Return the time, which stands still for the bucket while a clock set back catches up."""
+        """Return the time, which stands still for the bucket while a clock set back catches up.
+
+        As golang.org/x/time/rate does (`advance` in rate.go).
+        """
         return now if self._at is None else max(now, self._at)
 
 

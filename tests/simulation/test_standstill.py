@@ -49,7 +49,8 @@ def test_who_is_interrupted_in_a_standstill_goes_on_and_drags_no_clock_along() -
     stops: list[Standstill] = []
     sim.call_at(1, lambda: stops.append(Standstill(sim, processes)))
     sim.call_at(2, processes[0].interrupt)
-    sim.call_at(5, lambda: stops[0].end())
+    sim.run(until=1.5)
+    sim.call_at(5, stops[0].end)
     sim.call_at(6, processes[1].interrupt)
     sim.run()
     assert ends == [3, 7]

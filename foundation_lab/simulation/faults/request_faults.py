@@ -45,7 +45,7 @@ class Latency(RequestFault, frozen=True, kw_only=True):
     Attributes:
         delay: How many seconds later, or what they are drawn from.
         jitter: By how many seconds the delay differs at most, up or down, evenly spread; it is
-            never below 0. As the toxic `latency` of Toxiproxy.
+            never below 0. As the toxic `latency` of Toxiproxy (toxics/latency.go).
     """
 
     kind: ClassVar[str] = "latency"
