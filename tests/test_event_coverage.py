@@ -18,7 +18,7 @@ from foundation_lab.services import (
     ConnectionManager,
     Fallback,
     Hedge,
-    Link,
+    NetworkLink,
     OutlierDetector,
     RateLimiter,
     ResourceManager,
@@ -132,9 +132,9 @@ def backend(sim: Simulation) -> None:
     clients[1].interrupt()
 
 
-def link(sim: Simulation) -> None:
+def network_link(sim: Simulation) -> None:
     for name, loss in (("one", 0), ("two", 1)):
-        one = Link(sim, name, loss=loss, detect_after=1)
+        one = NetworkLink(sim, name, loss=loss, detect_after=1)
         client(sim, lambda one=one: one.call(lambda: 1))  # type: ignore[misc]
 
 
@@ -202,7 +202,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.fault: fault,
     events.outlier_detector: outlier_detector,
     events.hedge: hedge,
-    events.link: link,
+    events.network_link: network_link,
     events.rate_limiter: rate_limiter,
     events.request: workload,
     events.resource: resource,
@@ -230,7 +230,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     OutlierDetector: events.outlier_detector,
     Fallback: events.fallback,
     Hedge: events.hedge,
-    Link: events.link,
+    NetworkLink: events.network_link,
     RateLimiter: events.rate_limiter,
     ResourceManager: events.resource,
     Retry: events.retry,

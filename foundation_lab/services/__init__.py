@@ -26,7 +26,7 @@ from foundation_lab.services.hedge import Hedge
 from foundation_lab.services.jitter import additive_jitter, factor_jitter
 from foundation_lab.services.leaky_bucket import LeakyBucket
 from foundation_lab.services.limits import FixedWindow, SlidingWindow, TokenBucket
-from foundation_lab.services.link import Link
+from foundation_lab.services.network_link import NetworkLink
 from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.policy import Pipeline, pipeline
 from foundation_lab.services.rate_limiter import RateLimiter
@@ -59,7 +59,7 @@ __all__ = [
     "Health",
     "Hedge",
     "LeakyBucket",
-    "Link",
+    "NetworkLink",
     "Opening",
     "OutlierDetector",
     "Pipeline",

@@ -16,7 +16,7 @@ from foundation_lab.services import (
     Cache,
     CircuitBreaker,
     Fallback,
-    Link,
+    NetworkLink,
     Retry,
     Timeout,
     fixed_backoff,
@@ -40,7 +40,7 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
     "cache": lambda sim, name: Cache(sim, name, ttl=1, negative_ttl=0.5),
     "fallback": lambda sim, name: Fallback(sim, name, value="instead"),
     "ghost": lambda sim, name: Timeout(sim, name, 1.5, "ghost"),
-    "link": lambda sim, name: Link(sim, name, latency=0.125),
+    "network link": lambda sim, name: NetworkLink(sim, name, latency=0.125),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
 }

@@ -74,6 +74,8 @@ def test_a_node_has_one_clock() -> None:
         NodeClock(sim, "c", offset=float("inf"))
     with pytest.raises(ValueError, match="clock_skew of 'a': drift=-2; give seconds a second"):
         inject(sim, NodeClock.of(sim, "a"), ClockSkew(drift=-2))
+    with pytest.raises(ValueError, match="offset=inf; give a finite number of seconds"):
+        inject(sim, NodeClock.of(sim, "a"), ClockSkew(offset=float("inf")))
     with pytest.raises(ValueError, match=r"offset=0\.0; give an offset or a drift"):
         inject(sim, NodeClock.of(sim, "a"), ClockSkew())
 

@@ -471,6 +471,39 @@ def test_a_deploy_meets_services_that_are_down_or_come_back_by_another_hand() ->
     assert spans(sim)[-1] == (fault_id, 1, 7)
 
 
+def test_the_time_down_counts_from_the_end_of_an_orderly_stop() -> None:
+    class Slow(Backend):
+        def stop(self, reason: str = "shutdown") -> None:
+            self.sim.call_in(3, lambda: super(Slow, self).stop(reason))
+
+    sim = Simulation(seed=SEED)
+    fleet = [Slow(sim, f"web{n}", service_time=1.0) for n in range(2)]
+    (fault_id,) = inject(sim, fleet, RollingDeploy(down_for=2), when=Once(at=1))
+    caller = ask(sim, fleet[0].request, at=0.5)
+    crash(sim, fleet[0], at=20)  # the deploy has no more to do with it
+    sim.run()
+    assert caller.value == ("ok", 1.5)
+    stopped = sim.recording.frame(Service.Stopped).filter(reason="shutdown")
+    assert stopped.select("time", "service").rows() == [(4, "web0"), (9, "web1")]
+    assert spans(sim)[0] == (fault_id, 1, 11)
+    assert [each.up for each in fleet] == [False, True]
+
+
+@pytest.mark.parametrize("answer", ["down", "nothing to wait for"])
+def test_a_deploy_that_is_over_before_it_begins_is_cleared_at_once(answer: str) -> None:
+    class Fleet:
+        kind, name = "fleet", "web"
+
+        def rolling_deploy(self, *, max_unavailable: float) -> None:
+            if answer == "down":
+                raise ServiceError
+
+    sim = Simulation(seed=SEED)
+    inject(sim, Fleet(), RollingDeploy(), when=Once(at=1))
+    sim.run()
+    assert spans(sim) == [("rolling_deploy:web:1", 1, 1)]
+
+
 def test_a_target_that_deploys_itself_is_left_to_it() -> None:
     class Fleet:
         kind, name = "fleet", "web"
@@ -488,6 +521,10 @@ def test_a_target_that_deploys_itself_is_left_to_it() -> None:
     (fault_id,) = inject(sim, fleet, RollingDeploy(max_unavailable=3), when=Once(at=1))
     with pytest.raises(ValueError, match="down_for=2; give it for several services, and for these"):
         inject(sim, fleet, RollingDeploy(down_for=2))
+    with pytest.raises(ValueError, match="max_unavailable=0; give a whole number from 1"):
+        inject(sim, fleet, RollingDeploy(max_unavailable=0))
+    with pytest.raises(ValueError, match="a group has no restart; give a target that can have"):
+        inject(sim, [fleet], RollingDeploy(down_for=2))
     sim.run()
     assert fleet.asked == [3]
     assert spans(sim) == [(fault_id, 1, 5)]
@@ -510,6 +547,8 @@ def test_the_load_is_the_product_of_all_steps() -> None:
     shop = Stub()
     inject(sim, shop, [LoadStep(start=1, factor=2), LoadStep(start=2, factor=3, duration=4)])
     inject(sim, shop, LoadStep(factor=0), when=Window(start=3, duration=1))
+    with pytest.raises(ValueError, match="load_step of 'shop': factor=-1; give a number from 0"):
+        inject(sim, shop, LoadStep(factor=-1))
     sim.run()
     assert shop.factors == [(1, 2), (2, 6), (3, 0), (4, 6), (6, 2)]
 

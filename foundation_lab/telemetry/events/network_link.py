@@ -1,4 +1,4 @@
-"""Events of links: the network between two services."""
+"""Events of network links: the network between two services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from foundation_lab.telemetry.event import Event, Label, Seconds
 class Delivered(Event, frozen=True):
     """A message went over a link, one way, in `duration` seconds."""
 
-    event_name: ClassVar[str] = "foundation.link.delivered"
+    event_name: ClassVar[str] = "foundation.network_link.delivered"
 
     service_id: Label
     direction: Label
@@ -20,7 +20,7 @@ class Delivered(Event, frozen=True):
 class Lost(Event, frozen=True):
     """A link lost a message, as it does now and then without a fault."""
 
-    event_name: ClassVar[str] = "foundation.link.lost"
+    event_name: ClassVar[str] = "foundation.network_link.lost"
 
     service_id: Label
     direction: Label

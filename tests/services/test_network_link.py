@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from foundation_lab.errors import BackendError
-from foundation_lab.services import Backend, Link, Timeout
+from foundation_lab.errors import BackendError, ConnectionLost
+from foundation_lab.services import Backend, NetworkLink, Timeout
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import (
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 SEED = 75
 
 
-def world(**kwargs: Any) -> tuple[Simulation, Link, Backend]:
+def world(**kwargs: Any) -> tuple[Simulation, NetworkLink, Backend]:
     sim = Simulation(seed=SEED)
-    return sim, Link(sim, "net", **kwargs), Backend(sim, "db", service_time=1, concurrency=9)
+    return sim, NetworkLink(sim, "net", **kwargs), Backend(sim, "db", service_time=1, concurrency=9)
 
 
-def quiet(sim: Simulation, link: Link) -> None:
+def quiet(sim: Simulation, link: NetworkLink) -> None:
     assert link.metrics() == {"in_flight": 0}
     sim.check_invariants()
 
@@ -47,7 +47,7 @@ def test_a_call_goes_there_and_its_answer_comes_back() -> None:
     call = sim.process(link.call(ask_db))
     sim.run()
     assert (call.value, sim.now) == ("done at 1.25", 1.5)
-    delivered = sim.recording.frame(Link.Delivered)
+    delivered = sim.recording.frame(NetworkLink.Delivered)
     assert delivered.select("time", "direction", "duration").rows() == [
         (0.25, "request", 0.25),
         (1.5, "answer", 0.25),
@@ -72,7 +72,7 @@ def test_losses_are_as_frequent_as_they_should_be_on_each_way() -> None:
     sim.run()
     outcomes = [outcome for outcome, _ in endings(callers)]
     assert outcomes.count("ConnectionLost") / 2000 == pytest.approx(1 - 0.8**2, abs=0.035)
-    lost = sim.recording.frame(Link.Lost)
+    lost = sim.recording.frame(NetworkLink.Lost)
     assert lost.filter(direction="request").height / 2000 == pytest.approx(0.2, abs=0.03)
     assert lost.filter(direction="answer").height / 1600 == pytest.approx(0.2, abs=0.035)
     quiet(sim, link)
@@ -140,6 +140,20 @@ def test_a_reset_without_an_instant_takes_the_answer_of_work_that_was_done() -> 
     assert sim.recording.frame(Backend.Served)["outcome"].to_list() == ["ok"]
 
 
+def test_a_loss_of_a_connection_at_the_far_end_comes_through_whatever_breaks_the_link() -> None:
+    sim, link, _ = world()
+    lost = ConnectionLost("at the far end")
+
+    def fail() -> None:
+        raise lost
+
+    inject(sim, link, Reset(after=0.25))
+    caller = ask(sim, lambda: link.call(fail))
+    sim.run()
+    assert caller.value == ("ConnectionLost", 0)
+    assert struck(sim) == []
+
+
 def test_a_link_that_is_down_takes_no_calls_and_lets_those_under_way_end() -> None:
     sim, link, db = world(latency=0.5)
     callers = [ask(sim, lambda: link.call(db.request), at) for at in (0, 2)]
@@ -162,8 +176,8 @@ def test_a_limit_outside_ends_a_call_wherever_it_is() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     sim = Simulation(seed=SEED)
     with pytest.raises(ValueError, match=r"loss=1\.5; give a share from 0 to 1"):
-        Link(sim, "a", loss=1.5)
+        NetworkLink(sim, "a", loss=1.5)
     with pytest.raises(ValueError, match="value=-1; it must be a finite number"):
-        Link(sim, "b", latency=-1)
+        NetworkLink(sim, "b", latency=-1)
     with pytest.raises(ValueError, match="detect_after=0; give a finite number above 0"):
-        Link(sim, "c", detect_after=0)
+        NetworkLink(sim, "c", detect_after=0)

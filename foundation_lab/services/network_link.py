@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
 
 
-class Link(Service):
+class NetworkLink(Service):
     """Stands for the network around a call.
 
     Faults that it can have: `Latency` (once a call, on the way there), `LostRequest`,
@@ -49,9 +49,9 @@ class Link(Service):
             silent without it.
     """
 
-    kind: ClassVar[str] = "link"
-    Delivered = events.link.Delivered
-    Lost = events.link.Lost
+    kind: ClassVar[str] = "network_link"
+    Delivered = events.network_link.Delivered
+    Lost = events.network_link.Lost
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class Link(Service):
         self.detect_after = positive_or_none("detect_after", detect_after)
         self.in_flight = 0
         self.impairments = Impairments((Latency, LostRequest, LostResponse, Reset, Partition))
-        self._times = sim.stream(f"link.{name}.latency")
-        self._losses = sim.stream(f"link.{name}.loss")
+        self._times = sim.stream(f"network_link.{name}.latency")
+        self._losses = sim.stream(f"network_link.{name}.loss")
         super().__init__(sim, name)
-        self._delivers = sim.telemetry.emitting(events.link.Delivered)
+        self._delivers = sim.telemetry.emitting(events.network_link.Delivered)
 
     def call(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
         """Call `fn` at the far end of the link (``yield from``).
@@ -126,7 +126,7 @@ class Link(Service):
         """Let a message go one way."""
         seconds = self.latency.sample(self._times)
         if self.loss and self._losses.random() < self.loss:
-            self._emit(events.link.Lost(self.name, direction))
+            self._emit(events.network_link.Lost(self.name, direction))
             if self.detect_after is None:
                 yield self.sim.wait(f"an answer over link {self.name!r}: the {direction} was lost")
             else:
