@@ -13,7 +13,7 @@ from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.distributions import Distribution, as_distribution
-from foundation_lab.simulation.faults import Impairments
+from foundation_lab.simulation.faults import EVERY, Impairments
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.slots import Slots, Waiter
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
 
 
 class Backend(Service):
@@ -43,6 +44,7 @@ class Backend(Service):
     Served = events.backend.Served
     Rejected = events.backend.Rejected
     Abandoned = events.backend.Abandoned
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = EVERY
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class Backend(Service):
         self.service_time = as_distribution(service_time)
         self.queue_limit = None if queue_limit is None else whole("queue_limit", queue_limit, 0)
         self.error_rate = error_rate
-        self.impairments = Impairments()
+        self.impairments = Impairments(self.possible_faults)
         self._slots = Slots(
             sim,
             whole("concurrency", concurrency),

@@ -32,6 +32,7 @@ from foundation_lab.simulation.faults import (
     ErrorRate,
     Fault,
     Hang,
+    Impairments,
     Latency,
     LoadStep,
     LostRequest,
@@ -163,6 +164,9 @@ def test_a_service_says_which_faults_it_can_have() -> None:
     bulkhead = Bulkhead(sim, "api", max_concurrent=1)
     with pytest.raises(ValueError, match="hang of 'api': a bulkhead can have capacity_loss; give"):
         inject(sim, bulkhead, Hang())
+    bulkhead.impairments = Impairments()
+    with pytest.raises(ValueError, match="can have error_rate, outage, slow_down, slow_node, cpu"):
+        inject(sim, bulkhead, Pause())
     with pytest.raises(ValueError, match="target=\\[\\]; give at least one service"):
         inject(sim, [], Hang())
 

@@ -7,7 +7,7 @@ own stream, so that leaving a fault out reshuffles nothing else.
 """
 
 from foundation_lab.simulation.faults.fault import Fault, Impairment
-from foundation_lab.simulation.faults.impairments import Impairments, broken
+from foundation_lab.simulation.faults.impairments import BASIC, EVERY, Impairments, broken
 from foundation_lab.simulation.faults.injection import Injection, Ledger
 from foundation_lab.simulation.faults.life_faults import Crash, RollingDeploy
 from foundation_lab.simulation.faults.request_faults import (
@@ -32,6 +32,8 @@ from foundation_lab.simulation.faults.surrounding_faults import CacheFlush, Cloc
 from foundation_lab.simulation.faults.when import Once, OnEvent, Periodic, Poisson, When, Window
 
 __all__ = [
+    "BASIC",
+    "EVERY",
     "CacheFlush",
     "CapacityLoss",
     "ClockSkew",

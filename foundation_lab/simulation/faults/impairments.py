@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from foundation_lab.errors import ConnectionLost, ConnectionReset
 from foundation_lab.simulation.faults.request_faults import (
@@ -16,7 +16,15 @@ from foundation_lab.simulation.faults.request_faults import (
     Partition,
     Reset,
 )
-from foundation_lab.simulation.faults.service_faults import CapacityLoss, Outage, Pause, Slowing
+from foundation_lab.simulation.faults.service_faults import (
+    CapacityLoss,
+    CpuStress,
+    Outage,
+    Pause,
+    SlowDown,
+    Slowing,
+    SlowNode,
+)
 from foundation_lab.simulation.standstill import Standstill
 
 if TYPE_CHECKING:
@@ -25,6 +33,22 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.faults.fault import Fault
     from foundation_lab.simulation.faults.injection import Injection
     from foundation_lab.simulation.process import Process
+
+BASIC: Final[tuple[type[Fault], ...]] = (ErrorRate, Outage, SlowDown, SlowNode, CpuStress)
+"""The faults for which a service need only know that it is down or slow, and draw errors."""
+
+EVERY: Final[tuple[type[Fault], ...]] = (
+    *BASIC,
+    Latency,
+    Hang,
+    Reset,
+    LostRequest,
+    LostResponse,
+    Partition,
+    Pause,
+    CapacityLoss,
+)
+"""Every fault that can be on a service."""
 
 
 class Impairments:
@@ -35,7 +59,9 @@ class Impairments:
     `answer` when its place is free again.
 
     Args:
-        takes: The kinds of faults that the service can have; all of them by default.
+        takes: The faults that the service can have; any other is refused when it is injected. By
+            default `BASIC`: those for which a service need not ask more than `down`, `slowdown`
+            and `draws_error`.
 
     Attributes:
         active: Whether any fault is on.
@@ -44,8 +70,8 @@ class Impairments:
         slowdown: By which factor everything takes longer: the product of all slow-downs.
     """
 
-    def __init__(self, takes: Iterable[type[Fault]] | None = None) -> None:
-        self.takes = None if takes is None else tuple(takes)
+    def __init__(self, takes: Iterable[type[Fault]] = BASIC) -> None:
+        self.takes = tuple(takes)
         self.active = False
         self.down = False
         self.paused = False

@@ -179,8 +179,10 @@ def _misfit(fault: Fault, target: Any) -> str | None:
         missing = ["rolling_deploy"]
     if missing:
         return f"a {kind} has no {' and '.join(missing)}; give a target that can have this fault"
-    takes = target.impairments.takes if "impairments" in fault.needs else None
-    if takes is None or isinstance(fault, takes):
+    if "impairments" not in fault.needs:
+        return None
+    takes = target.impairments.takes
+    if isinstance(fault, takes):
         return None
     return f"a {kind} can have {', '.join(each.kind for each in takes)}; give one of these"
 
