@@ -31,14 +31,14 @@ class Service:
     ``service.stopped`` follows, then ``service.restarted`` when somebody calls `restart`, usually a
     `Supervisor`.
 
-    Attributes:
-        node: The node that it is on: that of the context in which it was made.
-        keeps_state: Whether what it knew when it last went down is there again after the restart.
-
     Args:
         sim: The simulation that it is part of.
         name: Its name; unique among services of its kind.
         health_interval: Seconds between two health checks; none without it.
+
+    Attributes:
+        node: The node that it is on: that of the context in which it was made.
+        keeps_state: Whether what it knew when it last went down is there again after the restart.
     """
 
     kind: ClassVar[str] = "service"
