@@ -5,8 +5,9 @@ FoundationLabError
 ├── ServiceError                 something failed inside the simulated world (outcome "error")
 │   ├── BackendError             a backend answered with an error
 │   ├── ServiceDown              the service is stopped, crashed or in an outage
-│   ├── ConnectionLost           a leased connection died, or its pool was closed under it
 │   ├── ConnectFailed            a connection could not be opened
+│   ├── ConnectionLost           a connection died, its pool was closed, or no answer came over it
+│   │   └── ConnectionReset      it broke in the middle of a request
 │   ├── Rejected                 turned away without being tried (outcome "rejected")
 │   │   ├── CircuitOpen          the circuit breaker is open, or its probes are all taken
 │   │   ├── RateLimited          the limiter has no permit left; carries ``retry_after``
@@ -69,7 +70,11 @@ class ServiceDown(ServiceError):
 
 
 class ConnectionLost(ServiceError):
-    """A leased connection died, or its pool was closed while it was out."""
+    """A connection died, its pool was closed while it was out, or no answer came over it."""
+
+
+class ConnectionReset(ConnectionLost):
+    """A connection broke in the middle of a request; what was done for it is lost."""
 
 
 class ConnectFailed(ServiceError):

@@ -32,6 +32,7 @@ from foundation_lab.services import (
     Hedge,
     LoadBalancer,
     LoadShedder,
+    NetworkLink,
     OutlierDetector,
     Queue,
     RateLimiter,
@@ -190,6 +191,12 @@ def load_shed(sim: Simulation) -> None:
     clients[2].interrupt()
 
 
+def network_link(sim: Simulation) -> None:
+    for name, loss in (("one", 0), ("two", 1)):
+        one = NetworkLink(sim, name, loss=loss, detect_after=1)
+        client(sim, lambda one=one: one.call(lambda: 1))  # type: ignore[misc]
+
+
 def rate_limiter(sim: Simulation) -> None:
     limiter = RateLimiter(sim, "one", lambda: TokenBucket(rate=1, capacity=1))
     for _ in range(2):
@@ -318,6 +325,7 @@ def client_rate(sim: Simulation) -> None:
 def fault(sim: Simulation) -> None:
     one = Backend(sim, "one", service_time=1)
     inject(sim, one, [Outage(service="one", start=1, duration=2)])
+    client(sim, one.request)
 
 
 def telemetry(sim: Simulation) -> None:
@@ -344,6 +352,7 @@ SCENES: dict[ModuleType, Callable[[Simulation], None]] = {
     events.load_balancer: load_balancer,
     events.load_shed: load_shed,
     events.queue: queue,
+    events.network_link: network_link,
     events.rate_limiter: rate_limiter,
     events.replica: replica,
     events.request: requests,
@@ -383,6 +392,7 @@ EMITTERS: dict[type[Service], ModuleType] = {
     Fallback: events.fallback,
     Hedge: events.hedge,
     LoadBalancer: events.load_balancer,
+    NetworkLink: events.network_link,
     RateLimiter: events.rate_limiter,
     ReplicaSet: events.replica,
     ResourceManager: events.resource,
@@ -442,6 +452,6 @@ def most_special(cls: type[Service]) -> set[type[Service]]:
 
 
 def test_no_service_is_forgotten() -> None:
-    """One that is a kind of another, such as a backend that shares its processor, has its events."""
+    """One that is a kind of another, as `ProcessorSharing` is a backend, has the other's events."""
     known = EMITTERS.keys() - {Service}
     assert [cls for cls in most_special(Service) if known.isdisjoint(cls.__mro__)] == []

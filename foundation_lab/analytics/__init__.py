@@ -6,7 +6,7 @@ from foundation_lab.analytics.averages import ewma, moving_average
 from foundation_lab.analytics.batches import ConfidenceInterval, batch_means, confidence_interval
 from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlation
 from foundation_lab.analytics.impatience import ImpatientQueue, mmc_d
-from foundation_lab.analytics.joins import correlate, journeys
+from foundation_lab.analytics.joins import affected, correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
 from foundation_lab.analytics.queueing import (
     BoundedQueue,
@@ -37,6 +37,7 @@ __all__ = [
     "LittlesLaw",
     "Queue",
     "Trend",
+    "affected",
     "align",
     "anomalies",
     "batch_means",

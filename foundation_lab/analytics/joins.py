@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import polars as pl
 
 from foundation_lab.analytics.arguments import require_columns, require_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _KEY = "correlation_id"
 How = Literal["inner", "left", "full", "semi", "anti"]
@@ -53,6 +56,36 @@ def correlate(
     return left.join(
         right, on=_KEY, how=how, suffix=suffix, coalesce=True, maintain_order="left_right"
     )
+
+
+def affected(
+    events: pl.DataFrame, struck: pl.DataFrame, fault_id: str | Iterable[str]
+) -> pl.DataFrame:
+    """Return the events of the requests that a fault struck.
+
+    Args:
+        events: Rows with a `correlation_id`: a recording's events, or the frame of one event.
+        struck: The frame of ``fault.struck``: `correlation_id` and `fault_id`.
+        fault_id: The id of the fault, or several, such as those of all its occurrences.
+
+    Returns:
+        The rows of `events` whose correlation id was struck, in their order and with their columns:
+        what happened to these requests from their beginning to their end, everywhere. A request
+        without a correlation id is left out.
+
+    Raises:
+        ValueError: A column is missing.
+
+    Example:
+        >>> import polars as pl
+        >>> struck = pl.DataFrame({"correlation_id": ["b"], "fault_id": ["hang:db:1"]})
+        >>> events = pl.DataFrame({"correlation_id": ["a", "b", "b"], "time": [0.0, 1.0, 2.0]})
+        >>> affected(events, struck, "hang:db:1")["time"].to_list()
+        [1.0, 2.0]
+    """
+    require_columns(struck, "struck", [_KEY, "fault_id"])
+    ids = [fault_id] if isinstance(fault_id, str) else list(fault_id)
+    return correlate(events, struck.filter(pl.col("fault_id").is_in(ids)), how="semi")
 
 
 def journeys(events: pl.DataFrame) -> pl.DataFrame:

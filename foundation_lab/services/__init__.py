@@ -45,6 +45,7 @@ from foundation_lab.services.loop_step import Cpu, Io
 from foundation_lab.services.maglev import Maglev
 from foundation_lab.services.message import Delivery, Message
 from foundation_lab.services.message_queue import Queue
+from foundation_lab.services.network_link import NetworkLink
 from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.peak_ewma import PeakEwma
 from foundation_lab.services.policy import Pipeline, pipeline
@@ -106,6 +107,7 @@ __all__ = [
     "LoadShedder",
     "Maglev",
     "Message",
+    "NetworkLink",
     "Opening",
     "OutlierDetector",
     "PeakEwma",

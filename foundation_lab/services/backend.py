@@ -9,13 +9,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import BackendError, LoadShed, QueueFull, ServiceDown
+from foundation_lab.errors import (
+    BackendError,
+    ConnectionReset,
+    LoadShed,
+    QueueFull,
+    ServiceDown,
+)
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.warm_up import Warming, WarmUp
 from foundation_lab.simulation.distributions import Distribution, as_distribution
-from foundation_lab.simulation.faults import Impairments
+from foundation_lab.simulation.faults import EVERY, Impairments
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.simulation.line import ticket_for
 from foundation_lab.simulation.process import Process
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
     from foundation_lab.simulation.line import Line
 
 
@@ -49,6 +56,7 @@ class Backend(Service):
     Served = events.backend.Served
     Rejected = events.backend.Rejected
     Abandoned = events.backend.Abandoned
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = EVERY
 
     def __init__(
         self,
@@ -72,7 +80,7 @@ class Backend(Service):
         self.line = line
         self.queue_limit = None if queue_limit is None else whole("queue_limit", queue_limit, 0)
         self.error_rate = error_rate
-        self.impairments = Impairments()
+        self.impairments = Impairments(self.possible_faults)
         self._slots = Slots(
             sim,
             whole("concurrency", concurrency),
@@ -80,13 +88,14 @@ class Backend(Service):
             holders=lambda: self._serving,
             line=line,
         )
+        self._places = concurrency
         self._times = sim.stream(f"backend.{name}.service_time")
         self._errors = sim.stream(f"backend.{name}.errors")
         self._serving: dict[Process, None] = {}
         super().__init__(sim, name, health_interval=health_interval)
         self._served = sim.telemetry.emitting(events.backend.Served)
 
-    def request(
+    def request(  # noqa: C901, PLR0912  (in one piece: a call would cost as much again)
         self, *, priority: int = 0, deadline: float | None = None
     ) -> Generator[Any, Any, None]:
         """Have one request served (``yield from``).
@@ -98,11 +107,14 @@ class Backend(Service):
 
         Raises:
             BackendError: The request was served and failed.
+            ConnectionLost: A fault took the request, the answer, or the connection in between.
             LoadShed: The line turned it away, or sent it away.
             QueueFull: The line has reached its limit.
             ServiceDown: The backend is down, or went down meanwhile.
         """
         sim, slots, impairments = self.sim, self._slots, self.impairments
+        if impairments.active:
+            yield from impairments.arrive()
         if not self.up or impairments.down or self.queue_limit is not None:
             self._admit()
         process = sim._active_proc
@@ -116,12 +128,16 @@ class Backend(Service):
         self._serving[process] = None
         outcome = None
         try:
-            yield self.service_time.sample(self._times) * impairments.slowdown
+            service_time = self.service_time.sample(self._times)
+            if impairments.active:
+                yield from impairments.serve(service_time)
+            else:
+                yield service_time
             failed = self._errors.random() < self.error_rate if self.error_rate else False
-            if impairments:
+            if impairments.active:
                 failed |= impairments.draws_error()
             outcome = "error" if failed else "ok"
-        except ServiceDown:
+        except (ServiceDown, ConnectionReset):
             outcome = "error"
             raise
         finally:
@@ -132,6 +148,8 @@ class Backend(Service):
                 self._abandoned("serving", arrived)
             else:
                 self._served(self.name, outcome, began - arrived, now - began, now - arrived)
+        if impairments.active:
+            yield from impairments.answer()
         if outcome == "error":
             message = f"backend {self.name!r} answered with an error"
             raise BackendError(message)
@@ -181,8 +199,14 @@ class Backend(Service):
             broken.append(f"{len(self._serving)} are being served in {self.serving} places")
         return broken
 
+    def requests(self) -> list[Process]:
+        """Return the processes whose requests are here: those in service, then those in line."""
+        return [*self._serving, *self._slots.waiters()]
+
     def fault_changed(self) -> None:
-        """Drop all work when an outage begins."""
+        """Drop all work when an outage begins, stand still in a pause, lose places and get them."""
+        self._slots.resize(self.impairments.places(self._places))
+        self.impairments.hold(self._serving)
         if self.impairments.down:
             self._drop_work("is in an outage")
 
@@ -197,7 +221,8 @@ class Backend(Service):
 
     def resize(self, concurrency: int) -> None:
         """Change how many requests are served at the same time; those in service stay."""
-        self._slots.resize(whole("concurrency", concurrency))
+        self._places = whole("concurrency", concurrency)
+        self.fault_changed()
 
     # -- private -------------------------------------------------------------------------------
 

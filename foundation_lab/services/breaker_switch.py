@@ -58,6 +58,7 @@ class Switch:
         self._would_open = False
         self._changed: int | None = None
         self._due: float | None = None
+        self._due_at_halt: float | None = None
         self._timer: Timer | None = None
 
     @property
@@ -124,8 +125,17 @@ class Switch:
 
     def halt(self) -> None:
         """Stay as it is, whatever comes: no timer, and no call of before counts."""
+        due = self._due
         self._schedule(None)
+        self._due_at_halt = due
         self.generation += 1
+
+    def resume(self) -> None:
+        """Go on in the state of the halt, whose time has gone on; half-open asks for new probes."""
+        self._probes = self._new_probes()
+        if self._due_at_halt is not None:
+            left = max(0.0, self._due_at_halt - self._sim.now)
+            self._schedule(left, timed=self._automatic or self.state is State.HALF_OPEN)
 
     def violations(self, in_flight: int) -> list[str]:
         """Return every law that does not hold, in words; there are so many calls in flight."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import BulkheadFull, ServiceDown
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.faults import CapacityLoss, Impairments
 from foundation_lab.simulation.invocation import invoke, outcome_of
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
@@ -37,7 +38,8 @@ class Bulkhead(Service):
     def __init__(
         self, sim: Simulation, name: str, *, max_concurrent: int, max_wait: float | None = 0.0
     ) -> None:
-        whole("max_concurrent", max_concurrent)
+        self._places = whole("max_concurrent", max_concurrent)
+        self.impairments = Impairments((CapacityLoss,))
         self.max_wait = None if max_wait is None else positive("max_wait", max_wait, zero=True)
         self._slots = Slots(sim, max_concurrent, f"a place in bulkhead {name!r}")
         self._running = 0
@@ -86,7 +88,7 @@ class Bulkhead(Service):
 
     @property
     def max_concurrent(self) -> int:
-        """How many calls may run at the same time."""
+        """How many calls may run at the same time; fewer while a fault takes places away."""
         return self._slots.capacity
 
     @property
@@ -112,11 +114,13 @@ class Bulkhead(Service):
     def violations(self) -> list[str]:
         """Return every law of bulkheads that does not hold, in words."""
         broken = self._slots.violations()
-        if not 0 <= self._running <= self.in_use <= self.max_concurrent:
-            broken.append(
-                f"{self._running} calls run in {self.in_use} places of {self.max_concurrent}"
-            )
+        if not 0 <= self._running <= self.in_use <= self._places:
+            broken.append(f"{self._running} calls run in {self.in_use} places of {self._places}")
         return broken
+
+    def fault_changed(self) -> None:
+        """Lose places, and get them again."""
+        self._slots.resize(self.impairments.places(self._places))
 
     def on_exit(self, reason: str) -> None:
         """Send away who waits; calls that run go on and give their places back."""

@@ -24,6 +24,7 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable
 
+    from foundation_lab.simulation.clock import Clock, NodeClock
     from foundation_lab.simulation.engine import Simulation
 
 
@@ -62,6 +63,7 @@ class Cache(Service):
         single_flight: Whether callers of one key wait for one load.
         jitter: The share by which a time to live is shortened at most, evenly spread: keys that
             were put together do not all expire together.
+        clock: What tells the cache the time, when that is not the true one.
     """
 
     kind: ClassVar[str] = "cache"
@@ -80,6 +82,7 @@ class Cache(Service):
         negative_ttl: float | None = None,
         single_flight: bool = True,
         jitter: float = 0.0,
+        clock: NodeClock | None = None,
     ) -> None:
         if not 0 <= jitter < 1:
             message = f"jitter={jitter!r}; give a share from 0 up to, but not including, 1"
@@ -89,6 +92,7 @@ class Cache(Service):
         self.negative_ttl = None if negative_ttl is None else positive("negative_ttl", negative_ttl)
         self.single_flight = single_flight
         self.jitter = jitter
+        self._clock: Clock = sim if clock is None else clock
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._loads: dict[Hashable, list[Flight]] = {}
         self._stream = sim.stream(f"cache.{name}.jitter")
@@ -112,7 +116,7 @@ class Cache(Service):
         self.require_up()
         entry = self._look_up(key)
         if entry is not None:
-            age, negative = self.sim.now - entry.since, entry.error is not None
+            age, negative = self._age(entry), entry.error is not None
             self._emit(events.cache.Hit(self.name, str(key), age, negative))
             return entry.answer()
         loads = self._loads.get(key)
@@ -145,10 +149,21 @@ class Cache(Service):
         self._loads.pop(key, None)
         return self._evict(key, "invalidated")
 
+    def flush(self) -> int:
+        """Take every key out, and keep no load that is under way; return how many keys were in.
+
+        Each key that was in is told as evicted. Who waits for a load still gets what it comes to.
+        """
+        self._loads.clear()
+        keys = list(self._entries)
+        for key in keys:
+            self._evict(key, "flushed")
+        return len(keys)
+
     def peek(self, key: Hashable) -> Entry | None:
         """Return what is kept under a key now, if anything; it counts as no use."""
         entry = self._entries.get(key)
-        return None if entry is None or self.sim.now >= entry.expires else entry
+        return None if entry is None or self._clock.now >= entry.expires else entry
 
     def __len__(self) -> int:
         """Return how many keys are kept, those left in that have expired among them."""
@@ -180,8 +195,12 @@ class Cache(Service):
         return broken
 
     def on_exit(self, reason: str) -> None:
-        """Lose everything, and send away who waits for another's load; loads go on unkept."""
-        self._entries.clear()
+        """Lose everything, and send away who waits for another's load; loads go on unkept.
+
+        A cache that keeps its state keeps the keys, whose time goes on.
+        """
+        if not self.keeps_state:
+            self._entries.clear()
         loads, self._loads = self._loads, {}
         for load in (load for each in loads.values() for load in each):
             load.settle(None, ServiceDown(f"cache {self.name!r} went down ({reason})"))
@@ -193,7 +212,7 @@ class Cache(Service):
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if self.sim.now >= entry.expires:
+        if self._clock.now >= entry.expires:
             self._evict(key, "expired")
             return None
         self._entries.move_to_end(key)
@@ -258,7 +277,7 @@ class Cache(Service):
         return True
 
     def _keep(self, key: Hashable, value: Any, error: Exception | None, ttl: float) -> None:
-        now = self.sim.now
+        now = self._clock.now
         if self.jitter:
             ttl *= 1 - self.jitter * self._stream.random()
         self._entries[key] = Entry(value, error, now, now + ttl)
@@ -271,9 +290,13 @@ class Cache(Service):
     def _evict(self, key: Hashable, reason: str) -> bool:
         entry = self._entries.pop(key, None)
         if entry is not None:
-            age = self.sim.now - entry.since
+            age = self._age(entry)
             self._emit(events.cache.Evicted(self.name, str(key), reason, age))
         return entry is not None
+
+    def _age(self, entry: Entry) -> float:
+        """Return for how many seconds something is kept; 0 when the clock was set back."""
+        return max(0.0, self._clock.now - entry.since)
 
     def _missed(self, key: Hashable, *, joined: bool) -> None:
         self._emit(events.cache.Miss(self.name, str(key), joined))

@@ -270,8 +270,11 @@ class CircuitBreaker(Service):
         self._switch.halt()
 
     def on_restart(self) -> None:
-        """Begin anew: closed, with empty counts."""
-        self._switch.rest(State.CLOSED, "restarted")
+        """Begin anew: closed, with empty counts; or go on, if the breaker keeps its state."""
+        if self.keeps_state:
+            self._switch.resume()
+        else:
+            self._switch.rest(State.CLOSED, "restarted")
 
     # -- private -------------------------------------------------------------------------------
 

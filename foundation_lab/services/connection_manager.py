@@ -15,9 +15,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.errors import (
-    ConnectionLost,
-)
+from foundation_lab.errors import ConnectFailed, ConnectionLost
 from foundation_lab.services.arguments import positive, positive_or_none, whole
 from foundation_lab.services.connecting import Connecting
 from foundation_lab.services.connection import Connection
@@ -148,7 +146,7 @@ class ConnectionManager(ConnectionPool):
 
         Raises:
             CheckoutTimeout: None came free in time.
-            ConnectFailed: The caller could not open one.
+            ConnectFailed: The caller could not open one, or a fault made it fail.
             ServiceDown: The pool is down or drains, or went down meanwhile.
         """
         connection = yield from self._checkout()
@@ -163,7 +161,7 @@ class ConnectionManager(ConnectionPool):
 
         Raises:
             CheckoutTimeout: No connection came free in time.
-            ConnectFailed: The caller could not open one.
+            ConnectFailed: The caller could not open one, or a fault made it fail.
             ConnectionLost: The connection was dead or died, or the pool went down meanwhile.
             ServiceDown: The pool is down or drains.
         """
@@ -227,6 +225,8 @@ class ConnectionManager(ConnectionPool):
     # -- private -------------------------------------------------------------------------------
 
     def _checkout(self) -> Generator[Any, Any, Connection]:
+        if self.impairments.active:
+            yield from self._struck()
         sim, stock = self.sim, self._stock
         owner = sim._active_proc
         if owner.__class__ is not Process:
@@ -251,6 +251,14 @@ class ConnectionManager(ConnectionPool):
         self._out[connection] = leak
         self._is_acquired(self.name, link.name, now - asked)
         return connection
+
+    def _struck(self) -> Generator[Any, Any, None]:
+        """Be late, or fail to connect, as faults will."""
+        yield from self.impairments.arrive()
+        if self.up and self.impairments.draws_error():
+            error = ConnectFailed(f"pool {self.name!r} could not connect")
+            self._failed(error)
+            raise error
 
     def _refuse(self, connection: Connection) -> None:
         """Have the use of a dead connection fail."""

@@ -14,6 +14,7 @@ from foundation_lab.services.eviction import evict
 from foundation_lab.services.link_search import LinkSearch
 from foundation_lab.services.link_stock import LinkStock
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.faults import CapacityLoss, ErrorRate, Impairments, Latency
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
 
@@ -70,6 +71,7 @@ class ConnectionPool(Service):
         self.checkout_timeout = checkout_timeout
         self.terms = terms
         self._opened = 0
+        self.impairments = Impairments((CapacityLoss, ErrorRate, Latency))
         self._out: dict[Connection, Timer | None] = {}
         self._emptied: Wait | None = None
         self.sim = sim
@@ -94,9 +96,14 @@ class ConnectionPool(Service):
         if size == self.size:
             return
         self.size = size
-        if self.up:
-            self._stock.resize(size)
+        self.fault_changed()
         self._emit(events.connection.Resized(self.name, size, self.max_overflow))
+
+    def fault_changed(self) -> None:
+        """Lose connections for a time, and be allowed them again."""
+        size = self.impairments.places(self.size)
+        if self.up and size != self._stock.size:
+            self._stock.resize(size)
 
     def drain(self, grace: float | None = None) -> Generator[Any, Any, None]:
         """Lend no more, wait until all connections are back, and stop (``yield from``).
@@ -292,7 +299,12 @@ class ConnectionPool(Service):
     def _begin(self) -> None:
         """Begin a life: with links of its own, and a search that knows no others."""
         self._stock = LinkStock(
-            self.sim, self.name, self.size, self.terms, new_name=self._new_id, holders=self._holders
+            self.sim,
+            self.name,
+            self.impairments.places(self.size),
+            self.terms,
+            new_name=self._new_id,
+            holders=self._holders,
         )
         self._search = LinkSearch(self, self._stock)
 

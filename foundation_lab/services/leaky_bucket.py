@@ -42,7 +42,7 @@ class LeakyBucket:
         """Return the seconds until a request of `amount` conforms."""
         if covers(self.remaining(now), amount):
             return 0.0
-        due = now + self._backlog(now) - (self.burst - amount) * self._interval
+        due = max(now, self._at) + self._backlog(now) - (self.burst - amount) * self._interval
         return wait_until(now, due, lambda time: covers(self.remaining(time), amount))
 
     def take(self, now: float, amount: float) -> None:
@@ -56,4 +56,4 @@ class LeakyBucket:
 
     def _backlog(self, now: float) -> float:
         """Return how many seconds the theoretical arrival time is ahead of the clock."""
-        return max(0.0, self._ahead - (now - self._at))
+        return max(0.0, self._ahead - max(0.0, now - self._at))

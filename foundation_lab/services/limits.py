@@ -69,7 +69,7 @@ class TokenBucket:
         """Return the seconds until there are `amount` tokens."""
         if covers(self.remaining(now), amount):
             return 0.0
-        due = now + (amount - self.remaining(now)) / self.rate
+        due = self._latest(now) + (amount - self.remaining(now)) / self.rate
         return wait_until(now, due, lambda time: covers(self.remaining(time), amount))
 
     def take(self, now: float, amount: float) -> None:
@@ -79,8 +79,15 @@ class TokenBucket:
 
     def remaining(self, now: float) -> float:
         """Return how many tokens are in the bucket."""
-        elapsed = 0.0 if self._at is None else now - self._at
+        elapsed = 0.0 if self._at is None else self._latest(now) - self._at
         return min(self.capacity, self._tokens + elapsed * self.rate)
+
+    def _latest(self, now: float) -> float:
+        """Return the time, which stands still for the bucket while a clock set back catches up.
+
+        As golang.org/x/time/rate does (`advance` in rate.go).
+        """
+        return now if self._at is None else max(now, self._at)
 
 
 class FixedWindow:
@@ -140,10 +147,12 @@ class SlidingWindow:
         free = self.remaining(now)
         if covers(free, amount):
             return 0.0
+        latest = -math.inf
         for time, taken in self._log:
             free += taken
+            latest = max(latest, time)  # a clock that was set back: the log is not in order then
             if covers(free, amount):
-                return wait_until(now, time + self.window)
+                return wait_until(now, latest + self.window)
         return math.inf
 
     def take(self, now: float, amount: float) -> None:

@@ -7,13 +7,14 @@ but everybody gets slower. With Poisson arrivals it is the queue M/G/1-PS of the
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import BackendError, ServiceDown
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.backend import Backend
 from foundation_lab.services.shared_cores import SharedCores
 from foundation_lab.simulation.events import Event
+from foundation_lab.simulation.faults import BASIC, Latency, LostRequest, LostResponse, Partition
 from foundation_lab.simulation.timer import Timer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from foundation_lab.services.warm_up import WarmUp
     from foundation_lab.simulation.distributions import Distribution
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
     from foundation_lab.simulation.line import Line
 
 
@@ -45,6 +47,14 @@ class ProcessorSharing(Backend):
         error_rate: The chance that a request fails after it was served.
         health_interval: Seconds between two health checks; none without it.
     """
+
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = (
+        *BASIC,
+        Latency,
+        LostRequest,
+        LostResponse,
+        Partition,
+    )
 
     def __init__(
         self,
@@ -79,6 +89,8 @@ class ProcessorSharing(Backend):
     ) -> Generator[Any, Any, None]:
         """Have one request served (``yield from``); as `Backend.request`."""
         sim, slots, impairments = self.sim, self._slots, self.impairments
+        if impairments.active:
+            yield from impairments.arrive()
         if not self.up or impairments.down or self.queue_limit is not None:
             self._admit()
         process = sim.running_process(f"a request to backend {self.name!r}")
@@ -95,7 +107,7 @@ class ProcessorSharing(Backend):
         try:
             yield done
             failed = self._errors.random() < self.error_rate if self.error_rate else False
-            if impairments:
+            if impairments.active:
                 failed |= impairments.draws_error()
             outcome = "error" if failed else "ok"
         except ServiceDown:
@@ -112,6 +124,8 @@ class ProcessorSharing(Backend):
                 self._abandoned("serving", arrived)
             else:
                 self._served(self.name, outcome, began - arrived, now - began, now - arrived)
+        if impairments.active:
+            yield from impairments.answer()
         if outcome == "error":
             message = f"backend {self.name!r} answered with an error"
             raise BackendError(message)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.errors import ServiceError
     from foundation_lab.services.limits import Limit
+    from foundation_lab.simulation.clock import Clock, NodeClock
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.waiting import Wait
 
@@ -48,6 +49,8 @@ class RateLimiter(Service):
         limit: Makes the limit of one key:
             ``lambda: TokenBucket(rate=10, capacity=5)``, ``LeakyBucket``, ``FixedWindow``,
             ``SlidingWindow``, ``SlidingCounter`` or ``CycleLimit``.
+        clock: What tells the limiter the time, when that is not the true one. Whoever waits looks
+            again when the wait is over; a jump of the clock meanwhile wakes nobody.
     """
 
     kind: ClassVar[str] = "rate_limiter"
@@ -55,8 +58,17 @@ class RateLimiter(Service):
     Denied = events.rate_limiter.Denied
     Drained = events.rate_limiter.Drained
 
-    def __init__(self, sim: Simulation, name: str, limit: Callable[[], Limit]) -> None:
+    def __init__(
+        self,
+        sim: Simulation,
+        name: str,
+        limit: Callable[[], Limit],
+        *,
+        clock: NodeClock | None = None,
+    ) -> None:
         self._make = limit
+        self._clock: Clock = sim if clock is None else clock
+        self._lasting = float if clock is None else clock.lasting
         self._limits: dict[str, Limit] = {}
         self._lines: dict[str, deque[_Place]] = {}
         self._reserving: dict[_Place, None] = {}
@@ -73,7 +85,7 @@ class RateLimiter(Service):
         """
         self.require_up()
         limit = self._limit(key, amount)
-        if self._lines.get(key) or limit.wait_for(self.sim.now, amount) > 0:
+        if self._lines.get(key) or limit.wait_for(self._clock.now, amount) > 0:
             self._denied(key, amount)
             return False
         self._take(limit, key, amount)
@@ -139,7 +151,7 @@ class RateLimiter(Service):
         self.require_up()
         left = self.remaining(key)
         if left > 0:
-            self._limits[key].take(self.sim.now, left)
+            self._limits[key].take(self._clock.now, left)
         self._emit(events.rate_limiter.Drained(self.name, key, left))
         return left
 
@@ -161,20 +173,20 @@ class RateLimiter(Service):
 
     def retry_after(self, key: str = "", amount: float = 1) -> float:
         """Return the seconds until `amount` permits are there and the first in line has gone."""
-        limit, now = self._limit(key, amount), self.sim.now
+        limit, now = self._limit(key, amount), self._clock.now
         line = self._lines.get(key)
         return max(limit.wait_for(now, amount), limit.wait_for(now, line[0].amount) if line else 0)
 
     def remaining(self, key: str = "") -> float:
         """Return how many permits a key has left now."""
-        return self._limit(key, 1).remaining(self.sim.now)
+        return self._limit(key, 1).remaining(self._clock.now)
 
     def violations(self) -> list[str]:
         """Return every law of limiters that does not hold, in words."""
         return [
             f"key {key!r} has {left:g} permits left of {limit.largest:g}"
             for key, limit in self._limits.items()
-            if not -1e-6 <= (left := limit.remaining(self.sim.now)) <= limit.largest + 1e-6
+            if not -1e-6 <= (left := limit.remaining(self._clock.now)) <= limit.largest + 1e-6
         ]
 
     def on_exit(self, reason: str) -> None:
@@ -185,8 +197,9 @@ class RateLimiter(Service):
             place.go_on()
 
     def on_restart(self) -> None:
-        """Begin anew, with full limits."""
-        self._limits.clear()
+        """Begin anew, with full limits, unless it keeps its state."""
+        if not self.keeps_state:
+            self._limits.clear()
 
     # -- private -------------------------------------------------------------------------------
 
@@ -197,8 +210,8 @@ class RateLimiter(Service):
         try:
             if line[0] is not place:
                 yield from self._wait(place)
-            while (delay := limit.wait_for(self.sim.now, place.amount)) > 0:
-                yield from self._wait(place, delay)
+            while (delay := limit.wait_for(self._clock.now, place.amount)) > 0:
+                yield from self._wait(place, self._lasting(delay))
         finally:
             was_first = line[0] is place
             line.remove(place)
@@ -207,16 +220,16 @@ class RateLimiter(Service):
 
     def _reserve(self, limit: Reserving, amount: float) -> Generator[Any, Any, None]:
         """Take permits of the future and wait for it; whoever is kept from it gives them back."""
-        delay = limit.wait_for(self.sim.now, amount)
-        limit.take(self.sim.now, amount)
+        delay = limit.wait_for(self._clock.now, amount)
+        limit.take(self._clock.now, amount)
         if delay <= 0:
             return
         place = _Place(amount)
         self._reserving[place] = None
         try:
-            yield from self._wait(place, delay)
+            yield from self._wait(place, self._lasting(delay))
         except BaseException:
-            limit.give_back(self.sim.now, amount)
+            limit.give_back(self._clock.now, amount)
             raise
         finally:
             del self._reserving[place]
@@ -250,11 +263,11 @@ class RateLimiter(Service):
         return limit
 
     def _take(self, limit: Limit, key: str, amount: float) -> None:
-        limit.take(self.sim.now, amount)
+        limit.take(self._clock.now, amount)
         self._allowed(limit, key, amount)
 
     def _allowed(self, limit: Limit, key: str, amount: float) -> None:
-        left = limit.remaining(self.sim.now)
+        left = limit.remaining(self._clock.now)
         self._emit(events.rate_limiter.Allowed(self.name, key, amount, left))
 
     def _denied(self, key: str, amount: float) -> RateLimited:

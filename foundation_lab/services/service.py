@@ -39,6 +39,8 @@ class Service:
         health_interval: Seconds between two health checks; none without it.
 
     Attributes:
+        keeps_state: Whether what it knew when it last went down is there again after the restart.
+        node: The node that it is on: that of the context in which it was made.
         stop_time: Seconds that an orderly stop takes; 0 unless somebody sets it.
     """
 
@@ -59,7 +61,8 @@ class Service:
         self.up = True
         self.restart_count = 0
         self.stop_time = 0.0
-        self.planned_faults: set[str] = set()
+        self.node = sim.telemetry.running.context.node
+        self.keeps_state = False
         self._on_exit: list[Callable[[str], object]] = []
         self._winding_down: Process | None = None
         sim.add(self)
@@ -100,9 +103,14 @@ class Service:
                 self._wind_down(work, reason), name=f"{self.name}.stop"
             )
 
-    def kill(self, reason: str = "killed") -> None:
-        """End the service as a crash would: what it held is lost, an orderly stop is cut short."""
-        self._go_down(reason)
+    def kill(self, reason: str = "killed", *, durable: bool = False) -> None:
+        """End the service as a crash would: what it held is lost, an orderly stop is cut short.
+
+        Args:
+            reason: Why, for the event.
+            durable: Whether what it knew, such as what a cache keeps, outlasts the crash.
+        """
+        self._go_down(reason, durable=durable)
 
     def restart(self) -> None:
         """Bring the service up again, as a new incarnation; a supervisor does this.
@@ -154,7 +162,10 @@ class Service:
         return self.sim.sleep(self.stop_time) if self.stop_time else None
 
     def on_exit(self, reason: str) -> None:
-        """Give up what the service holds; called after it went down, before the event."""
+        """Give up what the service holds; called after it went down, before the event.
+
+        What it knows is lost here or in `on_restart`, unless it `keeps_state`.
+        """
 
     def on_restart(self) -> None:
         """Set the service up anew; called before the event. A `ServiceError` is a failed start."""
@@ -175,10 +186,11 @@ class Service:
 
     # -- private -------------------------------------------------------------------------------
 
-    def _go_down(self, reason: str) -> None:
+    def _go_down(self, reason: str, *, durable: bool = False) -> None:
         if not self.up:
             return
         self.up = False
+        self.keeps_state = durable
         work, self._winding_down = self._winding_down, None
         if work is not None and work.is_alive and work is not self.sim.active_process:
             work.defused = True

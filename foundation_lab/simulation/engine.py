@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from foundation_lab.errors import DeadlockError, InvariantError
 from foundation_lab.recording.keeping import aggregates_of, recorder_for, require_events
+from foundation_lab.simulation.faults.injection import Ledger
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.streams import Streams
 from foundation_lab.simulation.virtual_time import VirtualTime
@@ -75,6 +76,7 @@ class Simulation(VirtualTime):
         self.recorder = recorder_for(keep, row_limit, spill_folder)
         self.telemetry = Telemetry(self, self.recorder, self.stream("telemetry.ids"))
         self.components: dict[tuple[str, str], Component] = {}
+        self.faults = Ledger()
         self.scenario: dict[str, Any] | None = None
         self.notifiers: tuple[str, ...] = ()
         self.failure: str | None = None

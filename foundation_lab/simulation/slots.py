@@ -24,6 +24,7 @@ from simpy.events import PENDING
 
 from foundation_lab.errors import LoadShed
 from foundation_lab.simulation.line import Fifo, Ticket
+from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.simulation.waiting import Wait
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.line import Line
-    from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.virtual_time import VirtualTime
 
 
@@ -225,6 +225,11 @@ class Slots:
         for waiter in line:
             if waiter._value is PENDING:
                 waiter.fail(error()).defused = True
+
+    def waiters(self) -> list[Process]:
+        """Return the processes in the line, the first in it first."""
+        waiting = [waiter._waiter for waiter in self._line if waiter._value is PENDING]
+        return [each for each in waiting if isinstance(each, Process)]
 
     def explain(self) -> str:
         """Return in words what one waits for here, and who has it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from simpy.events import NORMAL
+from simpy.events import NORMAL, URGENT
 
 from foundation_lab.errors import DeadlinePassed
 from foundation_lab.simulation.events import GONE, Event
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from foundation_lab.errors import TimedOut
+    from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.virtual_time import VirtualTime
 
@@ -31,18 +31,25 @@ class Timer(Event):
         time: When, in virtual seconds.
         call: What is called.
         last: Whether everything else that happens at that instant comes first.
+        first: Whether it comes before everything else of that instant.
     """
 
     env: VirtualTime
 
     def __init__(
-        self, env: VirtualTime, time: float, call: Callable[[], object], *, last: bool = False
+        self,
+        env: VirtualTime,
+        time: float,
+        call: Callable[[], object],
+        *,
+        last: bool = False,
+        first: bool = False,
     ) -> None:
         self.env = env
         self._value = None
         self._call = call
         self._waiter: Any = self._fire
-        env.schedule_at(self, time, AFTER_ALL if last else NORMAL)
+        env.schedule_at(self, time, AFTER_ALL if last else URGENT if first else NORMAL)
 
     def cancel(self) -> None:
         """Forget the call. A timer that has fired or was cancelled stays as it is."""
@@ -65,7 +72,7 @@ class Deadline:
     the very instant of the deadline, but before it, still comes through.
     """
 
-    def __init__(self, env: VirtualTime, delay: float, error: TimedOut) -> None:
+    def __init__(self, env: VirtualTime, delay: float, error: ServiceError) -> None:
         self.expired = False
         self._env = env
         self._delay = delay

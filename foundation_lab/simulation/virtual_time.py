@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import simpy
 
+    from foundation_lab.errors import ServiceError
+
 
 class VirtualTime(RunLoop):
     """A SimPy environment: what can be waited for, and how."""
@@ -117,7 +119,7 @@ class VirtualTime(RunLoop):
         self._delay_until(time)
         return Timer(self, time, call)
 
-    def deadline(self, delay: float, error: TimedOut | None = None) -> Deadline:
+    def deadline(self, delay: float, error: ServiceError | None = None) -> Deadline:
         """Return a context manager that limits the time of a block in the running process.
 
         Args:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation_lab.analytics import correlate, journeys
+from foundation_lab.analytics import affected, correlate, journeys
 from foundation_lab.analytics.joins import How
 
 IDS = st.lists(st.sampled_from(["a", "b", "c", None]), max_size=8)
@@ -27,6 +27,16 @@ def test_an_inner_join_agrees_with_pandas(left: list[str | None], right: list[st
     expected = asked.merge(answered.dropna())
     assert sorted(ours.rows()) == sorted(expected.itertuples(index=False, name=None))
     assert ours["x"].is_sorted()
+
+
+def test_what_is_affected_by_faults_are_all_rows_of_the_struck_ids() -> None:
+    struck = pl.DataFrame({"correlation_id": ["b", None, "c"], "fault_id": ["x", "x", "y"]})
+    events = rows_with(["a", "b", None, "c", "b"], "event")
+    assert affected(events, struck, "x")["event"].to_list() == [1, 4]
+    assert affected(events, struck, ["x", "y"])["event"].to_list() == [1, 3, 4]
+    assert affected(events, struck, "z").is_empty()
+    with pytest.raises(ValueError, match="fault_id"):
+        affected(events, struck.drop("fault_id"), "x")
 
 
 def test_a_null_id_matches_nothing() -> None:

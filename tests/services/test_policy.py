@@ -22,6 +22,7 @@ from foundation_lab.services import (
     Fallback,
     Hedge,
     LoadShedder,
+    NetworkLink,
     RateLimiter,
     Retry,
     Timeout,
@@ -75,6 +76,7 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
         validation=True,
         validation_time=0.25,
     ),
+    "network link": lambda sim, name: NetworkLink(sim, name, latency=0.125),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
 }

@@ -1,4 +1,4 @@
-"""Events of the fault schedule."""
+"""Events of the fault schedule, and of the requests that faults strike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from foundation_lab.telemetry.event import Details, Event, Label, Seconds
 
 
 class Injected(Event, frozen=True):
-    """A fault took hold of a service; `parameters` say how strongly."""
+    """A fault took hold of a service; `parameters` say how strongly.
+
+    All occurrences of one fault have its id in the schedule as their `plan`.
+    """
 
     event_name: ClassVar[str] = "foundation.fault.injected"
 
@@ -16,6 +19,7 @@ class Injected(Event, frozen=True):
     fault_id: Label
     kind: Label
     parameters: Details
+    plan: Label = ""
 
 
 class Cleared(Event, frozen=True):
@@ -27,3 +31,13 @@ class Cleared(Event, frozen=True):
     fault_id: Label
     kind: Label
     duration: Seconds
+
+
+class Struck(Event, frozen=True):
+    """A fault struck a request; told by the request's own process."""
+
+    event_name: ClassVar[str] = "foundation.fault.struck"
+
+    service: Label
+    fault_id: Label
+    kind: Label
