@@ -19,7 +19,7 @@ from race import Contender, race, same
 from row import Row
 
 from foundation_lab.services import Backend, CircuitBreaker, ConnectionManager, Retry
-from foundation_lab.services.backoff import exponential_backoff
+from foundation_lab.services.retrying.backoff import exponential_backoff
 from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from foundation_lab.errors import LimitReached, Rejected, ServiceDown, TimedOut
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.classifier import Classifier, classifier
-from foundation_lab.services.concurrency_limits import VegasLimit
+from foundation_lab.services.limiting.concurrency_limits import VegasLimit
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
@@ -24,7 +24,7 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.services.concurrency_limits import ConcurrencyLimit
+    from foundation_lab.services.limiting.concurrency_limits import ConcurrencyLimit
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.slots import Waiter
 

@@ -10,9 +10,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.services.desired_replicas import desired_replicas
 from foundation_lab.services.replica_set import ReplicaSet
-from foundation_lab.services.scaling_rules import (
+from foundation_lab.services.scaling.desired_replicas import desired_replicas
+from foundation_lab.services.scaling.scaling_rules import (
     SCALE_DOWN,
     SCALE_UP,
     ScalingHistory,

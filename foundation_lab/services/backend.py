@@ -19,7 +19,7 @@ from foundation_lab.errors import (
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
-from foundation_lab.services.warm_up import Warming, WarmUp
+from foundation_lab.services.serving.warm_up import Warming, WarmUp
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import EVERY, Impairments
 from foundation_lab.simulation.invocation import error_name

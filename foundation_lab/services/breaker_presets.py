@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from foundation_lab.services.backoff import exponential_backoff
-from foundation_lab.services.counting import CountWindow, TimeWindow
+from foundation_lab.services.breaking.counting import CountWindow, TimeWindow
+from foundation_lab.services.retrying.backoff import exponential_backoff
 
 
 def resilience4j() -> dict[str, Any]:

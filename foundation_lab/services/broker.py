@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import UnknownName
-from foundation_lab.services.changes import Changes
 from foundation_lab.services.message_queue import Queue
+from foundation_lab.services.messaging.changes import Changes
 from foundation_lab.services.service import Health, Service
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from foundation_lab.services.message import Message
+    from foundation_lab.services.messaging.message import Message
     from foundation_lab.simulation.engine import Simulation
 
 

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import CircuitOpen, ServiceDown, ServiceError, TimedOut
 from foundation_lab.services.arguments import positive, positive_or_none, whole
-from foundation_lab.services.break_duration import ResetTimeout, break_duration
-from foundation_lab.services.breaker_state import HEALTH, State
-from foundation_lab.services.breaker_switch import Switch
+from foundation_lab.services.breaking.break_duration import ResetTimeout, break_duration
+from foundation_lab.services.breaking.counting import TOO_FEW, Consecutive, Counting
+from foundation_lab.services.breaking.state import HEALTH, State
+from foundation_lab.services.breaking.switch import Switch
 from foundation_lab.services.classifier import Classifier, classifier
-from foundation_lab.services.counting import TOO_FEW, Consecutive, Counting
-from foundation_lab.services.jitter import as_jitter
+from foundation_lab.services.retrying.jitter import as_jitter
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events

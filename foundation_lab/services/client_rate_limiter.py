@@ -14,7 +14,7 @@ import simpy
 
 from foundation_lab.errors import CircuitOpen, DeadlinePassed, Rejected, ServiceDown, Throttled
 from foundation_lab.services.classifier import Classifier, classifier
-from foundation_lab.services.client_rate import ClientRate
+from foundation_lab.services.limiting.client_rate import ClientRate
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events

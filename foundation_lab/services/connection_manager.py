@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from foundation_lab.errors import ConnectFailed, ConnectionLost
 from foundation_lab.services.arguments import positive, positive_or_none, whole
-from foundation_lab.services.connecting import Connecting
-from foundation_lab.services.connection import Connection
-from foundation_lab.services.connection_pool import ConnectionPool
-from foundation_lab.services.link_check import LinkCheck
-from foundation_lab.services.pool_terms import PoolTerms
+from foundation_lab.services.pooling.connecting import Connecting
+from foundation_lab.services.pooling.connection import Connection
+from foundation_lab.services.pooling.connection_pool import ConnectionPool
+from foundation_lab.services.pooling.link_check import LinkCheck
+from foundation_lab.services.pooling.pool_terms import PoolTerms
 from foundation_lab.simulation.distributions import as_distribution
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.process import Process
@@ -31,8 +31,8 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.services.link_stock import LinkStock
-    from foundation_lab.services.pool_terms import OpenedBy, Order
+    from foundation_lab.services.pooling.link_stock import LinkStock
+    from foundation_lab.services.pooling.pool_terms import OpenedBy, Order
     from foundation_lab.simulation.distributions import Distribution
     from foundation_lab.simulation.engine import Simulation
 

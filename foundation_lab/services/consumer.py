@@ -8,8 +8,8 @@ import simpy
 
 from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services.arguments import whole
-from foundation_lab.services.changes import Changes
 from foundation_lab.services.classifier import Classifier, classifier
+from foundation_lab.services.messaging.changes import Changes
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.simulation.slots import Slots
@@ -17,8 +17,8 @@ from foundation_lab.simulation.slots import Slots
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.services.message import Delivery, Message
     from foundation_lab.services.message_queue import Queue
+    from foundation_lab.services.messaging.message import Delivery, Message
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import BackendError, QueueFull, ServiceDown
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.eviction import evict
-from foundation_lab.services.loop_step import Cpu, Step, steps_of
 from foundation_lab.services.service import Health, Service
+from foundation_lab.services.serving.loop_step import Cpu, Step, steps_of
 from foundation_lab.simulation.distributions import as_distribution
 from foundation_lab.simulation.faults import Impairments
 from foundation_lab.simulation.invocation import error_name

@@ -19,7 +19,7 @@ import simpy
 from foundation_lab.errors import ServiceError, Throttled, TimedOut
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, classifier
-from foundation_lab.services.retry_budget import RetryBudget, as_budget
+from foundation_lab.services.retrying.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.simulation.timer import Timer

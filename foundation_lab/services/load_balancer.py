@@ -14,11 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import NoHost
-from foundation_lab.services.algorithms import as_algorithm
 from foundation_lab.services.arguments import positive, positive_or_none
-from foundation_lab.services.health_streak import HealthStreak
-from foundation_lab.services.host import Host, by_name
-from foundation_lab.services.rotation import Rotation
+from foundation_lab.services.balancing.algorithms import as_algorithm
+from foundation_lab.services.balancing.health_streak import HealthStreak
+from foundation_lab.services.balancing.host import Host, by_name
+from foundation_lab.services.balancing.rotation import Rotation
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import simpy
 
-    from foundation_lab.services.balancing import Algorithm, Key
+    from foundation_lab.services.balancing.algorithm import Algorithm, Key
     from foundation_lab.services.outlier_detector import OutlierDetector
     from foundation_lab.simulation.engine import Simulation
 

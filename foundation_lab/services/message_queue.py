@@ -21,20 +21,20 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import QueueFull, ServiceDown
-from foundation_lab.services.afterlife import Afterlife
 from foundation_lab.services.arguments import positive, positive_or_none, whole
-from foundation_lab.services.changes import Changes
-from foundation_lab.services.message import Delivery, Message, on_behalf_of
-from foundation_lab.services.receivers import Receivers
+from foundation_lab.services.messaging.afterlife import Afterlife
+from foundation_lab.services.messaging.changes import Changes
+from foundation_lab.services.messaging.message import Delivery, Message, on_behalf_of
+from foundation_lab.services.messaging.receivers import Receivers
+from foundation_lab.services.messaging.stock import Stock
 from foundation_lab.services.service import Health, Service
-from foundation_lab.services.stock import Stock
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from foundation_lab.services.backoff import Backoff
+    from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
 

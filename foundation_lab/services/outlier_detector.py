@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from foundation_lab.errors import ServiceError, UnknownName
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.services.balancing.outliers import HostRecord, low_success_rates, most_ejected
 from foundation_lab.services.classifier import Classifier, classifier
-from foundation_lab.services.outliers import HostRecord, low_success_rates, most_ejected
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import BackendError, ServiceDown
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.backend import Backend
-from foundation_lab.services.shared_cores import SharedCores
+from foundation_lab.services.serving.shared_cores import SharedCores
 from foundation_lab.simulation.events import Event
 from foundation_lab.simulation.faults import BASIC, Latency, LostRequest, LostResponse, Partition
 from foundation_lab.simulation.timer import Timer
@@ -20,7 +20,7 @@ from foundation_lab.simulation.timer import Timer
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from foundation_lab.services.warm_up import WarmUp
+    from foundation_lab.services.serving.warm_up import WarmUp
     from foundation_lab.simulation.distributions import Distribution
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults import Fault

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import RateLimited, ServiceDown
 from foundation_lab.services.arguments import positive
-from foundation_lab.services.limits import Reserving
+from foundation_lab.services.limiting.limits import Reserving
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.timer import Timer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.errors import ServiceError
-    from foundation_lab.services.limits import Limit
+    from foundation_lab.services.limiting.limits import Limit
     from foundation_lab.simulation.clock import Clock, NodeClock
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.waiting import Wait

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.load_balancer import LoadBalancer
-from foundation_lab.services.replica import Replica, Replicas, ReplicaState
-from foundation_lab.services.restarts import SHUTDOWN
-from foundation_lab.services.rollout import next_step, share_of
+from foundation_lab.services.scaling.replica import Replica, Replicas, ReplicaState
+from foundation_lab.services.scaling.rollout import next_step, share_of
 from foundation_lab.services.service import Health, Service
+from foundation_lab.services.supervision.restarts import SHUTDOWN
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import simpy
 
     from foundation_lab.services.backend import Backend
-    from foundation_lab.services.balancing import Key
+    from foundation_lab.services.balancing.algorithm import Key
     from foundation_lab.simulation.engine import Simulation
 
 PENDING, READY, DRAINING, STOPPED = ReplicaState

@@ -15,10 +15,10 @@ import simpy
 
 from foundation_lab.errors import DeadlinePassed, ServiceError, Throttled, TimedOut
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.services.backoff import exponential_backoff
 from foundation_lab.services.classifier import Classifier, classifier
-from foundation_lab.services.jitter import as_jitter
-from foundation_lab.services.retry_budget import RetryBudget, as_budget
+from foundation_lab.services.retrying.backoff import exponential_backoff
+from foundation_lab.services.retrying.jitter import as_jitter
+from foundation_lab.services.retrying.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
@@ -26,8 +26,8 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.services.backoff import Backoff as Strategy
-    from foundation_lab.services.jitter import Jitter
+    from foundation_lab.services.retrying.backoff import Backoff as Strategy
+    from foundation_lab.services.retrying.jitter import Jitter
     from foundation_lab.simulation.engine import Simulation
 
 UNWANTED_RESULT: Final = "UnwantedResult"

@@ -14,19 +14,24 @@ from typing import TYPE_CHECKING, ClassVar
 
 from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services.arguments import positive
-from foundation_lab.services.child import Child, ChildInfo, Ward
-from foundation_lab.services.family import Family
-from foundation_lab.services.post import Post
-from foundation_lab.services.restarts import SHUTDOWN, STRATEGIES, RestartLog, restarts_after
 from foundation_lab.services.service import Health, Service
-from foundation_lab.services.termination import Termination
+from foundation_lab.services.supervision.child import Child, ChildInfo, Ward
+from foundation_lab.services.supervision.family import Family
+from foundation_lab.services.supervision.post import Post
+from foundation_lab.services.supervision.restarts import (
+    SHUTDOWN,
+    STRATEGIES,
+    RestartLog,
+    restarts_after,
+)
+from foundation_lab.services.supervision.termination import Termination
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from foundation_lab.services.backoff import Backoff
+    from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.waiting import Wait
 

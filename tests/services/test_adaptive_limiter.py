@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from foundation_lab.services.concurrency_limits import ConcurrencyLimit
+    from foundation_lab.services.limiting.concurrency_limits import ConcurrencyLimit
     from foundation_lab.simulation.process import Process
 
     Made = Callable[[], ConcurrencyLimit]

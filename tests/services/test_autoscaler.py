@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundation_lab.services import Autoscaler, Backend, ReplicaSet, ScalingPolicy, ScalingRules
-from foundation_lab.services.desired_replicas import desired_replicas
-from foundation_lab.services.scaling_rules import SCALE_UP, ScalingHistory, Verdict
+from foundation_lab.services.scaling.desired_replicas import desired_replicas
+from foundation_lab.services.scaling.scaling_rules import SCALE_UP, ScalingHistory, Verdict
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:

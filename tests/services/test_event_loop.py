@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Generator, Sequence
 
-    from foundation_lab.services.loop_step import Step
+    from foundation_lab.services.serving.loop_step import Step
     from foundation_lab.simulation.process import Process
 
 

@@ -22,7 +22,7 @@ from foundation_lab.services import (
     outcome_of,
     pipeline,
 )
-from foundation_lab.services.algorithms import ALGORITHMS
+from foundation_lab.services.balancing.algorithms import ALGORITHMS
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Outage, inject

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from foundation_lab.errors import BackendError, UnknownName
 from foundation_lab.services import Health, OutlierDetector
-from foundation_lab.services.outliers import low_success_rates
+from foundation_lab.services.balancing.outliers import low_success_rates
 from foundation_lab.simulation.engine import Simulation
 from tests.services.breakers import fail, succeed, taking
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from foundation_lab.services import ConnectionManager
-from foundation_lab.services.housekeeping import idle_for_too_long, next_round
-from foundation_lab.services.link import Link, retire_at
+from foundation_lab.services.pooling.housekeeping import idle_for_too_long, next_round
+from foundation_lab.services.pooling.link import Link, retire_at
 from foundation_lab.simulation.engine import Simulation
 from tests.services.pools import at, checks, evictions, told, use
 

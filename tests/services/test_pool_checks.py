@@ -8,8 +8,8 @@ import pytest
 
 from foundation_lab.errors import ConnectionLost
 from foundation_lab.services import ConnectionManager
-from foundation_lab.services.link import Link, outdated
-from foundation_lab.services.link_check import LinkCheck
+from foundation_lab.services.pooling.link import Link, outdated
+from foundation_lab.services.pooling.link_check import LinkCheck
 from foundation_lab.simulation.distributions import constant
 from foundation_lab.simulation.engine import Simulation
 from tests.services.pools import at, checks, evictions, told, use

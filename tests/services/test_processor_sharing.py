@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from foundation_lab.errors import ServiceError
 from foundation_lab.services import Backend, Health, ProcessorSharing, WarmUp
-from foundation_lab.services.shared_cores import SharedCores
+from foundation_lab.services.serving.shared_cores import SharedCores
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, inject
 

@@ -23,7 +23,7 @@ from foundation_lab.simulation.engine import Simulation
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.services.limits import Limit
+    from foundation_lab.services.limiting.limits import Limit
     from foundation_lab.simulation.process import Process
 
 

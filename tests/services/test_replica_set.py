@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from foundation_lab.errors import ServiceDown, ServiceError
 from foundation_lab.services import Backend, Health, LoadBalancer, ReplicaSet, outcome_of
-from foundation_lab.services.rollout import Counts, next_step, share_of
+from foundation_lab.services.scaling.rollout import Counts, next_step, share_of
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from foundation_lab.simulation.engine import Simulation
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.services.backoff import Backoff
+    from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.process import Process
 
 

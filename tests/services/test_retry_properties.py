@@ -32,7 +32,7 @@ from foundation_lab.simulation.engine import Simulation
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.services.retry_budget import RetryBudget
+    from foundation_lab.services.retrying.retry_budget import RetryBudget
 
 quarters = st.integers(0, 12).map(lambda n: n / 4)
 """Few different times, so that much coincides."""

@@ -18,7 +18,7 @@ from foundation_lab.services import (
     custom_backoff,
     exponential_backoff,
 )
-from foundation_lab.services.restarts import STRATEGIES
+from foundation_lab.services.supervision.restarts import STRATEGIES
 from foundation_lab.simulation.engine import Simulation
 
 if TYPE_CHECKING:

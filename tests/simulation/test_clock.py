@@ -26,7 +26,7 @@ from tests.simulation.faulty import ask, endings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from foundation_lab.services.limits import Limit
+    from foundation_lab.services.limiting.limits import Limit
 
 SEED = 74
 

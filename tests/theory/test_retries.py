@@ -25,7 +25,7 @@ from foundation_lab.simulation.engine import Simulation
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from foundation_lab.services.backoff import Backoff
+    from foundation_lab.services.retrying.backoff import Backoff
 
 CALLS = 20_000
 RUNS = 200

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from foundation_lab import services as made
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section, Whole
 from foundation_lab.scenario.services.service import Place, ServiceSection, Stand
-from foundation_lab.services.scaling_rules import SCALE_DOWN, SCALE_UP
+from foundation_lab.services.scaling.scaling_rules import SCALE_DOWN, SCALE_UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ from foundation_lab import services as made
 from foundation_lab.scenario.section import NotNegative, Positive, Section
 
 if TYPE_CHECKING:
-    from foundation_lab.services.backoff import Backoff
+    from foundation_lab.services.retrying.backoff import Backoff
 
 
 class FixedBackoff(Section):

@@ -15,7 +15,7 @@ from foundation_lab.scenario.section import (
     Whole,
 )
 from foundation_lab.scenario.services.service import Place, ServiceSection, Stand
-from foundation_lab.services.algorithms import as_algorithm
+from foundation_lab.services.balancing.algorithms import as_algorithm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from foundation_lab.scenario.services.service import ServiceSection, Stand
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from foundation_lab.services.jitter import Jitter
+    from foundation_lab.services.retrying.jitter import Jitter
     from foundation_lab.services.service import Service
     from foundation_lab.simulation.engine import Simulation
 

@@ -1,0 +1,1 @@
+"""What message queues are made of: messages, lines, receivers, and what becomes of failures."""

@@ -1,0 +1,1 @@
+"""What retries are made of: delays, their jitter, and what all of them together may cost."""

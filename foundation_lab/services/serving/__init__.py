@@ -1,0 +1,1 @@
+"""What backends are made of: shared cores, warm-up, and the steps of an event loop."""

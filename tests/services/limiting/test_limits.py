@@ -1,0 +1,308 @@
+"""The kinds of limit, each against numbers worked by hand, and how they differ."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foundation_lab.errors import RateLimited, ServiceDown
+from foundation_lab.services import (
+    CycleLimit,
+    FixedWindow,
+    LeakyBucket,
+    RateLimiter,
+    SlidingCounter,
+    SlidingWindow,
+    TokenBucket,
+)
+from foundation_lab.simulation.engine import Simulation
+from tests.services.test_rate_limiter import acquiring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundation_lab.services.limiting.limits import Limit
+    from foundation_lab.simulation.process import Process
+
+KINDS: dict[str, Callable[[], Limit]] = {
+    "token_bucket": lambda: TokenBucket(rate=2, capacity=4),
+    "leaky_bucket": lambda: LeakyBucket(limit=4, period=2),
+    "fixed_window": lambda: FixedWindow(limit=4, window=2),
+    "sliding_window": lambda: SlidingWindow(limit=4, window=2),
+    "sliding_counter": lambda: SlidingCounter(limit=4, window=2),
+    "cycle_limit": lambda: CycleLimit(limit=4, period=2),
+}
+
+
+def admitted(limit: Limit, times: list[float]) -> list[float]:
+    """Ask for one permit at each of the times; return those at which it was granted."""
+    granted = []
+    for time in times:
+        if limit.wait_for(time, 1) == 0:
+            limit.take(time, 1)
+            granted.append(time)
+    return granted
+
+
+def test_a_leaky_bucket_of_4_in_8_seconds_spaces_ten_waiters_by_two() -> None:
+    sim = Simulation(seed=1)
+    limiter = RateLimiter(sim, "api", lambda: LeakyBucket(limit=4, period=8))
+    waiters = [acquiring(sim, limiter, 0) for _ in range(10)]
+    sim.run()
+    assert [waiter.value for waiter in waiters] == [0, 0, 0, 0, 2, 4, 6, 8, 10, 12]
+
+
+def test_a_leaky_bucket_with_a_burst_of_1_admits_one_an_interval_and_none_early() -> None:
+    bucket = LeakyBucket(limit=10, period=1, burst=1)
+    times = [0.0, 0.05, 0.1, 0.19, 0.2, 0.35, 0.4, 0.45]
+    assert admitted(bucket, times) == [0.0, 0.1, 0.2, 0.35, 0.45]
+
+
+def test_a_leaky_bucket_is_a_token_bucket_seen_from_the_other_side() -> None:
+    times = [k * 0.05 for k in range(20)]
+    bucket = LeakyBucket(limit=10, period=1, burst=5)
+    assert admitted(bucket, times) == admitted(TokenBucket(rate=10, capacity=5), times)
+
+
+def test_the_sliding_counter_weighs_the_window_before() -> None:
+    counter = SlidingCounter(limit=50, window=60)
+    counter.take(10, 42)
+    counter.take(60, 8)
+    counter.take(74, 10)
+    assert counter.remaining(75) == 50 - (42 * 45 / 60 + 18) == 0.5
+    assert counter.wait_for(75, 1) == pytest.approx(60 * 11 / 42 - 15)  # 42 * (1 - e) = 31
+    assert counter.wait_for(75, 32) == 45  # 18 of this window leave room for 32 when it is over
+    assert counter.wait_for(75, 41) == pytest.approx(45 + 30)  # and half faded for 41
+    assert counter.remaining(200) == 50
+
+
+def test_a_fixed_window_lets_twice_its_limit_through_across_the_border() -> None:
+    times = [0.9] * 9 + [1.0] * 9
+    assert admitted(FixedWindow(limit=5, window=1), times) == [0.9] * 5 + [1.0] * 5
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [(SlidingWindow(limit=5, window=1), 5), (SlidingCounter(5, 1), 5)]
+)
+def test_a_sliding_limit_lets_no_more_than_its_limit_through_there(limit: Limit, most: int) -> None:
+    assert len(admitted(limit, [0.9] * 9 + [1.0] * 9)) == most
+
+
+def test_the_cycle_limiter_gives_out_its_permits_at_the_start_of_each_cycle() -> None:
+    limit = CycleLimit(limit=2, period=10)
+    times = [3.0, 4.0, 5.0, 9.9, 10.0, 11.0, 12.0, 45.0, 46.0, 47.0]
+    assert admitted(limit, times) == [3.0, 4.0, 10.0, 11.0, 45.0, 46.0]
+
+
+def test_waiters_reserve_permits_of_future_cycles() -> None:
+    sim = Simulation(seed=2)
+    limiter = RateLimiter(sim, "api", lambda: CycleLimit(limit=3, period=10))
+    waiters = [acquiring(sim, limiter, 4, 2) for _ in range(5)]
+    # the balance after each: 1, -1, -3, -5, -7; a cycle adds 3, and it has to be 0 or more again
+    sim.run()
+    assert [waiter.value for waiter in waiters] == [4, 10, 10, 20, 30]
+    assert sim.now == 30
+    allowed = sim.recording.frame(RateLimiter.Allowed)
+    assert allowed["remaining"].to_list() == [1, 0, 0, 0, 2]
+    sim.check_invariants()
+
+
+def test_a_reservation_further_off_than_the_timeout_is_refused_at_once_and_takes_nothing() -> None:
+    sim = Simulation(seed=3)
+    limiter = RateLimiter(sim, "api", lambda: CycleLimit(limit=1, period=10))
+    waiters = [acquiring(sim, limiter, 4, timeout=timeout) for timeout in (0, 6, 15, 16, 25)]
+    sim.run()
+    values = [waiter.value for waiter in waiters]
+    assert values == [4, 10, "RateLimited", 20, "RateLimited"]
+    assert sim.recording.frame(RateLimiter.Denied)["time"].to_list() == [4, 4]
+    assert sim.recording.frame(RateLimiter.Denied)["retry_after"].to_list() == [16, 26]
+
+
+def test_an_interrupted_reservation_is_given_back_and_moves_nobody() -> None:
+    sim = Simulation(seed=4)
+    limiter = RateLimiter(sim, "api", lambda: CycleLimit(limit=1, period=10))
+    waiters = [acquiring(sim, limiter, 0) for _ in range(3)]
+    sim.run(until=5)
+    assert limiter.retry_after() == 25
+    waiters[1].interrupt()
+    sim.run(until=6)
+    assert limiter.retry_after() == 14  # the cycle from 20 on has a permit again
+    sim.run()
+    assert [waiter.value for waiter in waiters] == [0, "Interrupt", 20]
+
+
+def test_a_limiter_that_goes_down_takes_its_reservations_with_it() -> None:
+    sim = Simulation(seed=5)
+    limiter = RateLimiter(sim, "api", lambda: CycleLimit(limit=1, period=10))
+    waiters = [acquiring(sim, limiter, 0) for _ in range(3)]
+    sim.run(until=5)
+    limiter.kill()
+    sim.run()
+    assert [waiter.value for waiter in waiters] == [0, "ServiceDown", "ServiceDown"]
+    with pytest.raises(ServiceDown):
+        limiter.drain()
+    assert not limiter.peek("another key")
+    assert sim.now == 5
+    limiter.restart()
+    assert limiter.peek("another key")
+
+
+def test_whoever_waits_in_line_too_long_leaves_it_and_holds_nobody_up() -> None:
+    sim = Simulation(seed=6)
+    limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=1, capacity=4))
+    limiter.drain()
+    big = acquiring(sim, limiter, 0, 4)
+    impatient = acquiring(sim, limiter, 0, 2, timeout=4.5)
+    just = acquiring(sim, limiter, 0, 1, timeout=5)
+    late = acquiring(sim, limiter, 0, 1, timeout=5)
+    hopeless = acquiring(sim, limiter, 0, 1, timeout=3.9)
+    sim.run()
+    assert [big.value, impatient.value, just.value] == [4, "RateLimited", 5]
+    assert [late.value, hopeless.value] == ["RateLimited"] * 2
+    denied = sim.recording.frame(RateLimiter.Denied)
+    assert denied["time"].to_list() == [0, 4.5, 5]
+    assert denied["retry_after"].to_list() == [4, 1.5, 1]
+    assert sim.recording.frame(RateLimiter.Drained)["amount"].to_list() == [4]
+    sim.check_invariants()
+
+
+def test_draining_what_is_empty_takes_nothing() -> None:
+    sim = Simulation(seed=7)
+    limiter = RateLimiter(sim, "api", lambda: FixedWindow(limit=3, window=1))
+    assert [limiter.drain("a"), limiter.drain("a"), limiter.drain("b")] == [3, 0, 3]
+
+
+@pytest.mark.parametrize("timeout", [-1, math.nan, math.inf])
+def test_a_timeout_that_is_no_time_is_the_programmers_mistake(timeout: float) -> None:
+    limiter = RateLimiter(Simulation(seed=8), "api", lambda: FixedWindow(limit=3, window=1))
+    with pytest.raises(ValueError, match="timeout="):
+        next(limiter.acquire(timeout=timeout))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_to_peek_changes_nothing_and_tells_what_allow_would_say(kind: str) -> None:
+    sim = Simulation(seed=9)
+    limiter = RateLimiter(sim, "api", KINDS[kind])
+    for amount in (1, 4, 3, 1):
+        expected = limiter.peek("k", amount)
+        before = (limiter.remaining("k"), sim.recording.counts)
+        assert limiter.peek("k", amount) == expected
+        assert (limiter.remaining("k"), sim.recording.counts) == before
+        assert limiter.allow("k", amount) == expected
+    assert limiter.peek("other", 4)
+
+
+def cancel(process: Process) -> None:
+    if process.is_alive:
+        process.interrupt()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    callers=st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.5, 1.0, 2.0]),  # the gap to the one before
+            st.integers(1, 4),
+            st.sampled_from([None, 0.0, 1.0, 2.5]),  # its timeout
+            st.sampled_from([None, None, 0.0, 0.5, 2.0]),  # when it is interrupted
+        ),
+        max_size=12,
+    ),
+)
+def test_waiters_are_served_in_order_and_nothing_is_lost(
+    kind: str,
+    callers: list[tuple[float, int, float | None, float | None]],
+) -> None:
+    sim = Simulation(seed=10)
+    limiter = RateLimiter(sim, "api", KINDS[kind])
+    arrival, waiters = 0.0, []
+    for gap, amount, timeout, interrupt in callers:
+        arrival += gap
+        waiters.append(acquiring(sim, limiter, arrival, amount, timeout=timeout))
+        if interrupt is not None:
+            sim.call_at(arrival + interrupt, partial(cancel, waiters[-1]))
+    sim.run()
+    assert not any(waiter.is_alive for waiter in waiters)
+    interrupted = any(waiter.value == "Interrupt" for waiter in waiters)
+    times: list[float] = [
+        waiter.value  # type: ignore[misc]
+        for waiter in waiters
+        if not isinstance(waiter.value, str)
+    ]
+    if not (interrupted and kind == "cycle_limit"):  # there others may use what it had
+        assert times == sorted(times)
+    assert sim.recording.frame(RateLimiter.Allowed).height == len(times)
+    for waiter, (_, _, timeout, _) in zip(waiters, callers, strict=True):
+        assert waiter.value != RateLimited.__name__ or timeout is not None
+    sim.run(until=sim.now + 4)
+    assert limiter.remaining() == 4  # two windows later nothing is missing
+    sim.check_invariants()
+
+
+def test_a_wait_that_rounding_makes_too_short_is_made_long_enough() -> None:
+    bucket = TokenBucket(rate=3, capacity=1e7)
+    now = 431_655_547.14977485
+    bucket.take(now, 1e7)
+    wait = bucket.wait_for(now, 1)
+    assert 3 * (now + 1 / 3 - now) < 1 - 1e-8  # the clock is too coarse for a third of a second
+    assert bucket.remaining(now + wait) >= 1
+    assert wait == pytest.approx(1 / 3, abs=1e-7)
+
+
+class Overdrawn(FixedWindow):
+    """A limit that breaks the law of limits."""
+
+    def remaining(self, now: float) -> float:
+        return super().remaining(now) - 4
+
+
+def test_a_limit_that_gave_out_too_much_breaks_a_law() -> None:
+    sim = Simulation(seed=11)
+    limiter = RateLimiter(sim, "api", lambda: Overdrawn(limit=3, window=1))
+    limiter.allow("k")
+    assert limiter.violations() == ["key 'k' has -1 permits left of 3"]
+
+
+def test_a_reservation_given_back_when_it_is_due_saves_nothing_for_later() -> None:
+    sim = Simulation(seed=12)
+    limiter = RateLimiter(sim, "api", lambda: CycleLimit(limit=3, period=10))
+    limiter.allow()
+    waiter = acquiring(sim, limiter, 0, 3)
+    sim.call_at(10, waiter.interrupt)
+    sim.run()
+    assert (waiter.value, sim.now) == ("Interrupt", 10)
+    assert limiter.remaining() == 3
+    sim.check_invariants()
+
+
+def test_rounding_makes_no_reservation_a_cycle_late() -> None:
+    limit = CycleLimit(limit=7, period=10)
+    for _ in range(10):
+        limit.take(0, 0.7)
+    assert limit.wait_for(0, 7) == 10
+
+
+def test_whoever_got_its_permits_in_time_leaves_no_timer() -> None:
+    sim = Simulation(seed=13)
+    limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=1, capacity=1))
+    waiters = [acquiring(sim, limiter, 0, timeout=100) for _ in range(3)]
+    sim.run()
+    assert [waiter.value for waiter in waiters] == [0, 1, 2]
+    assert sim.now == 2
+
+
+def test_a_turn_that_is_due_this_instant_is_not_there_for_others() -> None:
+    sim = Simulation(seed=14)
+    limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=1, capacity=1))
+    limiter.drain()
+    answers: list[bool] = []
+    sim.call_at(1, lambda: answers.extend([limiter.peek(), limiter.allow()]))
+    waiter = acquiring(sim, limiter, 0)
+    sim.run()
+    assert (answers, waiter.value) == ([False, False], 1)
