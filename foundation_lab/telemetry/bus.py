@@ -19,7 +19,7 @@ from foundation_lab.telemetry.event import Event
 from foundation_lab.telemetry.handlers import Handlers
 from foundation_lab.telemetry.named import named_event
 from foundation_lab.telemetry.record import AdHoc, Record
-from foundation_lab.telemetry.sink import is_flat, taker
+from foundation_lab.telemetry.sink import Taker, is_flat, taker
 from foundation_lab.telemetry.span import Span
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Telemetry(Handlers):
         self._clock: Any = clock
         self._sink: Any = sink
         self._ids = ids
+        self._known: dict[Any, Taker] = {}
         self._takers: dict[Any, Callable[..., int]] = {}
         self._plain = False
         self.main = Main()
@@ -112,7 +113,7 @@ class Telemetry(Handlers):
         if _by_keyword(cls):
             message = f"{cls.__qualname__} takes its fields by keyword; make it, and emit that"
             raise TypeError(message)
-        return taker(self, cls)
+        return self._taker(cls).take
 
     def emit_as(
         self,
@@ -271,8 +272,8 @@ class Telemetry(Handlers):
 
     def _record(self, time: float, emitter: Emitter, distance: int, event: Event | AdHoc) -> None:
         table = self._sink.table_of(event)
-        if table.cls is event.__class__ and table.cls not in self._takers and _is_quick(table):
-            self._takers[table.cls] = taker(self, cast("type[Event]", table.cls))
+        if table.cls is event.__class__ and table.cls not in self._known and _is_quick(table):
+            self._taker(cast("type[Event]", table.cls))
         origin = getattr(emitter, "origin", UNRECORDED)
         if origin < self._sink.first_origin:
             origin = self._sink.register(emitter)
@@ -281,14 +282,30 @@ class Telemetry(Handlers):
         table.add(event)
         self._sink.stamps += (time, origin, distance, table.number)
 
+    def _taker(self, cls: Callable[..., Event]) -> Taker:
+        """Return the short way of a class: one for all who emit its events."""
+        known = self._known.get(cls)
+        if known is None:
+            known = self._known[cls] = taker(self, cls)
+            self._let_through(cls, known)
+        return known
+
     def _changed(self) -> None:
-        """Let events take the short way as long as nobody listens."""
-        self._plain = (
-            self._enabled
-            and self._sink is not None
-            and not self._attached
-            and self._handling == NO_CAUSE
-        )
+        """Let the events that nobody listens to take the short way, and no others."""
+        self._takers = {}
+        for cls, known in self._known.items():
+            self._let_through(cls, known)
+        self._handles()
+
+    def _let_through(self, cls: Any, known: Taker) -> None:
+        is_open = not self._attached or not self._route(cls.event_name)
+        known.open(is_open)
+        if is_open and known.is_short:
+            self._takers[cls] = known.take
+
+    def _handles(self) -> None:
+        """Let no event take the short way while another one is being handled: it is its cause."""
+        self._plain = self._enabled and self._sink is not None and self._handling == NO_CAUSE
         if self._sink is not None:
             self._sink.open_gate(self._plain)
 

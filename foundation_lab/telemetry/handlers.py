@@ -122,6 +122,8 @@ class Handlers:
         attached = self._attached[handler_id]
         attached.pattern = ", ".join(dotted(pattern) for pattern in wanted)
         attached.matches = lambda name: any(test(name) for test in tests)
+        self._routes = {}
+        self._changed()
         return handler_id
 
     def detach(self, handler_id: str) -> None:
@@ -158,18 +160,21 @@ class Handlers:
         The replay of a recording does this; `emit` does it with what it has stamped.
         """
         before, self._handling = self._handling, record.sequence
+        self._handles()
         try:
             for attached in self._route(record.name):
                 self._call(attached, record)
         finally:
             self._handling = before
-            if not self._attached:
-                self._changed()
+            self._handles()
 
     # -- private -------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         """Take notice that a handler came or went."""
+
+    def _handles(self) -> None:
+        """Take notice that an event is being handled, or no longer."""
 
     def _route(self, name: str) -> tuple[Attached, ...]:
         route = self._routes.get(name)

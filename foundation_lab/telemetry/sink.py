@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,13 +61,31 @@ def is_flat(table: Intake) -> bool:
     return bool(table.columns) and not table.mutable
 
 
-def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
+class Taker(NamedTuple):
+    """How events of a class are emitted by their fields.
+
+    Attributes:
+        take: The function that emits; the short way, as long as that is open.
+        open: Opens the short way, or closes it because somebody listens.
+        is_short: Whether there is a short way at all.
+    """
+
+    take: Callable[..., int]
+    open: Callable[[bool], None]
+    is_short: bool
+
+
+def taker(bus: Telemetry, cls: Callable[..., Event]) -> Taker:
     """Return the function that emits events of a class: the short way, and what leads to it."""
     clock, sink, main = bus._clock, bus._sink, bus.main
     table = None if sink is None else sink.table_of(cls)
     if table is None or table.cls is not cls or not is_flat(table):
-        return lambda *fields: bus._emit(cls(*fields), None, None, None)
+        return Taker(lambda *fields: bus._emit(cls(*fields), None, None, None), _no_way, is_short=False)
     stamps, pending, width, number = sink.stamps, table.pending, table.width, table.number
+
+    def open_it(is_open: bool) -> None:  # noqa: FBT001  (a way is open or it is not)
+        nonlocal width
+        width = table.width if is_open else CLOSED
 
     def take(*fields: Any) -> int:
         nonlocal stamps, pending
@@ -89,4 +107,12 @@ def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
             sink.pack()
         return sequence
 
-    return take
+    return Taker(take, open_it, is_short=True)
+
+
+def _no_way(is_open: bool) -> None:  # noqa: FBT001  (as above)
+    """There is nothing to open."""
+
+
+CLOSED: Final = -1
+"""A width that no event has: the short way asks for the width anyway, and this costs no more."""
