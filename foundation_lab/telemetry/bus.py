@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, cast
 from msgspec.structs import astuple
 
 from foundation_lab.telemetry.context import NO_CAUSE, UNRECORDED, Context, Main
-from foundation_lab.telemetry.event import Event
+from foundation_lab.telemetry.event import Event, fields_of
 from foundation_lab.telemetry.handlers import Handlers
 from foundation_lab.telemetry.named import named_event
 from foundation_lab.telemetry.record import AdHoc, Record
@@ -24,9 +24,10 @@ from foundation_lab.telemetry.span import Span
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from foundation_lab.telemetry.context import Clock, Emitter
+    from foundation_lab.telemetry.handlers import Attached
     from foundation_lab.telemetry.pattern import EventName
     from foundation_lab.telemetry.sink import Sink
 
@@ -298,9 +299,10 @@ class Telemetry(Handlers):
         self._handles()
 
     def _let_through(self, cls: Any, known: Taker) -> None:
-        is_open = not self._attached or not self._route(cls.event_name)
-        known.open(is_open)
-        if is_open and known.is_short:
+        route = self._route(cls.event_name) if self._attached else ()
+        sieve = _sieve(cls, route) if route else None
+        known.open(not route, sieve)
+        if known.is_short and (sieve or not route):
             self._takers[cls] = known.take
 
     def _handles(self) -> None:
@@ -332,6 +334,30 @@ class Telemetry(Handlers):
                 None if cause == NO_CAUSE else cause,
             )
         )
+
+
+def _sieve(cls: type[Event], route: Iterable[Attached]) -> Callable[[Sequence[Any]], bool] | None:
+    """Return what says whether a handler wants an event with these fields.
+
+    ``None`` when some handler wants all of them, or has to see an event to know.
+    """
+    places = {field.name: place for place, field in enumerate(fields_of(cls))}
+    tests: list[list[tuple[int, Any]]] = []
+    for attached in route:
+        if attached.wanted is None or not all(
+            isinstance(value, _PLAIN) for value in attached.wanted.values()
+        ):
+            return None
+        if attached.wanted.keys() <= places.keys():  # else it wants none of these
+            tests.append([(places[name], value) for name, value in attached.wanted.items()])
+    if len(tests) == 1 and len(tests[0]) == 1:
+        ((place, value),) = tests[0]
+        return lambda fields: bool(fields[place] == value)
+    return lambda fields: any(all(fields[p] == value for p, value in test) for test in tests)
+
+
+_PLAIN = (str, int, float, type(None))
+"""What can be compared without running code of the user's."""
 
 
 def _is_quick(table: Any) -> bool:

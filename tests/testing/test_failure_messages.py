@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from foundation_lab.telemetry.record import Record
-    from foundation_lab.testing.expectations import Step
+    from foundation_lab.testing.steps import Step
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def failure_of(expectation: AbstractContextManager[object]) -> str:
     return str(caught.value)
 
 
-def test_a_message_tells_the_whole_story(sim: Simulation) -> None:
+def test_a_message_tells_the_whole_story(sim: Simulation, request: pytest.FixtureRequest) -> None:
     def stuck(sim: Simulation) -> Generator[Any, Any, None]:
         yield sim.wait("a reply that nobody sends")
 
@@ -50,6 +50,7 @@ it happened before the block, once, last: #0 t=0 kit.ping(text='wanted', tags=()
 these wait:
   stuck waits for a reply that nobody sends ({where})
 seed 42, 'messages' at t=2
+again: pytest {request.node.nodeid}
 last 3 of 3 events:
   #0 t=0 kit.ping(text='wanted', tags=()) by main
   #1 t=1 kit.ping(text='other', tags=()) by says
@@ -79,7 +80,7 @@ def test_a_failed_predicate_is_told_from_a_field_that_differs(sim: Simulation) -
     sim.process(says(sim, (1.0, "a")))
     message = failure_of(assert_event(sim, Ping, text="a", where=lambda record: record.time > 9))
     assert "no kit.ping(text='a', where=<lambda>) in the block" in message
-    assert "      all fields as wanted, but it came at the wrong place or its predicate" in message
+    assert "      all fields as wanted, but its predicate did not hold then" in message
 
 
 def test_without_an_event_of_the_name_the_others_are_counted(sim: Simulation) -> None:
@@ -91,7 +92,10 @@ def test_without_an_event_of_the_name_the_others_are_counted(sim: Simulation) ->
 def test_the_deadline_is_told_from_nothing_left_to_run(sim: Simulation) -> None:
     sim.process(says(sim, (9.0, "late")))
     message = failure_of(assert_event(sim, Ping, within=2.5))
-    assert "in the block and 2.5 s after it\nthe time was over at t=2.5\n" in message
+    assert (
+        "in the block and 2.5 s after it\nthe time was over at t=2.5, and the simulation is alive\n"
+        in message
+    )
     assert "no event happened in this time" in message
     assert "  says waits for a timeout of 9 s" in message
     assert message.endswith("no event happened at all")
@@ -126,8 +130,9 @@ def test_a_sequence_says_how_far_it_got(sim: Simulation) -> None:
     steps: list[Step] = [(Ping, {"text": "a"}), (Ping, {"text": "b"}), Ping]
     message = failure_of(assert_sequence(sim, steps))
     assert message.startswith(
-        "step 2 of 3, kit.ping(text='b'), did not come in the block and 5 s after it\n"
+        "step 2 of 3, kit.ping(text='b'), came before step 1, not after it\n"
         "nothing is left to run at t=3, so it cannot happen any more\n"
+        "it was #0 t=1 kit.ping(text='b', tags=()) by says\n"
         "so far:\n"
         "  1. #1 t=2 kit.ping(text='a', tags=()) by says\n"
         "  2. missing: kit.ping(text='b')\n"
@@ -135,7 +140,6 @@ def test_a_sequence_says_how_far_it_got(sim: Simulation) -> None:
         "nearest of 1 with this name:\n"
         "  #2 t=3 kit.ping\n"
         "      text: wanted 'b', got 'x'\n"
-        "it happened before this step, once, last: #0 t=1 kit.ping(text='b', tags=()) by says\n"
     )
 
 
