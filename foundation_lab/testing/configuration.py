@@ -53,9 +53,11 @@ def current() -> Settings:
     return _CURRENT.get()
 
 
-def configure(**changes: Any) -> None:
-    """Change settings for good."""
-    _CURRENT.set(replace(_CURRENT.get(), **changes))
+def configure(**changes: Any) -> Settings:
+    """Change settings for good; return what they were."""
+    before = _CURRENT.get()
+    _CURRENT.set(replace(before, **changes))
+    return before
 
 
 @contextmanager

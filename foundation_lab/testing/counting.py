@@ -70,15 +70,11 @@ class CountExpectation(Expectation):
 
     def _verdict(self, ending: Ending) -> str | None:
         wanted, count = self._wanted[0], len(self.records)
-        if self.most is not None and count > self.most:
-            headline = f"{wanted} came {count} times, {self._bounds} were expected {self._span}"
-        elif count < self.least:
-            headline = (
-                f"{wanted} came {count} {'time' if count == 1 else 'times'}, {self._bounds} were "
-                f"expected {self._span}"
-            )
+        came_so_often = f"{wanted} came {'once' if count == 1 else f'{count} times'}"
+        if count < self.least or (self.most is not None and count > self.most):
+            headline = f"{came_so_often}, {self._bounds} were expected {self._span}"
         elif self.most is not None and ending.kind in ("stopped", "livelock", "wall"):
-            headline = f"{wanted} came {count} times, but its time is not over: more may come"
+            headline = f"{came_so_often}, but its time is not over: more may come"
         else:
             return None
         most = 100 if current().verbose else 5

@@ -63,7 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
     limit = config.getoption("--lab-wall-limit")
     if limit is None:
         limit = float(config.getini("lab_wall_limit"))
-    configure(wall=limit or None, verbose=config.get_verbosity() > 1)
+    before = configure(wall=limit or None, verbose=config.get_verbosity() > 1)
+    # A run inside of a run, such as pytester's, leaves the outer one as it was.
+    config.add_cleanup(lambda: configure(wall=before.wall, verbose=before.verbose) and None)
     config.addinivalue_line(
         "markers", "lab(seed): the seed of the fixture 'sim' (default: --lab-seed, which is 0)"
     )
