@@ -64,8 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if limit is None:
         limit = float(config.getini("lab_wall_limit"))
     before = configure(wall=limit or None, verbose=config.get_verbosity() > 1)
+
     # A run inside of a run, such as pytester's, leaves the outer one as it was.
-    config.add_cleanup(lambda: configure(wall=before.wall, verbose=before.verbose) and None)
+    def restore() -> None:
+        configure(wall=before.wall, verbose=before.verbose)
+
+    config.add_cleanup(restore)
     config.addinivalue_line(
         "markers", "lab(seed): the seed of the fixture 'sim' (default: --lab-seed, which is 0)"
     )

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.testing import assert_any, assert_event, assert_sequence, refute_event
+from foundation_lab.testing import (
+    assert_any,
+    assert_event,
+    assert_sequence,
+    refute_event,
+    settings,
+)
 from foundation_lab.testing.history import past_records
 from tests.testing.world import Ping, change, says
 
@@ -193,3 +199,39 @@ def test_a_failure_in_a_simulation_that_keeps_no_events_says_so() -> None:
     message = failure_of(assert_event(sim, Ping, text="wanted"))
     assert "keeps aggregates only, so what happened cannot be shown" in message
     assert "1 events so far" in message
+
+
+def test_a_field_that_is_not_there_is_told_with_those_that_look_like_it(sim: Simulation) -> None:
+    sim.call_in(1.0, lambda: sim.telemetry.emit("shop.order.placed", {"amount": 3.0}))
+    message = failure_of(assert_event(sim, "shop.order.placed", amuont=3.0))
+    assert "amuont: wanted 3.0, there is no such field; did you mean 'amount'?" in message
+
+
+def test_a_name_of_ones_own_that_looks_like_another_is_asked_about(sim: Simulation) -> None:
+    sim.call_in(1.0, lambda: sim.telemetry.emit("shop.order.placed", {"amount": 3.0}))
+    message = failure_of(assert_event(sim, "shop.order.plaecd"))
+    assert "there were shop.order.placed ×1; did you mean shop.order.placed?" in message
+
+
+def test_in_full_a_message_tells_more(sim: Simulation) -> None:
+    sim.process(says(sim, *((0.1, str(n)) for n in range(30))))
+    with settings(verbose=True):
+        message = failure_of(assert_event(sim, Ping, text="x"))
+    assert message.count("wanted 'x'") == 20
+    assert "last 30 of 30 events:" in message
+
+
+def test_only_a_simulation_of_the_fixture_has_a_seed_to_be_given_again(
+    request: pytest.FixtureRequest,
+) -> None:
+    test = request.node.nodeid
+    assert f"again: pytest {test}\n" in failure_of(assert_event(Simulation(3), Ping))
+    fixture = Simulation(3, name=test)
+    assert f"again: pytest {test} --lab-seed 3\n" in failure_of(assert_event(fixture, Ping))
+
+
+def test_without_pytest_there_is_no_command(
+    sim: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    assert "again:" not in failure_of(assert_event(sim, Ping))

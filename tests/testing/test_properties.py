@@ -45,8 +45,8 @@ def run(*properties: Property, said: list[tuple[float, str]], until: float | Non
 
 
 def verdict(prop: Property, *said: tuple[float, str], until: float | None = None) -> Verdict:
-    (only,) = run(prop, said=list(said), until=until)
-    return only
+    found: list[Verdict] = run(prop, said=list(said), until=until)
+    return found[0]
 
 
 # -- always and never ----------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_never_shows_the_event_that_came() -> None:
     ("within", "at", "holds"),
     [(2.0, 2.0, True), (2.0, math.nextafter(2.0, 3.0), False), (math.inf, 99.0, True)],
 )
-def test_eventually_is_in_time_at_its_very_end(within: float, at: float, holds: bool) -> None:
+def test_eventually_is_in_time_at_its_very_end(within: float, at: float, *, holds: bool) -> None:
     assert verdict(eventually(Ping, text="b", within=within), (at, "b")).holds is holds
 
 
@@ -131,7 +131,7 @@ def test_one_follower_is_enough_for_all_before_it() -> None:
 
 
 @pytest.mark.parametrize(("delay", "holds"), [(2.0, True), (math.nextafter(2.0, 3.0), False)])
-def test_a_follower_at_the_very_end_of_its_time_is_in_time(delay: float, holds: bool) -> None:
+def test_a_follower_at_the_very_end_of_its_time_is_in_time(delay: float, *, holds: bool) -> None:
     found = verdict(answered(2.0), (0.0, "ask"), (delay, "answer"))
     assert found.holds is holds
     if not holds:
@@ -244,7 +244,7 @@ def test_a_monitor_that_can_see_nothing_says_so() -> None:
 
 def test_an_error_in_a_property_hits_the_test_and_not_the_emitter() -> None:
     sim = Simulation(seed=19)
-    with pytest.raises(ZeroDivisionError), monitor(sim, always(lambda _record: 1 / 0)):
+    with pytest.raises(ZeroDivisionError), monitor(sim, always(lambda _record: 1 / 0)):  # noqa: PT012  (the block is what raises)
         sim.process(says(sim, (1.0, "a")))
         sim.run()
     assert sim.now == 1.0

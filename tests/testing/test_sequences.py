@@ -20,7 +20,7 @@ from tests.testing.world import Ping, change, says
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from foundation_lab.testing.steps import Order
+    from foundation_lab.testing.steps import Order, Step
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_bind_takes_a_matcher_and_nothing_that_is_not_there(sim: Simulation) -> 
 
 def test_a_disagreement_is_explained_by_the_value_that_was_bound(sim: Simulation) -> None:
     steps = [("shop.sent", {"id": bind("order")}), ("shop.got", {"id": bind("order")})]
-    with pytest.raises(AssertionError) as caught, assert_sequence(sim, steps):
+    with pytest.raises(AssertionError) as caught, assert_sequence(sim, steps):  # noqa: PT012  (the block is what raises)
         tell(sim, "sent", id="a")
         tell(sim, "got", id="x")
     assert "step 2 of 2, shop.got(id=bind('order')), did not come" in str(caught.value)
@@ -110,14 +110,14 @@ def test_values_that_cannot_be_hashed_can_be_bound(sim: Simulation) -> None:
 def test_a_step_that_comes_too_late_after_one_candidate_may_be_in_time_after_another(
     sim: Simulation,
 ) -> None:
-    steps = [(Ping, {"text": "a"}), step(Ping, text="b", within=2.0)]
+    steps: list[Step] = [(Ping, {"text": "a"}), step(Ping, text="b", within=2.0)]
     with assert_sequence(sim, steps, within=9.0) as heard:
         sim.process(says(sim, (1.0, "a"), (3.0, "a"), (2.0, "b")))
     assert [record.time for record in heard.records] == [4.0, 6.0]
 
 
 @pytest.mark.parametrize(("gap", "fits"), [(2.0, True), (1.9, False)])
-def test_a_gap_is_measured_to_its_very_end(sim: Simulation, gap: float, fits: bool) -> None:
+def test_a_gap_is_measured_to_its_very_end(sim: Simulation, gap: float, *, fits: bool) -> None:
     def run() -> None:
         with assert_sequence(sim, [(Ping, {"text": "a"}), (Ping, {"text": "b"})], gap=gap):
             sim.process(says(sim, (1.0, "a"), (2.0, "b")))
@@ -160,7 +160,7 @@ def worker(sim: Simulation, name: str, delay: float) -> Generator[Any, Any, None
 
 
 def test_a_causal_sequence_follows_the_chain_of_causes(sim: Simulation) -> None:
-    steps = [("shop.began", {"worker": "slow"}), "shop.ended"]
+    steps: list[Step] = [("shop.began", {"worker": "slow"}), "shop.ended"]
     with assert_sequence(sim, steps, causal=True) as heard:
         sim.process(worker(sim, "slow", 3.0))
         sim.process(worker(sim, "fast", 1.0))
@@ -173,7 +173,7 @@ def test_what_only_comes_after_was_not_caused(sim: Simulation) -> None:
     with assert_sequence(sim, steps):
         sim.process(worker(sim, "slow", 3.0))
         sim.process(worker(sim, "fast", 1.0))
-    with (
+    with (  # noqa: PT012  (the block is what raises)
         pytest.raises(AssertionError, match=r"it was not caused by #\d+: its causes are #\d+ ← #"),
         assert_sequence(sim, steps, causal=True),
     ):
@@ -208,7 +208,7 @@ def test_the_first_events_of_an_instant_keep_their_order(sim: Simulation) -> Non
 
 
 def test_a_strict_order_is_broken_by_a_step_that_is_too_late_as_well(sim: Simulation) -> None:
-    steps = [(Ping, {"text": "a"}), step(Ping, text="b", within=1.0)]
+    steps: list[Step] = [(Ping, {"text": "a"}), step(Ping, text="b", within=1.0)]
     with (
         pytest.raises(AssertionError, match=r"order was broken at step 2[\s\S]*not within 1 s"),
         assert_sequence(sim, steps, order="strict"),
