@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 from foundation_lab.testing.clock import (
     DONE,
     Ending,
-    Window,
     is_running,
     require_outside,
     require_seconds,
@@ -29,6 +28,7 @@ from foundation_lab.testing.failure import (
     why_it_ended,
 )
 from foundation_lab.testing.listening import Listener
+from foundation_lab.testing.lookouts import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -6,8 +6,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.testing.blocks import Expectation
-from foundation_lab.testing.clock import DONE, Ending, Window, advance, rounds_of
+from foundation_lab.testing.clock import DONE, Ending, advance
 from foundation_lab.testing.failure import circumstances, compose, seconds, why_it_ended
+from foundation_lab.testing.lookouts import Window, rounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

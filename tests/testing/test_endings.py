@@ -17,7 +17,7 @@ from foundation_lab.testing import (
     settings,
     wait_for,
 )
-from foundation_lab.testing.clock import Window, nothing_left
+from foundation_lab.testing.lookouts import Window, nothing_left
 from foundation_lab.testing.wall_clock import Watch
 from tests.testing.world import Ping, says
 
