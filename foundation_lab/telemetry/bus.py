@@ -24,12 +24,12 @@ from foundation_lab.telemetry.span import Span
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from foundation_lab.telemetry.context import Clock, Emitter
     from foundation_lab.telemetry.handlers import Attached
     from foundation_lab.telemetry.pattern import EventName
-    from foundation_lab.telemetry.sink import Sink
+    from foundation_lab.telemetry.sink import Sieve, Sink
 
 Fields = ParamSpec("Fields")
 
@@ -336,7 +336,7 @@ class Telemetry(Handlers):
         )
 
 
-def _sieve(cls: type[Event], route: Iterable[Attached]) -> Callable[[Sequence[Any]], bool] | None:
+def _sieve(cls: type[Event], route: Iterable[Attached]) -> Sieve | None:
     """Return what says whether a handler wants an event with these fields.
 
     ``None`` when some handler wants all of them, or has to see an event to know.
@@ -352,7 +352,7 @@ def _sieve(cls: type[Event], route: Iterable[Attached]) -> Callable[[Sequence[An
             tests.append([(places[name], value) for name, value in attached.wanted.items()])
     if len(tests) == 1 and len(tests[0]) == 1:
         ((place, value),) = tests[0]
-        return lambda fields: bool(fields[place] == value)
+        return lambda fields: fields[place] == value
     return lambda fields: any(all(fields[p] == value for p, value in test) for test in tests)
 
 

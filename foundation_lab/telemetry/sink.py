@@ -62,7 +62,7 @@ def is_flat(table: Intake) -> bool:
     return bool(table.columns) and not table.mutable
 
 
-Sieve = Callable[[Sequence[Any]], bool]
+Sieve = Callable[[Sequence[Any]], Any]
 """Says of the fields of an event whether somebody listens to it."""
 
 
