@@ -26,6 +26,7 @@ PROGRAMS = (
     "day",
     "imports",
     "memory",
+    "assertions",
     "instructions",
 )
 

@@ -5,10 +5,12 @@ Each waits for the event that tells, and then finds the state that it tells of.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from foundation_lab import testing
 from foundation_lab.agents import AgentRegistry, Coordinator, Network, SignalBus
 from foundation_lab.errors import BackendError, CircuitOpen, ServiceError
 from foundation_lab.services import (
@@ -26,9 +28,15 @@ from foundation_lab.simulation.engine import Simulation
 from foundation_lab.testing import (
     assert_event,
     assert_sequence,
+    assert_telemetry_any,
     assert_telemetry_event,
+    assert_telemetry_sequence,
+    bind,
     capture_events,
+    capture_telemetry,
     refute_event,
+    refute_telemetry_event,
+    wait_for,
 )
 
 if TYPE_CHECKING:
@@ -162,6 +170,70 @@ def test_a_signal_tells_when_it_is_processed() -> None:
     assert len(received) == 1
 
 
+def test_an_external_system_is_waited_for_by_its_state_and_not_by_a_sleep() -> None:
+    sim = Simulation(seed=12)
+    status = {"api": "starting"}
+
+    def api() -> Generator[Any, Any, None]:
+        yield sim.timeout(0.1)
+        status["api"] = "ready"
+
+    sim.process(api())
+    assert wait_for(sim, lambda: status["api"] == "ready")
+    assert sim.now == 0.1
+
+
+def test_any_of_several_events_is_enough() -> None:
+    sim = Simulation(seed=13)
+    breaker = CircuitBreaker(sim, "test_service", failure_threshold=2)
+    with assert_telemetry_any(
+        sim,
+        [
+            (("foundation", "circuit_breaker", "state_change"), {"to": "open"}),
+            ("foundation", "circuit_breaker", "call_success"),
+        ],
+    ) as first:
+        sim.process(calling(breaker, lambda: None))
+    assert first.record.name == "foundation.circuit_breaker.call_success"
+
+
+def test_the_seeds_names_do_what_their_shorter_ones_do() -> None:
+    sim = Simulation(seed=14)
+    breaker = CircuitBreaker(sim, "test_service", failure_threshold=3)
+    change = ("foundation", "circuit_breaker", "state_change")
+    service_id = "test_service"
+    with refute_telemetry_event(sim, change), capture_telemetry(sim, change) as captured:
+        sim.process(calling(breaker, fail, times=2))
+    assert len(captured) == 0
+    with assert_telemetry_sequence(
+        sim,
+        [
+            (("foundation", "circuit_breaker", "call_failure"), {"service_id": bind("service")}),
+            (change, {"service_id": bind("service"), "to": "open"}),
+        ],
+        causal=True,
+    ) as opened:
+        sim.process(calling(breaker, fail))
+    assert opened.bound == {"service": service_id}
+
+
+def test_every_wait_of_the_seed_is_there_with_five_seconds_as_its_default() -> None:
+    waits = {name for name in testing.__all__ if name.startswith("wait_for_")}
+    assert waits == {
+        "wait_for_service_ready",
+        "wait_for_service_health",
+        "wait_for_process_restart",
+        "wait_for_agent_registration",
+        "wait_for_coordination_completion",
+        "wait_for_resource_cleanup",
+        "wait_for_connection_pool_ready",
+        "wait_for_metric_threshold",
+        "wait_for_health_improvement",
+    }
+    for name in (*waits, "wait_for"):
+        assert signature(getattr(testing, name)).parameters["within"].default == 5.0
+
+
 def test_telemetry_events_are_emitted_correctly() -> None:
     sim = Simulation(seed=9)
     with capture_events(sim, "foundation.test.event") as captured:
@@ -169,12 +241,14 @@ def test_telemetry_events_are_emitted_correctly() -> None:
     assert [record["data"] for record in captured.records] == ["test"]
 
 
-def test_the_system_works_without_telemetry() -> None:
+@pytest.mark.parametrize("switch_off", ["disable", "detach_all"])
+def test_the_system_works_without_telemetry(switch_off: str) -> None:
     sim = Simulation(seed=10)
     sim.telemetry.disable()
+    getattr(sim.telemetry, switch_off)()
     breaker = CircuitBreaker(sim, "test_service", failure_threshold=1)
-    sim.run(sim.process(calling(breaker, fail)))
-    assert breaker.state is State.OPEN
+    sim.process(calling(breaker, fail))
+    assert wait_for(sim, lambda: breaker.state is State.OPEN, 1.0)
     assert len(sim.recording) == 0
 
 

@@ -243,13 +243,15 @@ class Process(Event, simpy.Process):
             if target.callbacks is None:
                 return target
             target.callbacks.append(self._resume)
+        elif hasattr(target, "as_event"):  # something that knows the event that it stands for
+            return self._wait_for(target.as_event())
         else:
             self.env._active_proc = None
             message = (
                 f'Invalid yield value "{target}": process {self.name!r} may yield events of the '
                 "simulation and numbers of seconds only; call services with 'yield from'"
             )
-            raise RuntimeError(message)  # noqa: TRY004  (as SimPy does)
+            raise RuntimeError(message)
         self._target = target
         return None
 

@@ -40,7 +40,13 @@ A tracer, such as a debugger's, may hold references of its own: then every end i
 
 
 class RunLoop(Agenda):
-    """Runs that go on until a time, an event, a stop, or the end."""
+    """Runs that go on until a time, an event, a stop, or the end.
+
+    Attributes:
+        running: Whether `run` is at work: whoever is called then cannot run the simulation, too.
+    """
+
+    running = False
 
     def step(self) -> None:
         """Process the next event.
@@ -81,6 +87,7 @@ class RunLoop(Agenda):
             if goal.callbacks is None:
                 return goal.value
             goal.callbacks.append(StopSimulation.callback)
+        before, self.running = self.running, True
         try:
             self._run(progress)
         except StopSimulation as stop:
@@ -90,6 +97,7 @@ class RunLoop(Agenda):
                 return None
             raise self.deadlock(f'"until" event was not triggered: {goal}') from None
         finally:
+            self.running = before
             if goal is not None and goal.callbacks is not None:
                 self._forget(goal, timed=goal is not until)
 

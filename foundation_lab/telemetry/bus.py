@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any, ParamSpec, cast
 from msgspec.structs import astuple
 
 from foundation_lab.telemetry.context import NO_CAUSE, UNRECORDED, Context, Main
-from foundation_lab.telemetry.event import Event
+from foundation_lab.telemetry.event import Event, fields_of
 from foundation_lab.telemetry.handlers import Handlers
 from foundation_lab.telemetry.named import named_event
 from foundation_lab.telemetry.record import AdHoc, Record
-from foundation_lab.telemetry.sink import is_flat, taker
+from foundation_lab.telemetry.sink import Taker, is_flat, taker
 from foundation_lab.telemetry.span import Span
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from foundation_lab.telemetry.context import Clock, Emitter
+    from foundation_lab.telemetry.handlers import Attached
     from foundation_lab.telemetry.pattern import EventName
-    from foundation_lab.telemetry.sink import Sink
+    from foundation_lab.telemetry.sink import Sieve, Sink
 
 Fields = ParamSpec("Fields")
 
@@ -51,6 +52,7 @@ class Telemetry(Handlers):
         self._clock: Any = clock
         self._sink: Any = sink
         self._ids = ids
+        self._known: dict[Any, Taker] = {}
         self._takers: dict[Any, Callable[..., int]] = {}
         self._plain = False
         self.main = Main()
@@ -112,7 +114,7 @@ class Telemetry(Handlers):
         if _by_keyword(cls):
             message = f"{cls.__qualname__} takes its fields by keyword; make it, and emit that"
             raise TypeError(message)
-        return taker(self, cls)
+        return self._taker(cls).take
 
     def emit_as(
         self,
@@ -271,8 +273,8 @@ class Telemetry(Handlers):
 
     def _record(self, time: float, emitter: Emitter, distance: int, event: Event | AdHoc) -> None:
         table = self._sink.table_of(event)
-        if table.cls is event.__class__ and table.cls not in self._takers and _is_quick(table):
-            self._takers[table.cls] = taker(self, cast("type[Event]", table.cls))
+        if table.cls is event.__class__ and table.cls not in self._known and _is_quick(table):
+            self._taker(cast("type[Event]", table.cls))
         origin = getattr(emitter, "origin", UNRECORDED)
         if origin < self._sink.first_origin:
             origin = self._sink.register(emitter)
@@ -281,14 +283,31 @@ class Telemetry(Handlers):
         table.add(event)
         self._sink.stamps += (time, origin, distance, table.number)
 
+    def _taker(self, cls: Callable[..., Event]) -> Taker:
+        """Return the short way of a class: one for all who emit its events."""
+        known = self._known.get(cls)
+        if known is None:
+            known = self._known[cls] = taker(self, cls)
+            self._let_through(cls, known)
+        return known
+
     def _changed(self) -> None:
-        """Let events take the short way as long as nobody listens."""
-        self._plain = (
-            self._enabled
-            and self._sink is not None
-            and not self._attached
-            and self._handling == NO_CAUSE
-        )
+        """Let the events that nobody listens to take the short way, and no others."""
+        self._takers = {}
+        for cls, known in self._known.items():
+            self._let_through(cls, known)
+        self._handles()
+
+    def _let_through(self, cls: Any, known: Taker) -> None:
+        route = self._route(cls.event_name) if self._attached else ()
+        sieve = _sieve(cls, route) if route else None
+        known.open(not route, sieve)
+        if known.is_short and (sieve or not route):
+            self._takers[cls] = known.take
+
+    def _handles(self) -> None:
+        """Let no event take the short way while another one is being handled: it is its cause."""
+        self._plain = self._enabled and self._sink is not None and self._handling == NO_CAUSE
         if self._sink is not None:
             self._sink.open_gate(self._plain)
 
@@ -315,6 +334,30 @@ class Telemetry(Handlers):
                 None if cause == NO_CAUSE else cause,
             )
         )
+
+
+def _sieve(cls: type[Event], route: Iterable[Attached]) -> Sieve | None:
+    """Return what says whether a handler wants an event with these fields.
+
+    ``None`` when some handler wants all of them, or has to see an event to know.
+    """
+    places = {field.name: place for place, field in enumerate(fields_of(cls))}
+    tests: list[list[tuple[int, Any]]] = []
+    for attached in route:
+        if attached.wanted is None or not all(
+            isinstance(value, _PLAIN) for value in attached.wanted.values()
+        ):
+            return None
+        if attached.wanted.keys() <= places.keys():  # else it wants none of these
+            tests.append([(places[name], value) for name, value in attached.wanted.items()])
+    if len(tests) == 1 and len(tests[0]) == 1:
+        ((place, value),) = tests[0]
+        return lambda fields: fields[place] == value
+    return lambda fields: any(all(fields[p] == value for p, value in test) for test in tests)
+
+
+_PLAIN = (str, int, float, type(None))
+"""What can be compared without running code of the user's."""
 
 
 def _is_quick(table: Any) -> bool:

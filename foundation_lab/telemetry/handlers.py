@@ -21,7 +21,11 @@ Policy = Literal["detach", "keep", "raise"] | int
 
 
 class Attached(msgspec.Struct):
-    """A handler in its place on the bus; `failures` counts how often it raised."""
+    """A handler in its place on the bus.
+
+    `wanted` are the field values that it is attached for, where these are all that matters;
+    `failures` counts how often it raised.
+    """
 
     id: str
     pattern: str
@@ -30,6 +34,7 @@ class Attached(msgspec.Struct):
     order: int
     on_error: Policy
     matches: Callable[[str], bool]
+    wanted: Mapping[str, Any] | None = None
     failures: int = 0
 
 
@@ -62,7 +67,9 @@ class Handlers:
             handler_id: A unique id.
             pattern: An event class, a name, a prefix, or a pattern with ``*`` and ``**``.
             handler: Called with a `Record`, synchronously, after the event is recorded.
-            where: A filter: a predicate on the record, or the field values that are wanted.
+            where: A filter: a predicate on the record, or the field values that are wanted. The
+                latter are compared before an event is made of its fields, which costs next to
+                nothing.
             order: Handlers with a lower order are called first; equals in order of attachment.
             on_error: What happens when the handler raises: ``detach`` it, ``keep`` it, detach it
                 after that many failures (a number), or ``raise`` the exception to the emitter. In
@@ -94,6 +101,7 @@ class Handlers:
             order=order,
             on_error=on_error,
             matches=matcher(pattern),
+            wanted=None if where is None or callable(where) else dict(where),
         )
         self._routes = {}
         self._changed()
@@ -122,6 +130,8 @@ class Handlers:
         attached = self._attached[handler_id]
         attached.pattern = ", ".join(dotted(pattern) for pattern in wanted)
         attached.matches = lambda name: any(test(name) for test in tests)
+        self._routes = {}
+        self._changed()
         return handler_id
 
     def detach(self, handler_id: str) -> None:
@@ -158,18 +168,21 @@ class Handlers:
         The replay of a recording does this; `emit` does it with what it has stamped.
         """
         before, self._handling = self._handling, record.sequence
+        self._handles()
         try:
             for attached in self._route(record.name):
                 self._call(attached, record)
         finally:
             self._handling = before
-            if not self._attached:
-                self._changed()
+            self._handles()
 
     # -- private -------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         """Take notice that a handler came or went."""
+
+    def _handles(self) -> None:
+        """Take notice that an event is being handled, or no longer."""
 
     def _route(self, name: str) -> tuple[Attached, ...]:
         route = self._routes.get(name)

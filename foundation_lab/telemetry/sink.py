@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from foundation_lab.telemetry.bus import Telemetry
     from foundation_lab.telemetry.context import Emitter
@@ -61,13 +62,41 @@ def is_flat(table: Intake) -> bool:
     return bool(table.columns) and not table.mutable
 
 
-def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
+Sieve = Callable[[Sequence[Any]], Any]
+"""Says of the fields of an event whether somebody listens to it."""
+
+
+class Taker(NamedTuple):
+    """How events of a class are emitted by their fields.
+
+    Attributes:
+        take: The function that emits; the short way, as long as that is open.
+        open: Opens the short way, or closes it because somebody listens; given a sieve, only for
+            the events whose fields that lets through.
+        is_short: Whether there is a short way at all.
+    """
+
+    take: Callable[..., int]
+    open: Callable[[bool, Sieve | None], None]
+    is_short: bool
+
+
+def taker(bus: Telemetry, cls: Callable[..., Event]) -> Taker:
     """Return the function that emits events of a class: the short way, and what leads to it."""
     clock, sink, main = bus._clock, bus._sink, bus.main
     table = None if sink is None else sink.table_of(cls)
     if table is None or table.cls is not cls or not is_flat(table):
-        return lambda *fields: bus._emit(cls(*fields), None, None, None)
+        return Taker(
+            lambda *fields: bus._emit(cls(*fields), None, None, None), _no_way, is_short=False
+        )
     stamps, pending, width, number = sink.stamps, table.pending, table.width, table.number
+
+    sieve: Sieve | None = None
+
+    def open_it(is_open: bool, fine: Sieve | None) -> None:  # noqa: FBT001  (open or not)
+        nonlocal width, sieve
+        width = table.width if is_open else CLOSED
+        sieve = fine
 
     def take(*fields: Any) -> int:
         nonlocal stamps, pending
@@ -77,9 +106,13 @@ def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
         except AttributeError:  # a process of SimPy's own
             return bus._emit(cls(*fields), None, None, None)
         if origin < sink.gate or len(fields) != width:
-            if not bus._plain or len(fields) != width:
+            if not bus._plain or (
+                len(fields) != width
+                and (sieve is None or len(fields) != table.width or sieve(fields))
+            ):
                 return bus._emit(cls(*fields), None, None, None)
-            origin = emitter.origin = sink.register(emitter)
+            if origin < sink.first_origin:
+                origin = emitter.origin = sink.register(emitter)
         sequence = bus._sequence
         stamps += (clock._now, origin, sequence - emitter.cause, number)
         pending += fields
@@ -89,4 +122,12 @@ def taker(bus: Telemetry, cls: Callable[..., Event]) -> Callable[..., int]:
             sink.pack()
         return sequence
 
-    return take
+    return Taker(take, open_it, is_short=True)
+
+
+def _no_way(is_open: bool, fine: Sieve | None) -> None:  # noqa: FBT001  (as above)
+    """There is nothing to open."""
+
+
+CLOSED: Final = -1
+"""A width that no event has: the short way asks for the width anyway, and this costs no more."""

@@ -1,4 +1,4 @@
-"""Tests in virtual time: expectations, waits and matchers, and a pytest plugin.
+"""Tests in virtual time: expectations, waits, properties, and a pytest plugin.
 
 Importing this package is cheap, because pytest does so in every run; names are looked up in their
 modules when they are first used.
@@ -10,8 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foundation_lab.testing.conditions import VacuousWait
+    from foundation_lab.testing.configuration import settings
     from foundation_lab.testing.expectations import (
         assert_any,
+        assert_condition,
+        assert_count,
         assert_event,
         assert_sequence,
         assert_telemetry_any,
@@ -22,12 +26,24 @@ if TYPE_CHECKING:
         refute_event,
         refute_telemetry_event,
     )
-    from foundation_lab.testing.matchers import mismatch
+    from foundation_lab.testing.marks import mark
+    from foundation_lab.testing.matchers import bind, mismatch
+    from foundation_lab.testing.monitors import judge, monitor
+    from foundation_lab.testing.properties import (
+        always,
+        eventually,
+        leads_to,
+        never,
+        never_after,
+        sometimes,
+    )
     from foundation_lab.testing.resource_waits import (
         wait_for_connection_pool_ready,
         wait_for_metric_threshold,
         wait_for_resource_cleanup,
     )
+    from foundation_lab.testing.steps import step
+    from foundation_lab.testing.sweep import Sweep
     from foundation_lab.testing.waits import (
         wait_for,
         wait_for_agent_registration,
@@ -39,17 +55,33 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Sweep",
+    "VacuousWait",
+    "always",
     "assert_any",
+    "assert_condition",
+    "assert_count",
     "assert_event",
     "assert_sequence",
     "assert_telemetry_any",
     "assert_telemetry_event",
     "assert_telemetry_sequence",
+    "bind",
     "capture_events",
     "capture_telemetry",
+    "eventually",
+    "judge",
+    "leads_to",
+    "mark",
     "mismatch",
+    "monitor",
+    "never",
+    "never_after",
     "refute_event",
     "refute_telemetry_event",
+    "settings",
+    "sometimes",
+    "step",
     "wait_for",
     "wait_for_agent_registration",
     "wait_for_connection_pool_ready",
@@ -62,6 +94,22 @@ __all__ = [
     "wait_for_service_ready",
 ]
 
+_HOMES = {
+    "conditions": ("VacuousWait",),
+    "marks": ("mark",),
+    "matchers": ("bind", "mismatch"),
+    "monitors": ("judge", "monitor"),
+    "properties": ("always", "eventually", "leads_to", "never", "never_after", "sometimes"),
+    "resource_waits": (
+        "wait_for_connection_pool_ready",
+        "wait_for_metric_threshold",
+        "wait_for_resource_cleanup",
+    ),
+    "configuration": ("settings",),
+    "steps": ("step",),
+    "sweep": ("Sweep",),
+}
+"""Which module defines which name; the others are waits and expectations."""
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and refuse any other name
 
@@ -79,12 +127,7 @@ def __dir__() -> list[str]:
 
 
 def _home(name: str) -> str:
-    if name == "mismatch":
-        return "matchers"
-    if name in (
-        "wait_for_connection_pool_ready",
-        "wait_for_metric_threshold",
-        "wait_for_resource_cleanup",
-    ):
-        return "resource_waits"
+    for module, names in _HOMES.items():
+        if name in names:
+            return module
     return "waits" if name.startswith("wait_for") else "expectations"

@@ -1,15 +1,22 @@
-"""The blocks that expectations make: they listen, run the simulation, and give their verdict."""
+"""What all expectations share: they listen, let virtual time go on, and give their verdict.
+
+One object serves every form: ``with`` in the main program, ``async with`` and ``await`` in a
+coroutine, ``yield from`` and ``yield`` in a process.
+"""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, Self
 
 from foundation_lab.testing.clock import (
-    advance,
-    end_of_window,
+    DONE,
+    Ending,
+    is_running,
     require_outside,
     require_seconds,
+    run_until_settled,
 )
 from foundation_lab.testing.failure import (
     circumstances,
@@ -21,33 +28,49 @@ from foundation_lab.testing.failure import (
     why_it_ended,
 )
 from foundation_lab.testing.listening import Listener
+from foundation_lab.testing.lookouts import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from simpy.events import Event
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.process import Process
     from foundation_lab.telemetry.record import Record
-    from foundation_lab.testing.clock import Ending
+    from foundation_lab.testing.marks import Mark
     from foundation_lab.testing.matchers import Wanted
-
-Order = Literal["simple", "strict"]
 
 
 class Expectation(Listener):
-    """What all expectations share: they are settled by an event, or by the end of the time.
+    """What is settled by an event, or by the end of the time.
 
     Attributes:
         within: For how many virtual seconds the simulation goes on after the block.
+        result: What the block returned, when it was given as a function. A generator was started
+            as a process, which is the result then.
+        bound: What the names given by `bind` stand for.
     """
 
-    def __init__(self, sim: Simulation, call: str, wanted: Sequence[Wanted], within: float) -> None:
+    def __init__(
+        self,
+        sim: Simulation,
+        call: str,
+        wanted: Sequence[Wanted],
+        within: float,
+        *,
+        since: Mark | int | None = None,
+        block: Callable[[], object] | None = None,
+    ) -> None:
         self.within = require_seconds(within)
-        super().__init__(sim, wanted)
+        super().__init__(sim, wanted, since)
+        self.result: Any = None
+        self.bound: dict[str, Any] = {}
         self._call = call
+        self._block = block
         self._decisive: Record | None = None
         self._waited = False
+        self._runs = False
         self._signal: Event | None = None
 
     @property
@@ -72,6 +95,16 @@ class Expectation(Listener):
         """When it was settled, in virtual seconds."""
         return self.record.time
 
+    # -- the forms of waiting ------------------------------------------------------------------
+
+    def called(self) -> Self:
+        """Do at once what can be done: in the main program a block that was given is run."""
+        __tracebackhide__ = True
+        if self._block is not None and not is_running(self._sim):
+            with self:
+                self._act()
+        return self
+
     def wait(self) -> Generator[Event, Any, None]:
         """Wait in the running process, inside the block (``yield from``).
 
@@ -85,15 +118,37 @@ class Expectation(Listener):
             message = f"{self} listens only inside of its block; call wait() there"
             raise RuntimeError(message)
         self._waited = True
-        if not self._settled:
-            self._signal = self._sim.wait(str(self))
-            end = end_of_window(self._sim, self.within)
+        ending = DONE
+        if not self._settled and self._can_see:
+            window = self._open_window()
             try:
-                yield self._sim.any_of([self._signal, end])
+                yield self._signal  # type: ignore[misc]  # it was just made
             finally:
-                self._sim.cancel(end)
-                self._signal = None
-        self._conclude("done" if self._settled else "deadline")
+                ending = self._close_window(window)
+        self._conclude(ending)
+
+    def __iter__(self) -> Generator[Event, Any, Any]:
+        """Wait in the running process (``yield from``); the block, if given, is run first.
+
+        Returns:
+            The expectation.
+        """
+        with self:
+            self._act()
+            yield from self.wait()
+        return self._outcome
+
+    def as_event(self) -> Process:
+        """Return an event that happens when it is met, and fails with the `AssertionError` if not.
+
+        It listens from now on. A process that yields the expectation itself waits for this.
+        """
+        self.__enter__()
+        return self._sim.process(self._finish(), name=self._call)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Wait in a coroutine on the virtual clock; the block, if given, is run first."""
+        return self._wait_async().__await__()
 
     def __str__(self) -> str:
         """Return how it was made."""
@@ -114,6 +169,11 @@ class Expectation(Listener):
         """Return the message of the failure, or ``None`` when all is as expected."""
         raise NotImplementedError
 
+    @property
+    def _outcome(self) -> Any:
+        """What ``yield from`` and ``await`` give."""
+        return self
+
     def _settle(self, record: Record) -> None:
         if self._decisive is None:
             self._decisive = record
@@ -123,8 +183,6 @@ class Expectation(Listener):
     def _span(self) -> str:
         return f"in the block and {seconds(self.within)} s after it"
 
-    # -- private -------------------------------------------------------------------------------
-
     @property
     def _settled(self) -> bool:
         return self._decisive is not None or self._broken is not None
@@ -133,15 +191,79 @@ class Expectation(Listener):
     def _can_see(self) -> bool:
         return self._sim.telemetry.enabled and self._is_attached
 
+    def _go_on(self) -> Ending:
+        """Run the simulation until it is settled."""
+        self._runs = True
+        try:
+            return run_until_settled(self._sim, lambda: self._settled, self.within)
+        finally:
+            self._runs = False
+
+    # -- private -------------------------------------------------------------------------------
+
+    def _act(self) -> None:
+        if self._block is not None:
+            result = self._block()
+            self.result = self._sim.process(result) if isinstance(result, GeneratorType) else result
+
+    def _finish(self) -> Generator[Event, Any, Any]:
+        try:
+            self._act()
+            yield from self.wait()
+        finally:
+            self._detach()
+        self._raise_broken()
+        return self._outcome
+
+    async def _wait_async(self) -> Any:
+        async with self:
+            self._act()
+        return self._outcome
+
     def _leave(self) -> None:
         __tracebackhide__ = True
         if self._waited:
             return
-        ending: Ending = "done"
+        ending = DONE
         if not self._settled and self._can_see:
-            require_outside(self._sim, "use 'yield from expectation.wait()' inside the block")
-            ending = advance(self._sim, lambda: self._settled, self.within)
+            require_outside(
+                self._sim,
+                "use 'yield from expectation.wait()' inside the block of a process, 'async with' "
+                "in a coroutine",
+            )
+            ending = self._go_on()
         self._conclude(ending)
+
+    async def _leave_async(self) -> None:
+        __tracebackhide__ = True
+        if self._waited:
+            return
+        ending = DONE
+        if not self._settled and self._can_see:
+            as_future: Any = getattr(self._sim, "as_future", None)
+            if as_future is None:
+                message = f"{self._sim.name!r} has no event loop that 'async with' could wait on"
+                raise RuntimeError(message)
+            window = self._open_window()
+            try:
+                await as_future(self._signal)
+            finally:
+                ending = self._close_window(window)
+        self._conclude(ending)
+
+    def _open_window(self) -> Window:
+        signal = self._signal = self._sim.wait(str(self))
+
+        def over() -> None:
+            if not signal.triggered:
+                signal.succeed()
+
+        return Window(self._sim, self.within, over)
+
+    def _close_window(self, window: Window) -> Ending:
+        window.cancel()
+        self._signal = None
+        return DONE if self._settled or window.over is None else Ending(window.over)
 
     def _conclude(self, ending: Ending) -> None:
         __tracebackhide__ = True
@@ -160,15 +282,21 @@ class Expectation(Listener):
     def _wake(self) -> None:
         if self._signal is not None and not self._signal.triggered:
             self._signal.succeed()
+        if self._runs:
+            self._sim.stop()
 
 
 class EventExpectation(Expectation):
     """One of several events, or the only one, must come; made by `assert_event`, `assert_any`."""
 
     def _see(self, record: Record) -> None:
-        if any(wanted.matches(record) for wanted in self._wanted):
-            self.records.append(record)
-            self._settle(record)
+        for wanted in self._wanted:
+            bound = wanted.match(record, self.bound if self._decisive is not None else {})
+            if bound is not None:
+                self.bound = bound
+                self.records.append(record)
+                self._settle(record)
+                return
 
     def _verdict(self, ending: Ending) -> str | None:
         if self._decisive is not None:
@@ -196,64 +324,17 @@ class Refutation(Expectation):
             self.records.append(record)
             self._settle(record)
 
-    def _verdict(self, ending: Ending) -> str | None:  # noqa: ARG002  (all endings are well)
-        if self._decisive is None:
-            return None
-        return compose(
-            f"{self._wanted[0]} happened, although it must not, {self._span}",
-            [f"it was {describe_record(self._decisive)}"],
-            circumstances(self._sim),
-        )
-
-
-class SequenceExpectation(Expectation):
-    """Several events must come in order; made by `assert_sequence`."""
-
-    def __init__(
-        self, sim: Simulation, steps: Sequence[Wanted], within: float, order: Order
-    ) -> None:
-        super().__init__(sim, "assert_sequence", steps, within)
-        self.order = order
-        self._intruder: Record | None = None
-
-    def _see(self, record: Record) -> None:
-        if len(self.records) == len(self._wanted) or self._intruder is not None:
-            return
-        if not any(wanted.matches_name(record.name) for wanted in self._wanted):
-            return
-        if self._wanted[len(self.records)].matches(record):
-            self.records.append(record)
-            if len(self.records) == len(self._wanted):
-                self._settle(record)
-        elif self.order == "strict":
-            self._intruder = record
-            self._settle(record)
-
     def _verdict(self, ending: Ending) -> str | None:
-        done, total = len(self.records), len(self._wanted)
-        if done == total:
-            return None
-        missing = self._wanted[done]
-        if self._intruder is not None:
+        if self._decisive is not None:
             return compose(
-                f"the order was broken at step {done + 1} of {total}, {missing}",
-                [f"instead came {describe_record(self._intruder)}"],
-                self._progress(),
+                f"{self._wanted[0]} happened, although it must not, {self._span}",
+                [f"it was {describe_record(self._decisive)}"],
                 circumstances(self._sim),
             )
-        after = self.records[-1].sequence + 1 if self.records else self.since
-        return compose(
-            f"step {done + 1} of {total}, {missing}, did not come {self._span}",
-            why_it_ended(self._sim, ending),
-            self._progress(),
-            near_misses(self._sim, missing, after),
-            earlier(self._sim, missing, after, "this step" if self.records else "the block"),
-            circumstances(self._sim),
-        )
-
-    def _progress(self) -> list[str]:
-        lines = [f"  {n}. {describe_record(r)}" for n, r in enumerate(self.records, 1)]
-        lines += [f"  {n}. missing: {wanted}" for n, wanted in enumerate(self._wanted, 1)][
-            len(lines) :
-        ]
-        return ["so far:", *lines]
+        if ending.kind in ("stopped", "livelock", "wall"):
+            return compose(
+                f"{self._wanted[0]} did not happen, but its time is not over: it still may",
+                why_it_ended(self._sim, ending),
+                circumstances(self._sim),
+            )
+        return None

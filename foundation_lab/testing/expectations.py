@@ -1,4 +1,4 @@
-"""Expectations: blocks that say which events must, or must not, come of what is done in them.
+"""Expectations: which events must, or must not, come of what is done.
 
 ```python
 with assert_event(sim, "circuit_breaker.state_change", {"to": "open"}, within=10.0) as opened:
@@ -9,30 +9,36 @@ assert opened.time == 3.0
 An expectation listens from the beginning of the block. What happens inside the block counts,
 whenever it does. When the block is left, the simulation runs until the expectation is settled, for
 at most `within` virtual seconds (an event at exactly that time still counts), or until nothing is
-left to run. It then stands right after the step that settled it. In a process, where nothing can
-be run, ``yield from expectation.wait()`` inside the block waits instead.
+left to run. It then stands right after the step that settled it.
+
+Every function here returns an expectation, which has all forms: ``with`` in the main program; given
+a `block`, the call alone; in a process ``yield from`` or ``yield``, or ``with`` and ``yield from
+expectation.wait()`` inside; in a coroutine on the virtual clock ``async with`` or ``await``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+import math
+from typing import TYPE_CHECKING, Any
 
-from foundation_lab.telemetry.pattern import EventName
-from foundation_lab.testing.blocks import EventExpectation, Refutation, SequenceExpectation
-from foundation_lab.testing.listening import Capture
-from foundation_lab.testing.matchers import wanted_event
+from foundation_lab.testing.blocks import EventExpectation, Refutation
+from foundation_lab.testing.capture import Capture
+from foundation_lab.testing.clock import require_seconds
+from foundation_lab.testing.conditions import ConditionExpectation
+from foundation_lab.testing.counting import CountExpectation
+from foundation_lab.testing.matchers import describe_wanted, wanted_event
+from foundation_lab.testing.sequences import SequenceExpectation
+from foundation_lab.testing.steps import ORDERS, Rules, Step, as_step
+from foundation_lab.testing.waiting import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.telemetry.pattern import EventName
     from foundation_lab.telemetry.record import Record
-    from foundation_lab.testing.blocks import Order
-    from foundation_lab.testing.matchers import Wanted
-
-Step: TypeAlias = EventName | tuple[EventName, Mapping[str, Any]]
-"""A name or pattern of an event, or a pair of it and the wanted values of its fields."""
+    from foundation_lab.testing.marks import Mark
+    from foundation_lab.testing.steps import Order
 
 
 def assert_event(
@@ -43,6 +49,8 @@ def assert_event(
     *,
     within: float = 5.0,
     where: Callable[[Record], object] | None = None,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
     **fields: Any,
 ) -> EventExpectation:
     """Expect an event.
@@ -54,18 +62,23 @@ def assert_event(
             `foundation_lab.testing.matchers` lists.
         within: For how many virtual seconds the simulation goes on after the block.
         where: A predicate on the whole record, for what fields cannot say.
+        since: A mark, or a sequence number: what happened from there on counts, too.
+        block: What is to be done; in the main program, it is done at once.
         fields: More wanted fields; ``from_`` stands for ``from``.
 
     Returns:
-        A context manager; its `record` is the first record that matches.
+        The expectation; its `record` is the first record that matches, its `result` what `block`
+        returned.
 
     Raises:
         AssertionError: When the block is left and no such event came.
         UnknownName: There is no such event or field.
     """
+    __tracebackhide__ = True
+    sought = wanted_event(name, {**(wanted or {}), **fields}, where)
     return EventExpectation(
-        sim, "assert_event", [wanted_event(name, {**(wanted or {}), **fields}, where)], within
-    )
+        sim, "assert_event", [sought], within, since=since, block=block
+    ).called()
 
 
 def refute_event(
@@ -76,82 +89,210 @@ def refute_event(
     *,
     within: float = 5.0,
     where: Callable[[Record], object] | None = None,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
     **fields: Any,
 ) -> Refutation:
     """Expect that an event does not come, neither in the block nor `within` seconds after it.
 
-    Arguments are those of `assert_event`. The whole time must pass, unless nothing is left to run.
+    Arguments are those of `assert_event`. The whole time must pass, its very last instant included,
+    unless nothing is left to run.
 
     Raises:
-        AssertionError: When the block is left and such an event came, or none could be seen because
-            telemetry is disabled.
+        AssertionError: When the block is left and such an event came; the run was stopped before
+            the time was over; or none could be seen because telemetry is disabled.
         UnknownName: There is no such event or field.
     """
-    return Refutation(
-        sim, "refute_event", [wanted_event(name, {**(wanted or {}), **fields}, where)], within
-    )
+    __tracebackhide__ = True
+    sought = wanted_event(name, {**(wanted or {}), **fields}, where)
+    return Refutation(sim, "refute_event", [sought], within, since=since, block=block).called()
 
 
-def assert_sequence(
-    sim: Simulation, steps: Iterable[Step], /, *, within: float = 5.0, order: Order = "simple"
-) -> SequenceExpectation:
-    """Expect several events, one after the other.
+def assert_count(
+    sim: Simulation,
+    name: EventName,
+    wanted: Mapping[str, Any] | None = None,
+    /,
+    *,
+    exactly: int | None = None,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    within: float = 5.0,
+    where: Callable[[Record], object] | None = None,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+    **fields: Any,
+) -> CountExpectation:
+    """Expect an event so many times in the block and `within` seconds after it.
+
+    Other arguments are those of `assert_event`. Without an upper limit it ends with the last event
+    that was missing; with one, the whole time must pass, unless one event too many comes.
 
     Args:
         sim: The simulation.
-        steps: Names, or pairs of a name and its wanted fields.
+        name: An event class, a name, a prefix or a pattern.
+        wanted: The wanted values of its fields.
+        exactly: How many; or else
+        at_least: how many at least, and
+        at_most: how many at most.
+        within: For how many virtual seconds the simulation goes on after the block.
+        where: A predicate on the whole record.
+        since: A mark: what happened from there on counts, too.
+        block: What is to be done.
+        fields: More wanted fields.
+
+    Returns:
+        The expectation; its `records` are what came.
+
+    Raises:
+        AssertionError: When the block is left and there were too few or too many.
+        ValueError: The numbers say nothing, or contradict each other.
+        UnknownName: There is no such event or field.
+    """
+    __tracebackhide__ = True
+    least, most = _bounds(exactly, at_least, at_most)
+    sought = wanted_event(name, {**(wanted or {}), **fields}, where)
+    return CountExpectation(
+        sim, sought, within, least=least, most=most, since=since, block=block
+    ).called()
+
+
+def assert_sequence(
+    sim: Simulation,
+    steps: Iterable[Step],
+    /,
+    *,
+    within: float = 5.0,
+    order: Order = "simple",
+    gap: float = math.inf,
+    total: float = math.inf,
+    causal: bool = False,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> SequenceExpectation:
+    """Expect several events; each of them is one step only.
+
+    Whatever could be a step is tried: when an event fits a step, but what it binds, or when it
+    came, does not agree with the later steps, another event may take its place.
+
+    Args:
+        sim: The simulation.
+        steps: Names, pairs of a name and its wanted fields, or what `step` returns.
         within: For how many virtual seconds the simulation goes on after the block.
         order: With ``simple`` anything may happen between two steps. With ``strict`` the events
             that have the name of any step are exactly these, in this order, up to the last step;
-            events of other names do not matter.
+            events of other names do not matter. With ``none`` the steps may come in any order.
+        gap: At most so many seconds from one step to the next, the first one counted from when the
+            block was entered.
+        total: At most so many seconds from the first step to the last.
+        causal: Whether each step must be caused by the one before it, directly or through other
+            events.
+        since: A mark: what happened from there on counts, too.
+        block: What is to be done.
 
     Returns:
-        A context manager; its `records` are those of the steps, its `record` is the last of them.
+        The expectation; its `records` are those of the steps, in their order, its `record` is the
+        one that came last, its `bound` what the names given by `bind` stand for.
 
     Raises:
         AssertionError: When the block is left and a step is missing, or the order was broken.
         UnknownName: There is no such event or field.
+        ValueError: There are no steps, or rules that do not go together.
     """
-    if order not in ("simple", "strict"):
-        message = f"order={order!r}; use 'simple' or 'strict'"
+    __tracebackhide__ = True
+    if order not in ORDERS:
+        message = f"order={order!r}; use 'simple', 'strict' or 'none'"
         raise ValueError(message)
-    return SequenceExpectation(sim, _each(steps, "assert_sequence"), within, order)
+    found = [as_step(each) for each in _some(steps, "assert_sequence")]
+    if order == "none" and (causal or any(each.within < math.inf for each in found)):
+        message = "order='none': no step is before another, so leave out causal and step(within)"
+        raise ValueError(message)
+    rules = Rules(order, require_seconds(gap), require_seconds(total), causal)
+    return SequenceExpectation(sim, found, within, rules, since=since, block=block).called()
 
 
 def assert_any(
-    sim: Simulation, choices: Iterable[Step], /, *, within: float = 5.0
+    sim: Simulation,
+    choices: Iterable[Step],
+    /,
+    *,
+    within: float = 5.0,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
 ) -> EventExpectation:
     """Expect one of several events.
 
     Args:
         sim: The simulation.
-        choices: Names, or pairs of a name and its wanted fields.
+        choices: Names, pairs of a name and its wanted fields, or what `step` returns.
         within: For how many virtual seconds the simulation goes on after the block.
+        since: A mark: what happened from there on counts, too.
+        block: What is to be done.
 
     Returns:
-        A context manager; its `record` is the first record that matches any of them.
+        The expectation; its `record` is the first record that matches any of them.
 
     Raises:
         AssertionError: When the block is left and none of them came.
         UnknownName: There is no such event or field.
     """
-    return EventExpectation(sim, "assert_any", _each(choices, "assert_any"), within)
+    __tracebackhide__ = True
+    sought = [as_step(each).wanted for each in _some(choices, "assert_any")]
+    return EventExpectation(sim, "assert_any", sought, within, since=since, block=block).called()
 
 
-def capture_events(sim: Simulation, *patterns: EventName) -> Capture:
-    """Keep the events of a block; nothing is expected of them, and nothing is run.
+def assert_condition(
+    sim: Simulation,
+    predicate: Callable[[], object],
+    /,
+    *,
+    within: float = 5.0,
+    what: str | None = None,
+    block: Callable[[], object] | None = None,
+) -> ConditionExpectation:
+    """Expect that a predicate comes to hold: `wait_for` with all the forms of an expectation.
+
+    Args:
+        sim: The simulation.
+        predicate: Called without arguments; it should be cheap, and change nothing.
+        within: For how many virtual seconds the simulation goes on after the block.
+        what: What is waited for, in words.
+        block: What is to be done.
+
+    Returns:
+        The expectation; its `value` is the first true value of the predicate.
+
+    Raises:
+        AssertionError: When the block is left and it did not hold in time.
+    """
+    __tracebackhide__ = True
+    wait = Wait(predicate=predicate, within=within, what=what or describe_wanted(predicate))
+    return ConditionExpectation(sim, "assert_condition", wait, block=block).called()
+
+
+def capture_events(
+    sim: Simulation,
+    *patterns: EventName,
+    consume: bool = False,
+    since: Mark | int | None = None,
+) -> Capture:
+    """Keep the events of a block; nothing is run.
 
     Args:
         sim: The simulation.
         patterns: Which events; all of them when none is given.
+        consume: Whether each event must be popped before the block is left.
+        since: A mark: what happened from there on is kept, too.
 
     Returns:
-        A context manager with `records` and `events`.
+        A context manager with `records` and `events`, and `pop` to take one out.
 
     Raises:
+        AssertionError: With `consume`, when the block is left and events are there still.
         UnknownName: A pattern can match no event.
     """
-    return Capture(sim, [wanted_event(pattern) for pattern in patterns or ("**",)])
+    wanted = [wanted_event(pattern) for pattern in patterns or ("**",)]
+    return Capture(sim, wanted, consume=consume, since=since)
 
 
 assert_telemetry_event = assert_event
@@ -161,15 +302,30 @@ assert_telemetry_any = assert_any
 capture_telemetry = capture_events
 
 
-def _each(steps: Iterable[Step], call: str) -> list[Wanted]:
-    found = []
-    for step in steps:
-        if isinstance(step, tuple) and isinstance(step[-1], Mapping):
-            name, fields = step
-            found.append(wanted_event(name, fields))
-        else:
-            found.append(wanted_event(step))
+def _some(steps: Iterable[Step], call: str) -> list[Step]:
+    found = list(steps)
     if not found:
         message = f"{call} is given no event; name one at least"
         raise ValueError(message)
     return found
+
+
+def _bounds(
+    exactly: int | None, at_least: int | None, at_most: int | None
+) -> tuple[int, int | None]:
+    numbers = {"exactly": exactly, "at_least": at_least, "at_most": at_most}
+    given = ", ".join(f"{name}={value!r}" for name, value in numbers.items() if value is not None)
+    if exactly is not None:
+        at_least = at_most = exactly if at_least is None and at_most is None else -1
+    if (
+        not given
+        or (at_most is None and not at_least)
+        or (at_most is not None and at_most < (at_least or 0))
+        or (at_least or 0) < 0
+    ):
+        message = (
+            f"assert_count({given or '...'}) says nothing that could be checked; give exactly=n, "
+            "at_least=n from 1, at_most=n, or both of these"
+        )
+        raise ValueError(message)
+    return at_least or 0, at_most

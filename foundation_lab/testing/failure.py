@@ -1,16 +1,22 @@
-"""The words of a failed expectation: what came near, who waits, what happened last."""
+"""The words of a failed expectation: what came near, who waits, what happened last.
+
+They are short by default, and tell everything with ``pytest -vv``.
+"""
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from foundation_lab.errors import nearest
+from foundation_lab.testing.configuration import current
 from foundation_lab.testing.history import latest_records, past_records
-from foundation_lab.testing.matchers import describe_wanted
+from foundation_lab.testing.matchers import ABSENT, describe_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from foundation_lab.simulation.engine import Simulation
@@ -18,11 +24,11 @@ if TYPE_CHECKING:
     from foundation_lab.testing.clock import Ending
     from foundation_lab.testing.matchers import Wanted
 
-EXCERPT = 10
-"""How many of the last events a failure message shows."""
+EXCERPT, EXCERPT_IN_FULL = 10, 100
+"""How many of the last events a failure message shows, short and in full."""
 
-NEAREST = 3
-"""How many near misses a failure message shows."""
+NEAREST, NEAREST_IN_FULL = 3, 20
+"""How many near misses a failure message shows, short and in full."""
 
 LOOKED_AT = 1000
 """How many of the latest events of each name are searched for near misses."""
@@ -34,36 +40,70 @@ def compose(headline: str, *sections: list[str]) -> str:
 
 
 def why_it_ended(sim: Simulation, ending: Ending) -> list[str]:
-    """Return why there was no more waiting, as one line."""
+    """Return why there was no more waiting."""
     now = seconds(sim.now)
     if not sim.telemetry.enabled:
         return [f"telemetry is disabled at t={now}: no event can be seen"]
-    return [
-        {
-            "done": f"it was settled at t={now}",
-            "deadline": f"the time was over at t={now}",
-            "quiet": f"nothing is left to run at t={now}, so it cannot happen any more",
-            "stopped": f"the simulation was stopped at t={now}",
-        }[ending]
-    ]
+    words = {
+        "done": f"it was settled at t={now}",
+        "deadline": f"the time was over at t={now}, and the simulation is alive",
+        "quiet": f"nothing is left to run at t={now}, so it cannot happen any more",
+        "stopped": f"the simulation was stopped at t={now}",
+        "livelock": (
+            f"the clock does not move: at t={now} more than {current().same_instant:,} steps were "
+            "taken, and there is no end of them"
+        ),
+        "wall": f"real time was over at t={now}; virtual time was not",
+    }
+    return [words[ending.kind], *ending.details]
 
 
 NOTHING_KEPT = "this simulation keeps aggregates only, so what happened cannot be shown"
 
 
-def near_misses(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
-    """Return the events since a mark that came nearest to what was wanted, each with its diff."""
+def near_misses(
+    sim: Simulation,
+    wanted: Wanted,
+    since: int,
+    *,
+    bound: Mapping[str, Any] | None = None,
+    but: Iterable[Record] = (),
+    objection: Callable[[Record], str] = lambda _record: "",
+) -> list[str]:
+    """Return the events since a mark that came nearest to what was wanted, each with its diff.
+
+    Args:
+        sim: The simulation.
+        wanted: What was wanted.
+        since: The mark.
+        bound: What names stand for.
+        but: Events that were taken already.
+        objection: Says what else is wrong with an event.
+    """
     if sim.keep != "events":
         return [NOTHING_KEPT]
-    candidates = past_records(sim.recording, wanted.matches_name, since=since, most=LOOKED_AT)
+    taken = {record.sequence for record in but}
+    candidates = [
+        record
+        for record in past_records(
+            sim.recording, wanted.matches_name, since=since, most=LOOKED_AT + len(taken)
+        )
+        if record.sequence not in taken
+    ]
     if not candidates:
         return _other_names(sim, wanted, since)
-    differences = [(wanted.difference(record), record) for record in candidates]
+    differences = [(wanted.difference(record, bound), record) for record in candidates]
     differences.sort(key=lambda pair: (len(pair[0]), -pair[1].sequence))
     lines = [f"nearest of {len(candidates)} with this name:"]
-    for difference, record in differences[:NEAREST]:
+    for difference, record in differences[: NEAREST_IN_FULL if current().verbose else NEAREST]:
         lines.append(f"  {place(record)} {record.name}")
-        lines += [f"      {line}" for line in _differing(difference)]
+        if difference:
+            lines += [f"      {line}" for line in _differing(difference, record)]
+        else:
+            why = objection(record)
+            lines.append(
+                f"      {why or 'all fields as wanted, but its predicate did not hold then'}"
+            )
     return lines
 
 
@@ -87,21 +127,39 @@ def circumstances(sim: Simulation) -> list[str]:
     return [
         *who_waits(sim),
         f"seed {sim.seed}, {sim.name!r} at t={seconds(sim.now)}",
+        *again(sim),
         *excerpt(sim),
     ]
 
 
-def who_waits(sim: Simulation, most: int = EXCERPT) -> list[str]:
+def again(sim: Simulation) -> list[str]:
+    """Return the command that runs the test again, as one line, when a test runs.
+
+    The fixture `sim` is named after its test and takes its seed from the option; any other
+    simulation has the seed that the test gives it.
+    """
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+    if not test:
+        return []
+    seed = f" --lab-seed {sim.seed}" if sim.name == test else ""
+    return [f"again: pytest {shlex.quote(test)}{seed}"]
+
+
+def who_waits(sim: Simulation, most: int | None = None) -> list[str]:
     """Return the processes that wait, daemons left out, and what for."""
     waiting = sim.blocked()
+    if most is None:
+        most = EXCERPT_IN_FULL if current().verbose else EXCERPT
     if not waiting:
         return ["no process waits"]
     lines = ["these wait:", *(f"  {entry}" for entry in waiting[:most])]
     return [*lines, f"  ... and {len(waiting) - most} more"] if len(waiting) > most else lines
 
 
-def excerpt(sim: Simulation, most: int = EXCERPT) -> list[str]:
+def excerpt(sim: Simulation, most: int | None = None) -> list[str]:
     """Return the last events, one a line."""
+    if most is None:
+        most = EXCERPT_IN_FULL if current().verbose else EXCERPT
     total = sim.telemetry.sequence
     if not total:
         return ["no event happened at all"]
@@ -133,15 +191,16 @@ def _lines(records: Iterable[Record]) -> list[str]:
     return [f"  {describe_record(record)}" for record in records]
 
 
-def _differing(difference: dict[str, tuple[Any, Any]]) -> list[str]:
-    if not difference:
-        return [
-            "all fields as wanted, but it came at the wrong place or its predicate did not hold"
-        ]
-    return [
-        f"{name}: wanted {describe_wanted(want)}, got {got!r}"
-        for name, (want, got) in difference.items()
-    ]
+def _differing(difference: dict[str, tuple[Any, Any]], record: Record) -> list[str]:
+    lines = []
+    for name, (want, got) in difference.items():
+        if got is ABSENT:
+            alike = nearest(name, record.fields)
+            hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+            lines.append(f"{name}: wanted {describe_wanted(want)}, there is no such field{hint}")
+        else:
+            lines.append(f"{name}: wanted {describe_wanted(want)}, got {got!r}")
+    return lines
 
 
 def _other_names(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
@@ -154,4 +213,5 @@ def _other_names(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
     shown = [*alike, *common][:5]
     listed = ", ".join(f"{name} ×{names[name]}" for name in shown)
     more = f" and {len(names) - len(shown)} other names" if len(names) > len(shown) else ""
-    return [f"no event of this name in this time; there were {listed}{more}"]
+    hint = f"; did you mean {' or '.join(alike)}?" if alike else ""
+    return [f"no event of this name in this time; there were {listed}{more}{hint}"]

@@ -6,6 +6,9 @@ import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
+from foundation_lab.testing.history import past_records
+from foundation_lab.testing.marks import Mark
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
@@ -22,17 +25,24 @@ class Listener:
     Args:
         sim: The simulation that it listens to.
         wanted: Which events; one of them is enough.
+        since: A mark: what happened from there on counts, too.
 
     Attributes:
         records: What was kept, in order of sequence.
         since: The sequence number of the first event that could be seen.
     """
 
-    def __init__(self, sim: Simulation, wanted: Sequence[Wanted]) -> None:
+    listens_to_all = False
+    """Whether events of other names are needed, too."""
+
+    def __init__(
+        self, sim: Simulation, wanted: Sequence[Wanted], since: Mark | int | None = None
+    ) -> None:
         self.records: list[Record] = []
         self.since = 0
         self._sim = sim
         self._wanted = wanted
+        self._mark = since.sequence if isinstance(since, Mark) else since
         self._id = ""
         self._entered = False
         self._broken: Exception | None = None
@@ -49,11 +59,9 @@ class Listener:
             raise RuntimeError(message)
         self._entered = True
         self.since = self._sim.telemetry.sequence
-        self._id = free_id(self._sim.telemetry, type(self).__name__)
-        # First in line, so that events come in order of sequence even when a handler emits more.
-        self._sim.telemetry.attach_many(
-            self._id, [wanted.pattern for wanted in self._wanted], self._hear, order=-sys.maxsize
-        )
+        self._attach()
+        if self._mark is not None:
+            self._look_back(self._mark)
         return self
 
     def __exit__(
@@ -68,10 +76,29 @@ class Listener:
             if error is None:
                 self._leave()
         finally:
-            if self._is_attached:
-                self._sim.telemetry.detach(self._id)
-        if error is None and self._broken is not None:
-            raise self._broken
+            self._detach()
+        if error is None:
+            self._raise_broken()
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen, in a coroutine."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop listening, in a coroutine."""
+        __tracebackhide__ = True
+        try:
+            if error is None:
+                await self._leave_async()
+        finally:
+            self._detach()
+        if error is None:
+            self._raise_broken()
 
     # -- for subclasses ------------------------------------------------------------------------
 
@@ -83,7 +110,41 @@ class Listener:
     def _leave(self) -> None:
         """Do what is to be done at the end of the block, still listening."""
 
+    async def _leave_async(self) -> None:
+        """Do the same in a coroutine."""
+        self._leave()
+
     # -- private -------------------------------------------------------------------------------
+
+    def _attach(self) -> None:
+        telemetry = self._sim.telemetry
+        self._id = free_id(telemetry, type(self).__name__)
+        # First in line, so that events come in order of sequence even when a handler emits more.
+        if len(self._wanted) == 1 and not self.listens_to_all:
+            (wanted,) = self._wanted
+            plain = wanted.plain  # what the bus compares itself comes here only when it fits
+            telemetry.attach(self._id, wanted.spelt, self._hear, where=plain, order=-sys.maxsize)
+        else:
+            names = ["**"] if self.listens_to_all else [wanted.spelt for wanted in self._wanted]
+            telemetry.attach_many(self._id, names, self._hear, order=-sys.maxsize)
+
+    def _detach(self) -> None:
+        if self._is_attached:
+            self._sim.telemetry.detach(self._id)
+
+    def _look_back(self, mark: int) -> None:
+        """Take what happened since a mark as if it happened now."""
+        names = [wanted.matches_name for wanted in self._wanted]
+        if self.listens_to_all:
+            names = [lambda _name: True]
+        for record in past_records(
+            self._sim.recording,
+            lambda name: any(matches(name) for matches in names),
+            since=mark,
+            before=self.since,
+        ):
+            self._hear(record)
+        self.since = mark
 
     @property
     def _is_attached(self) -> bool:
@@ -100,20 +161,12 @@ class Listener:
             self._broken = error
             self._wake()
 
+    def _raise_broken(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
     def _wake(self) -> None:
-        """End a wait in a process."""
-
-
-class Capture(Listener):
-    """Keeps every event that matches; made by `capture_events`."""
-
-    def __len__(self) -> int:
-        """Return how many events were kept."""
-        return len(self.records)
-
-    def __str__(self) -> str:
-        """Return how it was made."""
-        return f"capture_events({', '.join(wanted.pattern for wanted in self._wanted)})"
+        """End a wait."""
 
 
 def free_id(telemetry: Handlers, label: str) -> str:

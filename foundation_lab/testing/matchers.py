@@ -7,7 +7,10 @@ A field's wanted value is one of these; `mismatch` tries them in this order:
 - ``...``: the field is there and not ``None``;
 - a type: the field is an instance (``float`` takes whole numbers too, ``int`` no booleans);
 - a compiled regular expression: it matches the whole text;
-- a predicate: it returns something true for the field's value.
+- a predicate: it returns something true for the field's value;
+- ``bind("x")``: whatever it is, it is called ``x`` from here on, and every other ``bind("x")`` must
+  be equal to it: in another field, and in the later steps of a sequence. ``bind("x", matcher)``
+  takes only what the matcher fits.
 """
 
 from __future__ import annotations
@@ -41,6 +44,45 @@ class Absent(msgspec.Struct, frozen=True):
 ABSENT = Absent()
 
 
+class Bind(msgspec.Struct, frozen=True):
+    """A value that gets a name; made by `bind`."""
+
+    name: str
+    inner: Any
+
+    def __str__(self) -> str:
+        """Return how it was made."""
+        more = "" if self.inner is _ANYTHING else f", {describe_wanted(self.inner)}"
+        return f"bind({self.name!r}{more})"
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """Stands, where a value differs, for what was wanted of it: the value that its name has."""
+
+    name: str
+    value: Any
+
+    def __str__(self) -> str:
+        """Return the name and what it stands for."""
+        return f"{self.value!r}, which is bind({self.name!r})"
+
+
+def bind(name: str, matcher: Any = ...) -> Bind:
+    """Return a matcher that gives a field's value a name; all values of one name must be equal.
+
+    Args:
+        name: The name. What it stands for is in the `bound` of the expectation.
+        matcher: What the value must be; by default anything but ``None``.
+
+    Raises:
+        TypeError: The name is no string.
+    """
+    if not isinstance(name, str):
+        message = f"bind({name!r}): give the value a name, as in bind('service')"
+        raise TypeError(message)
+    return Bind(name, _ANYTHING if matcher is ... else matcher)
+
+
 class Wanted(msgspec.Struct, frozen=True):
     """An event that is looked for; made by `wanted_event`.
 
@@ -49,24 +91,60 @@ class Wanted(msgspec.Struct, frozen=True):
         fields: The wanted value of each field, by public name.
         where: A predicate on the whole record, if any.
         matches_name: Says whether an event name is the right one.
+        spelt: The name as it was given, for the bus.
     """
 
     pattern: str
     fields: dict[str, Any]
     where: Callable[[Record], object] | None
     matches_name: Callable[[str], bool]
+    spelt: EventName
 
-    def difference(self, record: Record) -> dict[str, tuple[Any, Any]]:
-        """Return the fields of a record that are not as wanted, as (wanted, got)."""
-        return mismatch(stamped_fields(record), self.fields)
+    def difference(
+        self, record: Record, bound: Mapping[str, Any] | None = None
+    ) -> dict[str, tuple[Any, Any]]:
+        """Return the fields of a record that are not as wanted, as (wanted, got).
+
+        Args:
+            record: The record.
+            bound: What names stand for already; see `bind`.
+        """
+        return mismatch(stamped_fields(record), self.fields, bound)
 
     def matches(self, record: Record) -> bool:
         """Return whether a record is the one that is looked for."""
-        return (
-            self.matches_name(record.name)
-            and not self.difference(record)
-            and (self.where is None or bool(self.where(record)))
-        )
+        return self.match(record, {}) is not None
+
+    def match(self, record: Record, bound: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what names stand for when the record fits, ``None`` when it does not.
+
+        Args:
+            record: The record.
+            bound: What names stand for already; it is not changed.
+        """
+        if not self.matches_name(record.name):
+            return None
+        if self.fields:
+            found = dict(bound)
+            if _differences(stamped_fields(record), self.fields, found):
+                return None
+            bound = found
+        if self.where is not None and not self.where(record):
+            return None
+        return bound
+
+    @property
+    def plain(self) -> dict[str, Any] | None:
+        """The wanted fields that are numbers and texts: what the bus itself can compare.
+
+        ``None`` when there are none, or when the columns of the bus are among them.
+        """
+        found = {
+            name: value
+            for name, value in self.fields.items()
+            if isinstance(value, (str, int, float)) and name not in RESERVED_FIELDS
+        }
+        return found or None
 
     def __str__(self) -> str:
         """Return the name and what is wanted of it, as one would call a function."""
@@ -108,17 +186,20 @@ def wanted_event(
         if closed and key not in names:
             raise UnknownName.among(f"field of {pattern}", key, sorted({*names.values()}))
         wanted[names.get(key, _without_underscore(key))] = value
-    return Wanted(pattern, wanted, where, matches_name)
+    return Wanted(pattern, wanted, where, matches_name, name)
 
 
 def mismatch(
-    record_fields: Mapping[str, Any], wanted: Mapping[str, Any]
+    record_fields: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    bound: Mapping[str, Any] | None = None,
 ) -> dict[str, tuple[Any, Any]]:
     """Return the fields that are not as wanted.
 
     Args:
         record_fields: The values of an event's fields by name.
         wanted: What they should be; fields that are not named here do not matter.
+        bound: What the names of `bind` stand for already.
 
     Returns:
         For each field that differs the pair (wanted, got); `ABSENT` is got where there is no such
@@ -127,8 +208,31 @@ def mismatch(
     >>> mismatch({"attempt": 2, "error": "TimedOut"}, {"attempt": 3, "error": ...})
     {'attempt': (3, 2)}
     """
-    pairs = {name: (value, record_fields.get(name, ABSENT)) for name, value in wanted.items()}
-    return {name: pair for name, pair in pairs.items() if not _fits(name, *pair)}
+    return _differences(record_fields, wanted, dict(bound or {}))
+
+
+def _differences(
+    fields: Mapping[str, Any], wanted: Mapping[str, Any], bound: dict[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """Return the fields that are not as wanted, and add to `bound` what gets a name."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, value in wanted.items():
+        got = fields.get(name, ABSENT)
+        if isinstance(value, Bind):
+            if value.name in bound and got is not ABSENT:
+                if bound[value.name] != got:
+                    found[name] = (Bound(value.name, bound[value.name]), got)
+                    continue
+            elif got is ABSENT or got is None:
+                found[name] = (value, got)
+                continue
+            if value.inner is _ANYTHING or _fits(name, value.inner, got):
+                bound[value.name] = got
+                continue
+        elif _fits(name, value, got):
+            continue
+        found[name] = (value, got)
+    return found
 
 
 def stamped_fields(record: Record) -> dict[str, Any]:
@@ -151,6 +255,8 @@ def describe_wanted(value: object) -> str:
         return "..."
     if isinstance(value, re.Pattern):
         return f"re.compile({value.pattern!r})"
+    if isinstance(value, Bind | Bound):
+        return str(value)
     if isinstance(value, type) or (callable(value) and hasattr(value, "__name__")):
         return str(value.__name__)
     return repr(value)
@@ -200,3 +306,7 @@ def _without_underscore(name: str) -> str:
     """Return ``from`` for ``from_``: a name that Python does not take as a keyword argument."""
     plain = name.removesuffix("_")
     return plain if keyword.iskeyword(plain) else name
+
+
+_ANYTHING = object()
+"""What `bind` takes without a matcher."""

@@ -27,16 +27,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.testing.blocks import EventExpectation, Refutation, SequenceExpectation
-    from foundation_lab.testing.listening import Capture
+    from foundation_lab.testing.blocks import EventExpectation, Refutation
+    from foundation_lab.testing.capture import Capture
+    from foundation_lab.testing.sequences import SequenceExpectation
 
 LAST_EVENTS = 20
 """How many events the report section of a failed test shows."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--lab-seed``."""
-    parser.getgroup("foundation-lab", "simulations in virtual time").addoption(
+    """Add ``--lab-seed`` and ``--lab-wall-limit``."""
+    group = parser.getgroup("foundation-lab", "simulations in virtual time")
+    group.addoption(
+        "--lab-wall-limit",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="seconds of real time after which a wait in virtual time is given up (default: the "
+        "setting lab_wall_limit, which is 0: never)",
+    )
+    parser.addini("lab_wall_limit", "default of --lab-wall-limit", default="0")
+    group.addoption(
         "--lab-seed",
         type=int,
         default=0,
@@ -46,7 +57,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and tell the test kit what the options say."""
+    from foundation_lab.testing.configuration import configure  # noqa: PLC0415  (as the others)
+
+    limit = config.getoption("--lab-wall-limit")
+    if limit is None:
+        limit = float(config.getini("lab_wall_limit"))
+    before = configure(wall=limit or None, verbose=config.get_verbosity() > 1)
+
+    # A run inside of a run, such as pytester's, leaves the outer one as it was.
+    def restore() -> None:
+        configure(wall=before.wall, verbose=before.verbose)
+
+    config.add_cleanup(restore)
     config.addinivalue_line(
         "markers", "lab(seed): the seed of the fixture 'sim' (default: --lab-seed, which is 0)"
     )

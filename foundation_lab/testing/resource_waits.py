@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from foundation_lab.errors import nearest
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.testing.components import metrics_of, of_class, what_is_there
 from foundation_lab.testing.matchers import describe_wanted
-from foundation_lab.testing.waiting import present, until
+from foundation_lab.testing.waiting import Wait, unchanged, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.testing.marks import Mark
 
 
-def wait_for_resource_cleanup(sim: Simulation, resource: str, within: float = 5.0) -> None:
-    """Run until every token of a resource has come back to every resource manager that lends it.
+def wait_for_resource_cleanup(
+    sim: Simulation,
+    resource: str,
+    within: float = 5.0,
+    *,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until every token of a resource has come back to every resource manager that lends it.
+
+    Args:
+        sim: The simulation.
+        resource: The resource.
+        within: For how many virtual seconds the simulation may go on.
+        since: A mark; the wait warns when nothing has happened since.
+        block: What is to be done first; it should not wait until the tokens are back itself.
+
+    Returns:
+        ``True``.
 
     Raises:
         AssertionError: Tokens are still out, or no resource manager has such a resource.
@@ -39,13 +57,32 @@ def wait_for_resource_cleanup(sim: Simulation, resource: str, within: float = 5.
         lines = [f"{name} still has {used:g} tokens out" for name, used in out().items()]
         return lines or [f"no resource manager lends {resource!r}"]
 
-    until(sim, cleaned_up, within, f"all tokens of {resource!r} to come back", seen)
+    wait = Wait(
+        predicate=cleaned_up,
+        within=within,
+        what=f"all tokens of {resource!r} to come back",
+        seen=seen,
+        held_before=unchanged(sim, cleaned_up, since),
+    )
+    return until(sim, "wait_for_resource_cleanup", wait, block=block)
 
 
 def wait_for_connection_pool_ready(
-    sim: Simulation, pool_id: str, within: float = 5.0
-) -> ConnectionManager:
-    """Run until a pool could lend a connection at once: it is up, one is left, and nobody waits.
+    sim: Simulation,
+    pool_id: str,
+    within: float = 5.0,
+    *,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until a pool could lend a connection at once: it is up, one is left, and nobody waits.
+
+    Args:
+        sim: The simulation.
+        pool_id: The pool's name.
+        within: For how many virtual seconds the simulation may go on.
+        since: A mark; the wait warns when nothing has happened since.
+        block: What is to be done first.
 
     Returns:
         The pool.
@@ -61,8 +98,14 @@ def wait_for_connection_pool_ready(
         # Not pool.active: a connection that was granted at this instant is not out yet, but taken.
         return pool if pool.free > 0 else None
 
-    seen = what_is_there(sim, pool_id, ConnectionManager.kind)
-    return present(until(sim, ready, within, f"pool {pool_id!r} to be ready", seen))
+    wait = Wait(
+        predicate=ready,
+        within=within,
+        what=f"pool {pool_id!r} to be ready",
+        seen=what_is_there(sim, pool_id, ConnectionManager.kind),
+        held_before=unchanged(sim, ready, since),
+    )
+    return until(sim, "wait_for_connection_pool_ready", wait, block=block)
 
 
 def wait_for_metric_threshold(
@@ -72,8 +115,10 @@ def wait_for_metric_threshold(
     within: float = 5.0,
     *,
     comparison: Literal[">=", "<="] = ">=",
-) -> float:
-    """Run until a metric reaches a threshold.
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until a metric reaches a threshold.
 
     Args:
         sim: The simulation.
@@ -82,6 +127,8 @@ def wait_for_metric_threshold(
         threshold: The number that is waited for, itself included.
         within: For how many virtual seconds the simulation may go on.
         comparison: On which side of the threshold.
+        since: A mark; the wait warns when nothing has happened since.
+        block: What is to be done first.
 
     Returns:
         The metric's value.
@@ -96,9 +143,11 @@ def wait_for_metric_threshold(
     def value() -> float | None:
         return metrics_of(sim).get(metric) if isinstance(metric, str) else metric()
 
-    def reached() -> bool:
+    def reached() -> tuple[float] | None:
         now = value()
-        return now is not None and (now >= threshold if comparison == ">=" else now <= threshold)
+        if now is None or not (now >= threshold if comparison == ">=" else now <= threshold):
+            return None
+        return (now,)  # 0 is a value, too
 
     def seen() -> list[str]:
         now = value()
@@ -109,5 +158,12 @@ def wait_for_metric_threshold(
         return [f"no service has this metric; there are {hint}"]
 
     name = metric if isinstance(metric, str) else describe_wanted(metric)
-    until(sim, reached, within, f"{name} {comparison} {threshold:g}", seen)
-    return present(value())
+    wait = Wait(
+        predicate=reached,
+        within=within,
+        what=f"{name} {comparison} {threshold:g}",
+        seen=seen,
+        give=lambda found: found[0],
+        held_before=unchanged(sim, reached, since),
+    )
+    return until(sim, "wait_for_metric_threshold", wait, block=block)

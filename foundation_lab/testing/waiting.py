@@ -1,87 +1,126 @@
-"""Running a simulation until something holds, with the words for when it does not."""
+"""Waiting until something holds, with the words for when it does not."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-from foundation_lab.testing.clock import advance, require_outside, require_seconds
-from foundation_lab.testing.failure import circumstances, compose, seconds, why_it_ended
+import msgspec
+
+from foundation_lab.testing.clock import is_running, require_seconds
+from foundation_lab.testing.conditions import ConditionExpectation
 from foundation_lab.testing.history import past_records
 from foundation_lab.testing.listening import free_id
+from foundation_lab.testing.marks import Mark
 from foundation_lab.testing.matchers import wanted_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.event import Event
     from foundation_lab.telemetry.record import Record
 
-T = TypeVar("T")
+
+def _accept(_value: object) -> None:
+    """Refuse nothing."""
 
 
-def until(
-    sim: Simulation,
-    predicate: Callable[[], T],
-    within: float,
-    what: str,
-    seen: Callable[[], list[str]] = list,
-) -> T:
-    """Run until a predicate holds.
+def _same(value: Any) -> Any:
+    return value
 
-    Args:
-        sim: The simulation.
-        predicate: Asked now and after every step.
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """What is waited for.
+
+    Attributes:
+        predicate: Asked until it returns something true.
         within: For how many virtual seconds the simulation may go on.
         what: What is waited for, in words.
         seen: Says how things stand, for the message of a failure.
+        refuse: Given the value, returns a headline and its lines when that is a failure after all.
+        give: Makes of the value what whoever waits is given.
+        held_before: Says whether it held before the action; by default the predicate is asked.
+        during: What lasts as long as the wait.
+    """
+
+    predicate: Callable[[], Any]
+    within: float
+    what: str
+    seen: Callable[[], list[str]] = list
+    refuse: Callable[[Any], tuple[str, list[str]] | None] = _accept
+    give: Callable[[Any], Any] = _same
+    held_before: Callable[[], bool] | None = None
+    during: Any = None
+
+
+def until(
+    sim: Simulation, call: str, wait: Wait, *, block: Callable[[], object] | None = None
+) -> Any:
+    """Wait: in the main program at once, in a process or coroutine when that yields the result.
 
     Returns:
-        The first true value of the predicate.
+        In the main program the first true value of the predicate. While the simulation runs, an
+        expectation; ``yield from`` or ``await`` it for the value.
 
     Raises:
         AssertionError: It did not hold in time.
-        RuntimeError: A process of the simulation is running.
     """
     __tracebackhide__ = True
-    require_seconds(within)
-    require_outside(sim, "yield the event, or use an expectation's wait()")
-    answer: list[T] = []
-
-    def holds() -> bool:
-        answer[:] = [predicate()]
-        return bool(answer[0])
-
-    ending = advance(sim, holds, within)
-    if ending != "done":
-        message = compose(
-            f"waited {seconds(within)} s for {what}",
-            why_it_ended(sim, ending),
-            seen(),
-            circumstances(sim),
-        )
-        raise AssertionError(message)
-    return answer[0]
+    require_seconds(wait.within)
+    expectation = ConditionExpectation(sim, call, wait, block=block)
+    if is_running(sim):
+        return expectation
+    return (expectation if block is not None else expectation.wait_only()).waited()
 
 
-@contextmanager
-def told_of(sim: Simulation, kinds: Iterable[type[Event]], **fields: str) -> Iterator[list[Record]]:
-    """Give the list of what happened so far, and let it grow while the block lasts."""
-    wanted = [wanted_event(kind, fields) for kind in kinds]
-    names = {one.pattern for one in wanted}
-    past = past_records(sim.recording, names.__contains__)
-    told = [record for record in past if any(one.matches(record) for one in wanted)]
-    handler = free_id(sim.telemetry, "wait")
-    sim.telemetry.attach_many(handler, sorted(names), told.append, where=fields)
-    try:
-        yield told
-    finally:
-        sim.telemetry.detach(handler)
+def nothing_since(sim: Simulation, since: Mark | int) -> bool:
+    """Return whether nothing has happened since a mark: no event, and no time, where it tells."""
+    if isinstance(since, Mark):
+        return sim.telemetry.sequence == since.sequence and sim.now == since.time
+    return sim.telemetry.sequence == since
 
 
-def present(value: T | None) -> T:
-    """Return a value that a successful wait has made sure of."""
-    if value is None:
-        raise LookupError
-    return value
+def unchanged(
+    sim: Simulation, predicate: Callable[[], object], since: Mark | int | None
+) -> Callable[[], bool] | None:
+    """Return what says whether a predicate holds and nothing has happened since a mark."""
+    if since is None:
+        return None
+    return lambda: nothing_since(sim, since) and bool(predicate())
+
+
+class Told:
+    """The events of some kinds: what happened so far, and, while the block lasts, what happens.
+
+    Attributes:
+        records: The events.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        kinds: Iterable[type[Event]],
+        since: Mark | int | None = None,
+        **fields: str,
+    ) -> None:
+        self.records: list[Record] = []
+        self._sim = sim
+        self._wanted = [wanted_event(kind, fields) for kind in kinds]
+        self._fields = fields
+        self._since = since.sequence if isinstance(since, Mark) else since or 0
+        self._handler = ""
+
+    def __enter__(self) -> Self:
+        """Look back, and begin to listen."""
+        names = {one.pattern for one in self._wanted}
+        past = past_records(self._sim.recording, names.__contains__, since=self._since)
+        self.records += [r for r in past if any(one.matches(r) for one in self._wanted)]
+        telemetry = self._sim.telemetry
+        self._handler = free_id(telemetry, "wait")
+        telemetry.attach_many(self._handler, sorted(names), self.records.append, where=self._fields)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Stop listening."""
+        if any(one.id == self._handler for one in self._sim.telemetry.handlers()):
+            self._sim.telemetry.detach(self._handler)

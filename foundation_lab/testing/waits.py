@@ -1,14 +1,21 @@
-"""Waits: run the simulation until something holds.
+"""Waits: let virtual time go on until something holds.
 
 Every wait is triggered by a level, not by an edge: what holds already, or has happened already, is
 seen and nothing is run. Times are virtual seconds; the steps of the very instant of the deadline
-still count. A wait that is not met raises an `AssertionError` that says why. In a process, where
-nothing can be run, use an expectation's ``wait()``.
+still count. A wait that is not met raises an `AssertionError` that says why.
+
+In the main program a wait runs the simulation and returns the value. While the simulation runs it
+returns an expectation: ``yield from wait_for(...)`` in a process and ``await wait_for(...)`` in a
+coroutine give the value.
+
+With ``since=`` a mark (`mark`, or a sequence number) only what happened from there on counts, and a
+state that has not changed since warns that the wait is vacuous. With ``block=`` the wait does
+something first, and warns when it held before that already.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from foundation_lab.services.service import Health, Service
 from foundation_lab.telemetry import events
@@ -18,9 +25,10 @@ from foundation_lab.testing.components import (
     require_service,
     what_is_there,
 )
-from foundation_lab.testing.failure import circumstances, compose, describe_record
+from foundation_lab.testing.failure import describe_record
+from foundation_lab.testing.marks import Mark, Seen
 from foundation_lab.testing.matchers import describe_wanted
-from foundation_lab.testing.waiting import present, told_of, until
+from foundation_lab.testing.waiting import Told, Wait, nothing_since, unchanged, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,21 +36,28 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.record import Record
 
-T = TypeVar("T")
-
 
 def wait_for(
-    sim: Simulation, predicate: Callable[[], T], within: float = 5.0, *, what: str | None = None
-) -> T:
-    """Run until a predicate holds; it is asked now and after every step.
+    sim: Simulation,
+    predicate: Callable[[], object],
+    within: float = 5.0,
+    *,
+    what: str | None = None,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until a predicate holds.
 
     It needs no events, so it works with telemetry disabled too.
 
     Args:
         sim: The simulation.
-        predicate: Called without arguments; it should be cheap, and change nothing.
+        predicate: Called without arguments; it should be cheap, and change nothing. In the main
+            program it is asked now and after every step, elsewhere at the end of every instant.
         within: For how many virtual seconds the simulation may go on.
         what: What is waited for, in words, for the message of a failure.
+        since: A mark; the wait warns when nothing at all has happened since.
+        block: What is to be done first; the wait warns when the predicate held before.
 
     Returns:
         The first true value that the predicate returned.
@@ -50,22 +65,37 @@ def wait_for(
     Raises:
         AssertionError: It did not hold in time.
     """
-    return until(sim, predicate, within, what or describe_wanted(predicate))
+    __tracebackhide__ = True
+    wait = Wait(
+        predicate=predicate,
+        within=within,
+        what=what or describe_wanted(predicate),
+        held_before=unchanged(sim, predicate, since),
+    )
+    return until(sim, "wait_for", wait, block=block)
 
 
 # -- services ----------------------------------------------------------------------------------
 
 
 def wait_for_service_ready(
-    sim: Simulation, name: str, within: float = 5.0, *, kind: str | None = None
-) -> Service:
-    """Run until a service is there and up.
+    sim: Simulation,
+    name: str,
+    within: float = 5.0,
+    *,
+    kind: str | None = None,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until a service is there and up.
 
     Args:
         sim: The simulation.
         name: The service's name; it may come to be while the simulation runs.
         within: For how many virtual seconds the simulation may go on.
         kind: The service's kind (``backend``, ...), where several services share the name.
+        since: A mark; the wait warns when the service was ready there and has not changed since.
+        block: What is to be done first.
 
     Returns:
         The service.
@@ -74,14 +104,20 @@ def wait_for_service_ready(
         AssertionError: It was not ready in time.
         ValueError: Several services have this name.
     """
+    __tracebackhide__ = True
 
     def ready() -> Service | None:
         service = find_service(sim, name, kind)
         return service if service is not None and service.up else None
 
-    return present(
-        until(sim, ready, within, f"service {name!r} to be ready", what_is_there(sim, name, kind))
+    wait = Wait(
+        predicate=ready,
+        within=within,
+        what=f"service {name!r} to be ready",
+        seen=what_is_there(sim, name, kind),
+        held_before=_held(sim, ready, since, lambda seen: seen.up),
     )
+    return until(sim, "wait_for_service_ready", wait, block=block)
 
 
 def wait_for_service_health(
@@ -91,8 +127,10 @@ def wait_for_service_health(
     within: float = 5.0,
     *,
     kind: str | None = None,
-) -> Service:
-    """Run until a service's health is as expected, by its state and not by its last health check.
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until a service's health is as expected, by its state and not by its last health check.
 
     Args:
         sim: The simulation.
@@ -100,6 +138,8 @@ def wait_for_service_health(
         expected: ``healthy``, ``degraded``, ``unhealthy`` or ``unknown``.
         within: For how many virtual seconds the simulation may go on.
         kind: The service's kind, where several services share the name.
+        since: A mark; the wait warns when the service was so there and has not changed since.
+        block: What is to be done first.
 
     Returns:
         The service.
@@ -108,14 +148,21 @@ def wait_for_service_health(
         AssertionError: It was not so in time.
         ValueError: There is no such health, or several services have this name.
     """
+    __tracebackhide__ = True
     health = Health(expected)
 
     def as_expected() -> Service | None:
         service = find_service(sim, name, kind)
         return service if service is not None and service.health() is health else None
 
-    what = f"service {name!r} to be {health}"
-    return present(until(sim, as_expected, within, what, what_is_there(sim, name, kind)))
+    wait = Wait(
+        predicate=as_expected,
+        within=within,
+        what=f"service {name!r} to be {health}",
+        seen=what_is_there(sim, name, kind),
+        held_before=_held(sim, as_expected, since, lambda seen: seen.health == str(health)),
+    )
+    return until(sim, "wait_for_service_health", wait, block=block)
 
 
 def wait_for_health_improvement(
@@ -125,8 +172,9 @@ def wait_for_health_improvement(
     *,
     than: Health | str | None = None,
     kind: str | None = None,
-) -> Service:
-    """Run until a service is better than it was.
+    since: Mark | None = None,
+) -> Any:
+    """Wait until a service is better than it was.
 
     Unhealthy and unknown are the worst, degraded is better, healthy is the best.
 
@@ -134,9 +182,10 @@ def wait_for_health_improvement(
         sim: The simulation.
         name: The service's name.
         within: For how many virtual seconds the simulation may go on.
-        than: What it was; by default what its last recorded health check said, or else what it is
-            now.
+        than: What it was; by default what it was at the mark `since`, or what its last recorded
+            health check said, or else what it is now.
         kind: The service's kind, where several services share the name.
+        since: A mark.
 
     Returns:
         The service.
@@ -145,32 +194,50 @@ def wait_for_health_improvement(
         AssertionError: It was not better in time.
         ValueError: What it was is the best already; there is no such service, or several.
     """
+    __tracebackhide__ = True
     service = require_service(sim, name, kind)
+    if than is None and since is not None and (seen := _seen(since, service)) is not None:
+        than = seen.health
     before = last_health(sim, service) if than is None else Health(than)
     if before is Health.HEALTHY:
         message = f"{name!r} was healthy, which cannot improve; say what it was with than=..."
         raise ValueError(message)
 
-    def improved() -> bool:
-        return _RANK[service.health()] > _RANK[before]
+    def improved() -> Service | None:
+        return service if _RANK[service.health()] > _RANK[before] else None
 
-    what = f"service {name!r} to be better than {before}"
-    until(sim, improved, within, what, what_is_there(sim, name, kind))
-    return service
+    wait = Wait(
+        predicate=improved,
+        within=within,
+        what=f"service {name!r} to be better than {before}",
+        seen=what_is_there(sim, name, kind),
+    )
+    return until(sim, "wait_for_health_improvement", wait)
 
 
 def wait_for_process_restart(
-    sim: Simulation, name: str, within: float = 5.0, *, since: int = 0, kind: str | None = None
-) -> Service:
-    """Run until a service has been restarted and is up.
+    sim: Simulation,
+    name: str,
+    within: float = 5.0,
+    *,
+    above: int = 0,
+    since: Mark | int | None = None,
+    kind: str | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until a service has been restarted and is up.
 
     Args:
         sim: The simulation.
         name: The service's name.
         within: For how many virtual seconds the simulation may go on.
-        since: The mark: the `restart_count` that the service had before. By default any restart
-            since the beginning counts.
+        above: The `restart_count` that it had before; by default any restart since the beginning
+            counts.
+        since: A mark: only restarts after it count. (With a sequence number they are counted by
+            their events, with a mark by the service itself.)
         kind: The service's kind, where several services share the name.
+        block: What is to be done first; only restarts after that count, unless `above` or `since`
+            says otherwise.
 
     Returns:
         The service, in its new incarnation.
@@ -180,23 +247,49 @@ def wait_for_process_restart(
         UnknownName: There is no such service.
         ValueError: Several services have this name.
     """
+    __tracebackhide__ = True
     service = require_service(sim, name, kind)
-    what = f"service {name!r} to be restarted (restart_count above {since})"
-    until(
-        sim,
-        lambda: service.up and service.restart_count > since,
-        within,
-        what,
-        lambda: [f"{service!r} has restart_count {service.restart_count}"],
+    if isinstance(since, Mark):
+        seen = _seen(since, service)
+        above = max(above, 0 if seen is None else seen.restart_count)
+    elif since is not None:
+        after = Told(sim, [events.service.Restarted], since, service=name, kind=service.kind)
+        with after:
+            above = max(above, service.restart_count - len(after.records))
+    elif block is not None and not above:
+        above = service.restart_count
+
+    def restarted() -> Service | None:
+        return service if service.up and service.restart_count > above else None
+
+    wait = Wait(
+        predicate=restarted,
+        within=within,
+        what=f"service {name!r} to be restarted (restart_count above {above})",
+        seen=lambda: [f"{service!r} has restart_count {service.restart_count}"],
     )
-    return service
+    return until(sim, "wait_for_process_restart", wait, block=block)
 
 
 # -- agents ------------------------------------------------------------------------------------
 
 
-def wait_for_agent_registration(sim: Simulation, agent_id: str, within: float = 5.0) -> Record:
-    """Run until an agent is registered, by the events of the registry.
+def wait_for_agent_registration(
+    sim: Simulation,
+    agent_id: str,
+    within: float = 5.0,
+    *,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until an agent is registered, by the events of the registry.
+
+    Args:
+        sim: The simulation.
+        agent_id: The agent.
+        within: For how many virtual seconds the simulation may go on.
+        since: A mark: only events from there on count.
+        block: What is to be done first.
 
     Returns:
         The record of the registration. It may be one of the past, unless the agent was unregistered
@@ -205,21 +298,40 @@ def wait_for_agent_registration(sim: Simulation, agent_id: str, within: float = 
     Raises:
         AssertionError: It was not registered in time.
     """
+    __tracebackhide__ = True
     kinds = (events.agent.Registered, events.agent.Unregistered)
-    with told_of(sim, kinds, agent_id=agent_id) as told:
+    told = Told(sim, kinds, since, agent_id=agent_id)
 
-        def registered() -> Record | None:
-            known = told and isinstance(told[-1].event, events.agent.Registered)
-            return told[-1] if known else None
+    def registered() -> Record | None:
+        last = told.records[-1] if told.records else None
+        return last if last and isinstance(last.event, events.agent.Registered) else None
 
-        what = f"agent {agent_id!r} to be registered"
-        return present(until(sim, registered, within, what, lambda: _last_words(told)))
+    wait = Wait(
+        predicate=registered,
+        within=within,
+        what=f"agent {agent_id!r} to be registered",
+        seen=lambda: [f"last: {describe_record(record)}" for record in told.records[-1:]],
+        during=told,
+    )
+    return until(sim, "wait_for_agent_registration", wait, block=block)
 
 
 def wait_for_coordination_completion(
-    sim: Simulation, session_id: str, within: float = 5.0
-) -> Record:
-    """Run until a coordination session has completed, by its events.
+    sim: Simulation,
+    session_id: str,
+    within: float = 5.0,
+    *,
+    since: Mark | int | None = None,
+    block: Callable[[], object] | None = None,
+) -> Any:
+    """Wait until a coordination session has completed, by its events.
+
+    Args:
+        sim: The simulation.
+        session_id: The session.
+        within: For how many virtual seconds the simulation may go on.
+        since: A mark: only events from there on count.
+        block: What is to be done first.
 
     Returns:
         The record of ``coordination.completed``; its `event` carries the result.
@@ -227,20 +339,50 @@ def wait_for_coordination_completion(
     Raises:
         AssertionError: It failed, which is told at once, or did not complete in time.
     """
+    __tracebackhide__ = True
     kinds = (events.coordination.Completed, events.coordination.Failed)
+    told = Told(sim, kinds, since, session_id=session_id)
     what = f"session {session_id!r} to complete"
-    with told_of(sim, kinds, session_id=session_id) as told:
-        until(sim, lambda: told, within, what)
-    if isinstance(told[0].event, events.coordination.Failed):
-        message = compose(
-            f"waited for {what}, but it failed", [describe_record(told[0])], circumstances(sim)
-        )
-        raise AssertionError(message)  # noqa: TRY004  (the session failed, not a type)
-    return told[0]
+
+    def failed(record: Record) -> tuple[str, list[str]] | None:
+        if isinstance(record.event, events.coordination.Failed):
+            return f"waited for {what}, but it failed", [describe_record(record)]
+        return None
+
+    wait = Wait(
+        predicate=lambda: told.records[0] if told.records else None,
+        within=within,
+        what=what,
+        refuse=failed,
+        during=told,
+    )
+    return until(sim, "wait_for_coordination_completion", wait, block=block)
 
 
-def _last_words(told: list[Record]) -> list[str]:
-    return [f"last: {describe_record(record)}" for record in told[-1:]]
+def _held(
+    sim: Simulation,
+    predicate: Callable[[], object],
+    since: Mark | int | None,
+    was_so: Callable[[Seen], bool],
+) -> Callable[[], bool] | None:
+    """Return what says whether a state was there at a mark and has not changed since."""
+    if since is None:
+        return None
+
+    def held() -> bool:
+        service = predicate()
+        if not service:
+            return False
+        seen = _seen(since, service) if isinstance(service, Service) else None
+        if seen is None:
+            return nothing_since(sim, since)
+        return was_so(seen) and seen.restart_count == service.restart_count  # type: ignore[attr-defined]
+
+    return held
+
+
+def _seen(mark: Mark | int, service: Service) -> Seen | None:
+    return mark.services.get((service.kind, service.name)) if isinstance(mark, Mark) else None
 
 
 _RANK = {Health.UNKNOWN: 0, Health.UNHEALTHY: 0, Health.DEGRADED: 1, Health.HEALTHY: 2}

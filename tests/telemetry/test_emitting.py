@@ -148,3 +148,84 @@ def test_a_cause_comes_before_what_it_leads_to() -> None:
         sim.telemetry.emit(Backoff("a", 1, 0.5, "fixed"), cause=0)
     assert sim.telemetry.emit(Backoff("a", 1, 0.5, "fixed")) == 0
     assert sim.telemetry.emit(Backoff("a", 1, 0.5, "fixed"), cause=0) == 1
+
+
+# -- who listens ---------------------------------------------------------------------------------
+
+LISTENERS: list[dict[str, Any]] = [
+    {"pattern": Backoff},
+    {"pattern": Backoff, "where": {"service_id": "a"}},
+    {"pattern": Backoff, "where": {"service_id": "a", "attempt": 3}},
+    {"pattern": Backoff, "where": {"no_such_field": 3}},
+    {"pattern": Backoff, "where": {"service_id": ["a"]}},
+    {"pattern": HealthCheck, "where": lambda record: record.sequence % 2},
+    {"pattern": "retry", "where": {"service_id": "b"}},
+    {"pattern": "**"},
+]
+NUMBERS = [str(number) for number, _ in enumerate(LISTENERS)]
+
+
+def listened(way: Any, *listeners: dict[str, Any]) -> Any:
+    """Return the digest of a world with listeners, and what each of them was told."""
+    told: list[list[Record]] = [[] for _ in listeners]
+
+    def attached(sim: Simulation, cls: Any) -> Any:
+        if not sim.telemetry.handlers():
+            for number, (listener, heard) in enumerate(zip(listeners, told, strict=True)):
+                sim.telemetry.attach(f"{number}", handler=heard.append, **listener)
+        return way(sim, cls)
+
+    return world(attached).recording.digest, told
+
+
+@pytest.mark.parametrize("listener", LISTENERS, ids=NUMBERS)
+def test_both_ways_tell_a_listener_the_same_and_record_the_same(listener: dict[str, Any]) -> None:
+    quick = listened(by_fields, listener)
+    slow = listened(by_object, listener)
+    assert quick == slow
+    assert quick[0] == world(by_fields).recording.digest
+
+
+@pytest.mark.parametrize("second", LISTENERS, ids=NUMBERS)
+def test_two_listeners_are_told_what_each_alone_would_be(second: dict[str, Any]) -> None:
+    first = LISTENERS[1]
+    _, both = listened(by_fields, first, second)
+    alone = [listened(by_fields, each)[1][0] for each in (first, second)]
+    assert both == alone
+
+
+def test_a_listener_that_comes_and_goes_is_told_what_happens_meanwhile() -> None:
+    sim = Simulation(SEED)
+    backs_off = sim.telemetry.emitting(Backoff)
+    heard: list[int] = []
+
+    def listen(where: Any = None) -> None:
+        sim.telemetry.attach("x", Backoff, lambda r: heard.append(r.sequence), where=where)
+
+    backs_off("a", 1, 0.0, "none")
+    listen()
+    backs_off("a", 1, 0.0, "none")
+    sim.telemetry.detach("x")
+    backs_off("a", 1, 0.0, "none")
+    listen({"attempt": 2})
+    backs_off("a", 1, 0.0, "none")
+    backs_off("a", 2, 0.0, "none")
+    sim.telemetry.emit(Backoff("a", 2, 0.0, "none"))
+    with pytest.raises(TypeError):
+        backs_off("a")  # type: ignore[call-arg]
+    assert heard == [1, 4, 5]
+
+
+def test_what_a_handler_emits_of_a_class_nobody_listens_to_is_caused_by_what_it_handles() -> None:
+    sim = Simulation(SEED)
+    backs_off, is_checked = by_fields(sim, Backoff), by_fields(sim, HealthCheck)
+    sim.telemetry.attach("x", Backoff, lambda _record: is_checked("a", YES))
+    for _ in range(2):
+        backs_off("a", 1, 0.0, "none")
+    is_checked("b", YES)
+    assert sim.recording.events["cause"].to_list() == [None, 0, 0, 2, 2]
+
+
+def test_emitters_of_one_class_are_one_function() -> None:
+    telemetry = Simulation(SEED).telemetry
+    assert telemetry.emitting(Backoff) is telemetry.emitting(Backoff)

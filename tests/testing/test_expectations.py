@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from foundation_lab.telemetry.record import Record
-    from foundation_lab.testing.expectations import Step
+    from foundation_lab.testing.steps import Step
 
 
 @pytest.fixture
@@ -302,14 +302,29 @@ def test_a_process_that_waits_in_vain_fails_at_the_deadline(sim: Simulation) -> 
             yield from heard.wait()
 
     sim.process(tester(sim))
+    sim.call_in(9.0, list)
     with pytest.raises(AssertionError, match=r"(?s)no kit\.ping\(\).*the time was over at t=3"):
         sim.run()
+
+
+def test_a_process_that_waits_for_what_cannot_happen_any_more_fails_at_once(
+    sim: Simulation,
+) -> None:
+    def tester(sim: Simulation) -> Generator[Any, Any, None]:
+        with assert_event(sim, Ping, text="b", within=3.0) as heard:
+            sim.process(says(sim, (1.0, "a")))
+            yield from heard.wait()
+
+    sim.process(tester(sim))
+    with pytest.raises(AssertionError, match="nothing is left to run at t=1, so it cannot happen"):
+        sim.run()
+    assert sim.now == 1.0
 
 
 def test_a_process_can_wait_for_the_absence_of_an_event(sim: Simulation) -> None:
     def tester(sim: Simulation) -> Generator[Any, Any, float]:
         with refute_event(sim, Ping, text="b", within=3.0) as heard:
-            sim.process(says(sim, (1.0, "a")))
+            sim.process(says(sim, (1.0, "a"), (9.0, "b")))
             yield from heard.wait()
         return sim.now
 
@@ -431,7 +446,7 @@ def test_a_sequence_needs_steps_and_a_known_order(sim: Simulation) -> None:
     wrong: Any = "loose"
     with pytest.raises(ValueError, match="name one at least"):
         assert_sequence(sim, [])
-    with pytest.raises(ValueError, match="'simple' or 'strict'"):
+    with pytest.raises(ValueError, match="'simple', 'strict' or 'none'"):
         assert_sequence(sim, [Ping], order=wrong)
 
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.testing import assert_any, assert_event, assert_sequence, refute_event
+from foundation_lab.testing import (
+    assert_any,
+    assert_event,
+    assert_sequence,
+    refute_event,
+    settings,
+)
 from foundation_lab.testing.history import past_records
 from tests.testing.world import Ping, change, says
 
@@ -14,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from foundation_lab.telemetry.record import Record
-    from foundation_lab.testing.expectations import Step
+    from foundation_lab.testing.steps import Step
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def failure_of(expectation: AbstractContextManager[object]) -> str:
     return str(caught.value)
 
 
-def test_a_message_tells_the_whole_story(sim: Simulation) -> None:
+def test_a_message_tells_the_whole_story(sim: Simulation, request: pytest.FixtureRequest) -> None:
     def stuck(sim: Simulation) -> Generator[Any, Any, None]:
         yield sim.wait("a reply that nobody sends")
 
@@ -50,6 +56,7 @@ it happened before the block, once, last: #0 t=0 kit.ping(text='wanted', tags=()
 these wait:
   stuck waits for a reply that nobody sends ({where})
 seed 42, 'messages' at t=2
+again: pytest {request.node.nodeid}
 last 3 of 3 events:
   #0 t=0 kit.ping(text='wanted', tags=()) by main
   #1 t=1 kit.ping(text='other', tags=()) by says
@@ -79,7 +86,7 @@ def test_a_failed_predicate_is_told_from_a_field_that_differs(sim: Simulation) -
     sim.process(says(sim, (1.0, "a")))
     message = failure_of(assert_event(sim, Ping, text="a", where=lambda record: record.time > 9))
     assert "no kit.ping(text='a', where=<lambda>) in the block" in message
-    assert "      all fields as wanted, but it came at the wrong place or its predicate" in message
+    assert "      all fields as wanted, but its predicate did not hold then" in message
 
 
 def test_without_an_event_of_the_name_the_others_are_counted(sim: Simulation) -> None:
@@ -91,7 +98,10 @@ def test_without_an_event_of_the_name_the_others_are_counted(sim: Simulation) ->
 def test_the_deadline_is_told_from_nothing_left_to_run(sim: Simulation) -> None:
     sim.process(says(sim, (9.0, "late")))
     message = failure_of(assert_event(sim, Ping, within=2.5))
-    assert "in the block and 2.5 s after it\nthe time was over at t=2.5\n" in message
+    assert (
+        "in the block and 2.5 s after it\nthe time was over at t=2.5, and the simulation is alive\n"
+        in message
+    )
     assert "no event happened in this time" in message
     assert "  says waits for a timeout of 9 s" in message
     assert message.endswith("no event happened at all")
@@ -126,8 +136,9 @@ def test_a_sequence_says_how_far_it_got(sim: Simulation) -> None:
     steps: list[Step] = [(Ping, {"text": "a"}), (Ping, {"text": "b"}), Ping]
     message = failure_of(assert_sequence(sim, steps))
     assert message.startswith(
-        "step 2 of 3, kit.ping(text='b'), did not come in the block and 5 s after it\n"
+        "step 2 of 3, kit.ping(text='b'), came before step 1, not after it\n"
         "nothing is left to run at t=3, so it cannot happen any more\n"
+        "it was #0 t=1 kit.ping(text='b', tags=()) by says\n"
         "so far:\n"
         "  1. #1 t=2 kit.ping(text='a', tags=()) by says\n"
         "  2. missing: kit.ping(text='b')\n"
@@ -135,7 +146,6 @@ def test_a_sequence_says_how_far_it_got(sim: Simulation) -> None:
         "nearest of 1 with this name:\n"
         "  #2 t=3 kit.ping\n"
         "      text: wanted 'b', got 'x'\n"
-        "it happened before this step, once, last: #0 t=1 kit.ping(text='b', tags=()) by says\n"
     )
 
 
@@ -189,3 +199,39 @@ def test_a_failure_in_a_simulation_that_keeps_no_events_says_so() -> None:
     message = failure_of(assert_event(sim, Ping, text="wanted"))
     assert "keeps aggregates only, so what happened cannot be shown" in message
     assert "1 events so far" in message
+
+
+def test_a_field_that_is_not_there_is_told_with_those_that_look_like_it(sim: Simulation) -> None:
+    sim.call_in(1.0, lambda: sim.telemetry.emit("shop.order.placed", {"amount": 3.0}))
+    message = failure_of(assert_event(sim, "shop.order.placed", amuont=3.0))
+    assert "amuont: wanted 3.0, there is no such field; did you mean 'amount'?" in message
+
+
+def test_a_name_of_ones_own_that_looks_like_another_is_asked_about(sim: Simulation) -> None:
+    sim.call_in(1.0, lambda: sim.telemetry.emit("shop.order.placed", {"amount": 3.0}))
+    message = failure_of(assert_event(sim, "shop.order.plaecd"))
+    assert "there were shop.order.placed ×1; did you mean shop.order.placed?" in message
+
+
+def test_in_full_a_message_tells_more(sim: Simulation) -> None:
+    sim.process(says(sim, *((0.1, str(n)) for n in range(30))))
+    with settings(verbose=True):
+        message = failure_of(assert_event(sim, Ping, text="x"))
+    assert message.count("wanted 'x'") == 20
+    assert "last 30 of 30 events:" in message
+
+
+def test_only_a_simulation_of_the_fixture_has_a_seed_to_be_given_again(
+    request: pytest.FixtureRequest,
+) -> None:
+    test = request.node.nodeid
+    assert f"again: pytest {test}\n" in failure_of(assert_event(Simulation(3), Ping))
+    fixture = Simulation(3, name=test)
+    assert f"again: pytest {test} --lab-seed 3\n" in failure_of(assert_event(fixture, Ping))
+
+
+def test_without_pytest_there_is_no_command(
+    sim: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    assert "again:" not in failure_of(assert_event(sim, Ping))

@@ -243,3 +243,49 @@ def test_tests_without_a_simulation_get_no_section(pytester: Pytester) -> None:
 def test_the_marker_is_listed(pytester: Pytester) -> None:
     result = run(pytester, "", "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.lab(seed): the seed of the fixture 'sim'*"])
+
+
+def test_the_limit_of_real_time_comes_from_the_option_then_from_the_setting(
+    pytester: Pytester,
+) -> None:
+    code = """
+        def test_it(sim, assert_event):
+            from foundation_lab.testing.configuration import current
+            limit = current().wall
+
+            def forever():
+                while True:
+                    yield 1.0
+
+            sim.process(forever())
+            with assert_event("kit.told", within=1e12):
+                assert limit == 0.05
+        """
+    by_option = run(pytester, code, "--lab-wall-limit=0.05")
+    by_option.stdout.fnmatch_lines(["*real time was over at t=*", "*0.05 s of real time*"])
+    pytester.makeini("[pytest]\nlab_wall_limit = 0.05\n")
+    run(pytester, code).stdout.fnmatch_lines(["*real time was over at t=*"])
+
+
+def test_a_failure_says_how_to_run_the_test_again_with_its_seed(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_it(sim, assert_event):
+            with assert_event("kit.told"):
+                pass
+        """,
+        "--lab-seed=12",
+    )
+    result.stdout.fnmatch_lines(["*again: pytest *.py::test_it --lab-seed 12"])
+
+
+def test_failures_tell_everything_with_vv(pytester: Pytester) -> None:
+    code = """
+        def test_it(sim, assert_event):
+            with assert_event("kit.told", number=99.0):
+                for number in range(30):
+                    sim.telemetry.emit("kit.told", {"number": number})
+        """
+    run(pytester, code).stdout.fnmatch_lines(["E *last 10 of 30 events:"])
+    run(pytester, code, "-vv").stdout.fnmatch_lines(["E *last 30 of 30 events:"])

@@ -9,6 +9,7 @@ from foundation_lab.services import Backend, ConnectionManager, ResourceManager,
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
 from foundation_lab.testing import (
+    assert_condition,
     wait_for,
     wait_for_agent_registration,
     wait_for_connection_pool_ready,
@@ -66,7 +67,10 @@ def test_a_wait_in_vain_says_what_for_and_why(sim: Simulation) -> None:
     with pytest.raises(AssertionError) as caught:
         wait_for(sim, lambda: False, within=3.0, what="the moon to be full")
     message = str(caught.value)
-    assert message.startswith("waited 3 s for the moon to be full\nthe time was over at t=3\n")
+    assert message.startswith(
+        "waited 3 s for the moon to be full\n"
+        "the time was over at t=3, and the simulation is alive\n"
+    )
     assert "says waits for a timeout of 9 s" in message
     assert "seed 5" in message
     assert "#0 t=1 kit.ping" in message
@@ -77,14 +81,17 @@ def test_a_wait_in_a_quiet_world_ends_at_once(sim: Simulation) -> None:
         wait_for(sim, lambda: False)
 
 
-def test_a_process_is_told_that_it_cannot_run_its_own_simulation(sim: Simulation) -> None:
-    def tester(sim: Simulation) -> Generator[Any, Any, None]:
-        yield sim.timeout(1.0)
-        wait_for(sim, lambda: False)
+def test_a_callback_is_told_that_it_cannot_run_its_own_simulation(sim: Simulation) -> None:
+    with assert_condition(sim, lambda: sim.now >= 9.0, within=9.0) as late:
 
-    sim.process(tester(sim))
-    with pytest.raises(RuntimeError, match="'tester' cannot run its own simulation"):
-        sim.run()
+        def ask() -> None:
+            late._leave()
+
+        sim.call_in(1.0, ask)
+        with pytest.raises(RuntimeError, match="'simulation' is running, and cannot be run from"):
+            sim.run()
+        sim.call_in(8.0, list)
+    assert late.time == 9.0
 
 
 def test_an_error_in_the_predicate_comes_through(sim: Simulation) -> None:
@@ -143,10 +150,10 @@ def test_a_restart_is_seen_after_it_happened_and_counted_from_a_mark(sim: Simula
     assert (sim.now, db.up, db.restart_count) == (2.0, True, 1)
     assert wait_for_process_restart(sim, "db") is db
     sim.call_in(1.0, db.kill)
-    wait_for_process_restart(sim, "db", since=1)
+    wait_for_process_restart(sim, "db", above=1)
     assert (sim.now, db.restart_count) == (5.0, 2)
     with pytest.raises(AssertionError, match="has restart_count 2"):
-        wait_for_process_restart(sim, "db", since=2)
+        wait_for_process_restart(sim, "db", above=2)
     with pytest.raises(UnknownName, match="unknown service 'dc'"):
         wait_for_process_restart(sim, "dc")
 
@@ -212,7 +219,7 @@ def test_an_agent_that_was_unregistered_is_not_registered(sim: Simulation) -> No
 
 def test_a_session_is_waited_for_until_it_completes(sim: Simulation) -> None:
     sim.call_in(1.0, lambda: sim.telemetry.emit(events.coordination.Completed("s1", "yes", 1.0)))
-    assert wait_for_coordination_completion(sim, "s1").event.result == "yes"  # type: ignore[union-attr]
+    assert wait_for_coordination_completion(sim, "s1").event.result == "yes"
     assert wait_for_coordination_completion(sim, "s1").time == 1.0
 
 

@@ -1,0 +1,107 @@
+"""Captures: the events of a block, to be looked at or to be used up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from foundation_lab.testing.failure import circumstances, compose, describe_record, near_misses
+from foundation_lab.testing.listening import Listener
+from foundation_lab.testing.matchers import wanted_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.telemetry.pattern import EventName
+    from foundation_lab.telemetry.record import Record
+    from foundation_lab.testing.marks import Mark
+    from foundation_lab.testing.matchers import Wanted
+
+
+class Capture(Listener):
+    """Keeps every event that matches; made by `capture_events`.
+
+    Attributes:
+        records: What was kept and not popped, in order of sequence.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        wanted: Sequence[Wanted],
+        *,
+        consume: bool = False,
+        since: Mark | int | None = None,
+    ) -> None:
+        super().__init__(sim, wanted, since)
+        self._consume = consume
+
+    def __len__(self) -> int:
+        """Return how many events are kept."""
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Return the kept events, first to last; they stay."""
+        return iter(tuple(self.records))
+
+    def __str__(self) -> str:
+        """Return how it was made."""
+        names = [wanted.pattern for wanted in self._wanted] + ["consume=True"] * self._consume
+        return f"capture_events({', '.join(names)})"
+
+    def pop(
+        self,
+        name: EventName = "**",
+        wanted: Mapping[str, Any] | None = None,
+        /,
+        *,
+        where: Callable[[Record], object] | None = None,
+        **fields: Any,
+    ) -> Record:
+        """Take out the first event that matches; without arguments, the first of all.
+
+        Arguments are those of `assert_event`.
+
+        Raises:
+            AssertionError: There is none.
+            UnknownName: There is no such event or field.
+        """
+        __tracebackhide__ = True
+        sought = wanted_event(name, {**(wanted or {}), **fields}, where)
+        for place, record in enumerate(self.records):
+            if sought.matches(record):
+                return self.records.pop(place)
+        message = compose(
+            f"{self} holds no {sought}",
+            [f"it holds {len(self.records)}:", *map(_line, self.records)]
+            if self.records
+            else ["it holds nothing"],
+            near_misses(self._sim, sought, self.since),
+            circumstances(self._sim),
+        )
+        raise AssertionError(message)
+
+    def clear(self) -> None:
+        """Take out all of them."""
+        self.records.clear()
+
+    def _leave(self) -> None:
+        __tracebackhide__ = True
+        if not self._sim.telemetry.enabled or not self._is_attached:
+            message = (
+                f"{self} could see nothing any more at t={self._sim.now:.9g}: telemetry was "
+                "disabled, or detach_all() took its handler away"
+            )
+            if self._consume:
+                raise AssertionError(message)
+        if self._consume and self.records:
+            message = compose(
+                f"{len(self.records)} captured events were never looked at",
+                [*map(_line, self.records), "pop() what is expected, clear() what does not matter"],
+                circumstances(self._sim),
+            )
+            raise AssertionError(message)
+
+
+def _line(record: Record) -> str:
+    return f"  {describe_record(record)}"

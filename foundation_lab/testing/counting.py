@@ -1,0 +1,100 @@
+"""Counts: an event must come so many times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from foundation_lab.testing.blocks import Expectation
+from foundation_lab.testing.configuration import current
+from foundation_lab.testing.failure import (
+    circumstances,
+    compose,
+    describe_record,
+    near_misses,
+    why_it_ended,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.telemetry.record import Record
+    from foundation_lab.testing.clock import Ending
+    from foundation_lab.testing.marks import Mark
+    from foundation_lab.testing.matchers import Wanted
+
+
+class CountExpectation(Expectation):
+    """An event must come so many times; made by `assert_count`.
+
+    It is settled by the first event that is too many; without an upper limit, by the last that was
+    missing.
+
+    Attributes:
+        least: How many at least.
+        most: How many at most; ``None`` for no limit.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        wanted: Wanted,
+        within: float,
+        *,
+        least: int,
+        most: int | None,
+        since: Mark | int | None = None,
+        block: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(sim, "assert_count", [wanted], within, since=since, block=block)
+        self.least = least
+        self.most = most
+
+    def __len__(self) -> int:
+        """Return how many came."""
+        return len(self.records)
+
+    def __bool__(self) -> bool:
+        """Be true, however many came."""
+        return True
+
+    def _see(self, record: Record) -> None:
+        if self._wanted[0].matches(record):
+            self.records.append(record)
+            count = len(self.records)
+            if self.most is None:
+                if count >= self.least:
+                    self._settle(record)
+            elif count > self.most:
+                self._settle(record)
+
+    def _verdict(self, ending: Ending) -> str | None:
+        wanted, count = self._wanted[0], len(self.records)
+        came_so_often = f"{wanted} came {'once' if count == 1 else f'{count} times'}"
+        if count < self.least or (self.most is not None and count > self.most):
+            headline = f"{came_so_often}, {self._bounds} were expected {self._span}"
+        elif self.most is not None and ending.kind in ("stopped", "livelock", "wall"):
+            headline = f"{came_so_often}, but its time is not over: more may come"
+        else:
+            return None
+        most = 100 if current().verbose else 5
+        came = [f"  {describe_record(record)}" for record in self.records[-most:]]
+        return compose(
+            headline,
+            why_it_ended(self._sim, ending),
+            ["these came:" if count <= most else f"the last {most} of them:", *came]
+            if came
+            else [],
+            near_misses(self._sim, wanted, self.since, but=self.records)
+            if count < self.least
+            else [],
+            circumstances(self._sim),
+        )
+
+    @property
+    def _bounds(self) -> str:
+        if self.most is None:
+            return f"at least {self.least}"
+        if self.most == self.least:
+            return f"exactly {self.least}"
+        return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"

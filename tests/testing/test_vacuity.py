@@ -1,0 +1,281 @@
+"""The ways in which a helper could say yes to nothing, each of them closed."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from foundation_lab.services import Backend, ConnectionManager, ResourceManager, Supervisor
+from foundation_lab.simulation.engine import Simulation
+from foundation_lab.telemetry import events
+from foundation_lab.testing import (
+    VacuousWait,
+    assert_condition,
+    assert_event,
+    bind,
+    capture_events,
+    mark,
+    refute_event,
+    wait_for,
+    wait_for_agent_registration,
+    wait_for_connection_pool_ready,
+    wait_for_coordination_completion,
+    wait_for_health_improvement,
+    wait_for_metric_threshold,
+    wait_for_process_restart,
+    wait_for_resource_cleanup,
+    wait_for_service_health,
+    wait_for_service_ready,
+)
+from tests.testing.world import Ping, says
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+@pytest.fixture
+def sim() -> Simulation:
+    return Simulation(seed=15)
+
+
+# -- which events are seen -----------------------------------------------------------------------
+
+
+def test_the_second_event_of_a_name_may_be_the_one(sim: Simulation) -> None:
+    with assert_event(sim, Ping, text="second") as heard:
+        sim.process(says(sim, (1.0, "first"), (1.0, "second")))
+    assert heard.time == 2.0
+
+
+def test_an_event_before_the_block_counts_from_a_mark_and_else_does_not(sim: Simulation) -> None:
+    here = mark(sim)
+    sim.telemetry.emit(Ping("early"))
+    with pytest.raises(AssertionError, match="it happened before the block, once, last: #0 t=0"):  # noqa: SIM117
+        with assert_event(sim, Ping):
+            pass
+    with assert_event(sim, Ping, since=here) as heard:
+        pass
+    assert heard.event == Ping("early")
+    with (
+        pytest.raises(AssertionError, match="happened, although"),
+        refute_event(sim, Ping, since=here),
+    ):
+        pass
+    with pytest.raises(AssertionError), assert_event(sim, Ping, since=mark(sim)):
+        pass
+
+
+def test_a_refutation_looks_at_the_last_instant_to_its_end(sim: Simulation) -> None:
+    def late() -> Generator[Any, Any, None]:
+        yield sim.timeout(3.0)
+        yield sim.timeout(0)
+        sim.telemetry.emit(Ping("at the very end"))
+
+    with pytest.raises(AssertionError), refute_event(sim, Ping, within=3.0):
+        sim.process(late())
+
+
+def test_two_simulations_beside_each_other_do_not_see_each_other(sim: Simulation) -> None:
+    other = Simulation(seed=15)
+    with refute_event(sim, Ping, within=3.0), assert_event(other, Ping) as heard:
+        other.process(says(other, (1.0, "a")))
+    assert (heard.time, other.now, sim.now) == (1.0, 1.0, 0.0)
+    with pytest.raises(AssertionError, match="no event happened in this time"):  # noqa: SIM117
+        with assert_event(sim, Ping):
+            other.process(says(other, (1.0, "b")))
+
+
+def test_an_expectation_that_settles_in_an_inner_run_does_not_end_that(sim: Simulation) -> None:
+    with (
+        assert_event(sim, Ping, text="a") as outer,
+        assert_event(sim, Ping, text="b") as inner,
+        refute_event(sim, Ping, text="c", within=0.5),
+    ):
+        sim.process(says(sim, (0.1, "a"), (0.1, "b"), (9.0, "c")))
+    assert (outer.time, inner.time, sim.now) == (0.1, 0.2, 0.5)
+
+
+def test_an_event_of_the_same_instant_before_the_wait_of_a_process_counts(sim: Simulation) -> None:
+    def tester() -> Generator[Any, Any, float]:
+        with assert_event(sim, Ping) as heard:
+            sim.telemetry.emit(Ping("at once"))
+            yield from heard.wait()
+        return float(sim.now)
+
+    assert sim.run(until=sim.process(tester())) == 0.0
+
+
+def test_a_process_with_an_expectation_does_not_disturb_the_wait_of_another(
+    sim: Simulation,
+) -> None:
+    order: list[str] = []
+
+    def waiter() -> Generator[Any, Any, None]:
+        yield sim.timeout(2.0)
+        order.append("timeout")
+
+    def tester() -> Generator[Any, Any, None]:
+        yield from assert_event(sim, Ping)
+        order.append("heard")
+
+    sim.process(waiter())
+    sim.process(tester())
+    sim.process(says(sim, (2.0, "a")))
+    sim.run_to_completion()
+    assert (order, sim.now) == (["timeout", "heard"], 2.0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda sim: assert_event(sim, Ping),
+        lambda sim: assert_condition(sim, lambda: True),
+    ],
+    ids=["event", "condition"],
+)
+def test_an_expectation_that_is_never_entered_says_so(
+    sim: Simulation, make: Callable[[Simulation], object]
+) -> None:
+    with pytest.warns(RuntimeWarning, match="was never entered, so it checked nothing"):  # noqa: PT031  (the block is what raises)
+        make(sim)
+        gc.collect()
+
+
+def test_a_wait_that_a_process_forgets_to_yield_from_says_so(sim: Simulation) -> None:
+    def tester() -> Generator[Any, Any, None]:
+        yield 1.0
+        wait_for(sim, lambda: False)
+
+    sim.process(tester())
+    with pytest.warns(RuntimeWarning, match=r"wait_for\(<lambda>\) was never entered"):  # noqa: PT031  (the block is what raises)
+        sim.run()
+        gc.collect()
+
+
+def test_an_exception_in_the_block_is_what_is_seen(sim: Simulation) -> None:
+    with pytest.raises(LookupError), assert_event(sim, Ping):  # noqa: PT012
+        sim.telemetry.emit(Ping("a"))
+        raise LookupError
+
+
+def test_listening_with_fields_costs_the_others_nothing_and_sees_all_that_fit(
+    sim: Simulation,
+) -> None:
+    say = sim.telemetry.emitting(Ping)
+    with (
+        capture_events(sim, Ping) as every,
+        assert_event(sim, Ping, text="b") as heard,
+        assert_event(sim, Ping, text=bind("text", lambda text: text > "b")) as bound,
+    ):
+        for text in "abcb":
+            say(text, ())
+    assert [event.text for event in every.events] == ["a", "b", "c", "b"]
+    assert [event.text for event in heard.events] == ["b", "b"]
+    assert bound.bound == {"text": "c"}
+
+
+# -- waits that nothing has to happen for --------------------------------------------------------
+
+
+def test_a_condition_that_held_before_the_block_is_a_vacuous_wait(sim: Simulation) -> None:
+    with pytest.warns(VacuousWait, match="the answer to be there was so before the action"):  # noqa: SIM117
+        with assert_condition(sim, lambda: 42, what="the answer to be there") as there:
+            pass
+    assert there.value == 42
+    with pytest.warns(VacuousWait):
+        wait_for(sim, lambda: True, block=lambda: None)
+
+
+def test_a_condition_that_the_action_brings_about_is_none(sim: Simulation) -> None:
+    done: list[int] = []
+    assert wait_for(sim, lambda: done, block=lambda: done.append(1)) == [1]
+    with assert_condition(sim, lambda: len(done) == 2):
+        done.append(2)
+
+
+def test_a_wait_from_a_mark_at_which_all_was_so_already_is_vacuous(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    Supervisor(sim, "boss", [db], restart_delay=1.0)
+    here = mark(sim)
+    with pytest.warns(VacuousWait, match="service 'db' to be ready was so before"):
+        wait_for_service_ready(sim, "db", since=here)
+    with pytest.warns(VacuousWait, match="service 'db' to be healthy was so before"):
+        wait_for_service_health(sim, "db", "healthy", since=here)
+    with pytest.warns(VacuousWait, match="was so before"):
+        wait_for_service_ready(sim, "db", since=sim.telemetry.sequence)
+    db.kill()
+    assert wait_for_service_ready(sim, "db", since=here) is db  # it has been restarted since
+    assert wait_for_service_health(sim, "db", "healthy", since=here) is db
+
+
+def test_every_wait_for_a_state_can_be_vacuous(sim: Simulation) -> None:
+    ResourceManager(sim, "licences", {"cad": 2})
+    ConnectionManager(sim, "pool", size=1)
+    here = mark(sim)
+    waits: list[Callable[[], object]] = [
+        lambda: wait_for_resource_cleanup(sim, "cad", since=here),
+        lambda: wait_for_connection_pool_ready(sim, "pool", since=here),
+        lambda: wait_for_metric_threshold(sim, "pool.waiting", 0, since=here),
+        lambda: wait_for(sim, lambda: True, since=here),
+    ]
+    for wait in waits:
+        with pytest.warns(VacuousWait):
+            wait()
+    sim.telemetry.emit(Ping("something"))
+    assert wait_for_metric_threshold(sim, "pool.waiting", 0, since=here) == 0
+
+
+# -- marks ---------------------------------------------------------------------------------------
+
+
+def test_only_restarts_after_a_mark_count(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    Supervisor(sim, "boss", [db], restart_delay=1.0)
+    before = mark(sim)
+    db.kill()
+    wait_for_process_restart(sim, "db", since=before)
+    after = mark(sim)
+    for since in (after, after.sequence):
+        with pytest.raises(AssertionError, match="restart_count above 1"):
+            wait_for_process_restart(sim, "db", since=since, within=1.0)
+    assert wait_for_process_restart(sim, "db", since=before.sequence).restart_count == 1
+    assert wait_for_process_restart(sim, "db", block=db.kill).restart_count == 2
+
+
+def test_health_improves_on_what_it_was_at_the_mark(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    db.kill()
+    here = mark(sim)
+    db.restart()
+    db.check_health()
+    assert wait_for_health_improvement(sim, "db", since=here) is db
+
+
+def test_registrations_and_sessions_before_the_mark_do_not_count(sim: Simulation) -> None:
+    sim.telemetry.emit(events.agent.Registered("ann", ()))
+    sim.telemetry.emit(events.coordination.Completed("s1", "yes", 1.0))
+    here = mark(sim)
+    with pytest.raises(AssertionError, match="agent 'ann' to be registered"):
+        wait_for_agent_registration(sim, "ann", since=here)
+    with pytest.raises(AssertionError, match="session 's1' to complete"):
+        wait_for_coordination_completion(sim, "s1", since=here)
+    assert wait_for_agent_registration(sim, "ann", since=0).sequence == 0
+
+
+def test_every_wait_works_in_a_process(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    Supervisor(sim, "boss", [db], restart_delay=1.0)
+
+    def tester() -> Generator[Any, Any, Any]:
+        db.kill()
+        health = yield from wait_for_service_health(sim, "db", "unhealthy")
+        restarted = yield from wait_for_process_restart(sim, "db")
+        metric = yield from wait_for_metric_threshold(sim, "db.waiting", 0)
+        sim.call_in(1.0, lambda: sim.telemetry.emit(events.agent.Registered("ann", ())))
+        record = yield from wait_for_agent_registration(sim, "ann")
+        return health is db, restarted is db, metric, record.time
+
+    assert sim.run(until=sim.process(tester())) == (True, True, 0, 2.0)
+    assert sim.telemetry.handlers() == []
