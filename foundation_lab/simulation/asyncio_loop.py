@@ -170,7 +170,10 @@ class VirtualLoop(LoopNetwork):
             executor = self._default_executor  # type: ignore[attr-defined]
         return self.executor.run(self, executor, func, args)
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def shutdown_default_executor(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109, ARG002  (asyncio's signature)
+    ) -> None:
         """End the threads of the executor, if there are any."""
         self.executor.shutdown()
 
@@ -209,7 +212,9 @@ class VirtualLoop(LoopNetwork):
         if self.unhandled:
             contexts, self.unhandled = self.unhandled, []
             errors = [c["exception"] for c in contexts if c.get("exception") is not None]
-            raise TaskFailed("\n".join(map(explain, contexts)), errors) from next(iter(errors), None)
+            raise TaskFailed("\n".join(map(explain, contexts)), errors) from next(
+                iter(errors), None
+            )
 
     # -- private -------------------------------------------------------------------------------
 
@@ -235,6 +240,8 @@ class VirtualLoop(LoopNetwork):
             self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         if len(self._asyncgens):
             self.run_until_complete(self.shutdown_asyncgens())
+        if self.network.close(self):
+            self.run_until_complete(asyncio.sleep(0))  # protocols are told
         for task in tasks:
             if not task.cancelled() and task.exception() is not None:
                 self.call_exception_handler(

@@ -125,7 +125,7 @@ class Call:
         self._come_back()
         future = end.future
         failure = None if future.cancelled() else future.exception()
-        return error if failure is None else failure  # type: ignore[no-any-return]
+        return error if failure is None else failure
 
     def _cancel(self) -> None:
         if self.end is not None:

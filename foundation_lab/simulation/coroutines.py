@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from foundation_lab.errors import DeadlockError
 from foundation_lab.simulation.call import Call
 from foundation_lab.simulation.virtual_time import VirtualTime
-from foundation_lab.simulation.waiting import Blocked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
     from contextvars import Context as Variables
 
     from foundation_lab.simulation.asyncio_loop import VirtualLoop
+    from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.task import EventFuture, Task
+    from foundation_lab.simulation.waiting import Blocked
 
 
 class Coroutines(VirtualTime):
@@ -94,8 +94,10 @@ class Coroutines(VirtualTime):
         try:
             result = loop.run_until_complete(self.task(coroutine, name=name))
         except BaseException as error:
-            with suppress(DeadlockError):  # of what was cancelled: the first error is the one to see
+            try:
                 loop.close()
+            except BaseException as later:  # noqa: BLE001  (the first error is the one to see)
+                error.add_note(f"and then, when the rest was cancelled: {later!r}")
             for line in loop.explanations():
                 error.add_note(line)
             raise
@@ -139,17 +141,15 @@ class Coroutines(VirtualTime):
         """
         emitter: Any = self._active_proc
         words = getattr(emitter, "name", None) if name is None else name
-        process = self.process(  # type: ignore[attr-defined]  # a simulation's
-            WithVariables(generator, copy_context()), name=words
-        )
+        sim: Any = self
+        process: Process = sim.process(WithVariables(generator, copy_context()), name=words)
         try:
             return await self.as_future(process)
         except BaseException:
-            interrupted = process.is_alive
-            if interrupted:
-                await self._end(process)
-            if interrupted and not isinstance(process.value, simpy.Interrupt) and not process.ok:
-                raise process.value from None
+            if process.is_alive:
+                failure = await self._end(process)
+                if failure is not None:
+                    raise failure from None
             raise
         finally:
             if emitter is not None:
@@ -162,7 +162,9 @@ class Coroutines(VirtualTime):
 
     # -- for processes -------------------------------------------------------------------------
 
-    def call(self, awaitable: Awaitable[Any], *, name: str | None = None) -> Generator[Any, Any, Any]:
+    def call(
+        self, awaitable: Awaitable[Any], *, name: str | None = None
+    ) -> Generator[Any, Any, Any]:
         """Wait for a coroutine, a task or a future in a process (``yield from``).
 
         When the process is interrupted meanwhile, the task is cancelled, and the interrupt goes on
@@ -213,12 +215,18 @@ class Coroutines(VirtualTime):
 
     # -- private -------------------------------------------------------------------------------
 
-    async def _end(self, process: Any) -> None:
-        """Interrupt a process, and wait for its end, however often that is cancelled."""
+    async def _end(self, process: Process) -> BaseException | None:
+        """Interrupt a process, and wait for its end, however often that is cancelled.
+
+        Returns:
+            What it has failed with at that, if it is more than the interrupt.
+        """
         while process.is_alive:
             process.interrupt("the task was cancelled")
-            with suppress(BaseException):  # it is looked at in the process
+            with suppress(BaseException):  # it is the process's, and looked at below
                 await self.as_future(process)
+        error = None if process.ok else process.value
+        return None if isinstance(error, simpy.Interrupt) else error
 
 
 class WithVariables:

@@ -1,8 +1,8 @@
 """What the virtual loop does with functions that are given to threads.
 
 In virtual time there is nothing to gain from a thread: `Inline` calls the function there and then,
-and the result comes after a modelled cost. `Workers` uses real threads; the clock stands still until
-all of them have reported, for no virtual second passes while a function computes.
+and the result comes after a modelled cost. `Workers` uses real threads; the clock stands still
+until all of them have reported, for no virtual second passes while a function computes.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ class Hold:
         self._waiter: Any = GONE
         self.at_work = 0
 
-    def run(
-        self, executor: Executor, function: Any, args: tuple[Any, ...]
-    ) -> asyncio.Future[Any]:
+    def run(self, executor: Executor, function: Any, args: tuple[Any, ...]) -> asyncio.Future[Any]:
         """Give a function to an executor; the clock stands still until it reports."""
         future = Future(loop=self._loop)
         job = executor.submit(function, *args)

@@ -30,7 +30,7 @@ def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
     if is_awaitable(result):
         return Call(result).wait()
     if hasattr(result, "send") and hasattr(result, "throw"):
-        return result  # type: ignore[no-any-return]
+        return result
     return _settle(result)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import copy_context
+from heapq import heappush
 from itertools import count
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,7 @@ class LoopClock(asyncio.BaseEventLoop):
         callbacks_at_once: How many callbacks may run at one instant.
     """
 
+    _closed: bool
     _thread_id: int | None
     _task_factory: Any
     _debug: bool
@@ -90,7 +92,6 @@ class LoopClock(asyncio.BaseEventLoop):
         if self._debug:
             self._check_callback(callback, "call_soon")
         handle = Soon(callback, args, self, context)
-        handle._waiter = self._due
         self._line_up(handle)
         return handle
 
@@ -105,7 +106,13 @@ class LoopClock(asyncio.BaseEventLoop):
         if delay is None:
             message = "delay must not be None"
             raise TypeError(message)
-        return self.call_at(self.sim._now + delay, callback, *args, context=context)
+        sim = self.sim
+        when = sim._now + delay
+        if self._closed or self._debug or not sim._now < when < inf:
+            return self.call_at(when, callback, *args, context=context)
+        handle = Later(when, callback, args, self, context)
+        heappush(sim._later, (when, next(sim._eid), handle))  # as `schedule_at` does
+        return handle
 
     def call_at(  # type: ignore[override]
         self,
@@ -131,7 +138,6 @@ class LoopClock(asyncio.BaseEventLoop):
             self._check_callback(callback, "call_at")
         sim = self.sim
         handle = Later(when, callback, args, self, context)
-        handle._waiter = self._due
         if when <= sim._now:
             self._line_up(handle)
         elif when < inf:
@@ -147,7 +153,7 @@ class LoopClock(asyncio.BaseEventLoop):
         """Return a new future: of asyncio's own class, for it is awaited faster than others."""
         return asyncio.Future(loop=self)
 
-    def create_task(  # type: ignore[override]
+    def create_task(
         self, coro: Any, *, name: object = None, context: Variables | None = None, **options: Any
     ) -> Any:
         """Start a task.
@@ -198,21 +204,38 @@ class LoopClock(asyncio.BaseEventLoop):
                 self._happen(handle)
             return
         sim = self.sim
+        context = handle._context
         callback = handle._callback
         owner = getattr(callback, "__self__", None)
-        emitter = owner.emitter if owner.__class__ is Task else handle._context.get(EMITTER)
         if sim._now != self._instant:
-            self._another_instant(sim._now)
+            self._instant = sim._now
+            self._callbacks = 0
         self._reads = 0
         self._callbacks += 1
         if self._callbacks > self.callbacks_at_once:
             handle._waiter = self._due
             self._line_up(handle)
             raise self._livelock(owner)
+        emitter = owner.emitter if owner.__class__ is Task else context.get(EMITTER)
         if emitter is not None and emitter.loop is self:
             sim._active_proc = emitter
-        handle._run()
+        try:
+            context.run(callback, *handle._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except asyncio.CancelledError:
+            pass  # of a task that the callback has asked for its result: no failure
+        except BaseException as error:  # noqa: BLE001  (asyncio goes on, and tells the handler)
+            self._callback_failed(handle, error)
         sim._active_proc = None
+
+    def _callback_failed(self, handle: asyncio.Handle, error: BaseException) -> None:
+        what = {
+            "message": f"Exception in callback {handle!r}",
+            "exception": error,
+            "handle": handle,
+        }
+        self.call_exception_handler(what)
 
     def _another_instant(self, now: float) -> None:
         self._instant = now

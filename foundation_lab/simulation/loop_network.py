@@ -1,4 +1,4 @@
-"""What the virtual loop does in place of the operating system: networking in memory, or a refusal."""
+"""What the virtual loop has in place of sockets and programs: a network in memory, or a refusal."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ NO_PROCESSES = (
     "in a coroutine or a simulated service for the program, or run it with subprocess.run in "
     "asyncio.to_thread"
 )
-NO_SIGNALS = "the virtual loop has no signal handlers: use signal.signal, or sim.stop() to end a run"
-NO_TLS = "connections in memory are not encrypted: leave ssl out, or use http:// instead of https://"
+NO_SIGNALS = (
+    "the virtual loop has no signal handlers: use signal.signal, or sim.stop() to end a run"
+)
+NO_TLS = (
+    "connections in memory are not encrypted: leave ssl out, or use http:// instead of https://"
+)
 
 
 class LoopNetwork(LoopClock):
@@ -29,7 +33,7 @@ class LoopNetwork(LoopClock):
 
     network: MemoryNetwork
 
-    async def create_connection(  # type: ignore[override]
+    async def create_connection(
         self,
         protocol_factory: Any,
         host: str | None = None,
@@ -72,27 +76,19 @@ class LoopNetwork(LoopClock):
             await server.start_serving()
         return server
 
-    async def getaddrinfo(  # type: ignore[override]
-        self, host: Any, port: Any, **_options: Any
-    ) -> list[tuple[Any, ...]]:
+    async def getaddrinfo(self, host: Any, port: Any, **_options: Any) -> list[tuple[Any, ...]]:
         """Return the address of a host in memory; every name has one."""
         name = host.decode() if isinstance(host, bytes) else host
         address = (self.network.address_of(name), int(port or 0))
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
 
-    async def getnameinfo(  # type: ignore[override]
-        self, sockaddr: Any, flags: int = 0
+    async def getnameinfo(
+        self,
+        sockaddr: Any,
+        flags: int = 0,  # noqa: ARG002  (asyncio's signature)
     ) -> tuple[str, str]:
         """Return the name of a host in memory."""
         return self.network.name_of(sockaddr[0]), str(sockaddr[1])
-
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> NoReturn:
-        """Refuse."""
-        raise NotImplementedError(NO_SIGNALS)
-
-    def remove_signal_handler(self, sig: int) -> NoReturn:
-        """Refuse."""
-        raise NotImplementedError(NO_SIGNALS)
 
 
 def _refuse(name: str, reason: str) -> None:
@@ -111,5 +107,7 @@ for _name in (
     "create_unix_server", "connect_accepted_socket", "sendfile", "start_tls",
 ):  # fmt: skip
     _refuse(_name, NO_TLS if _name == "start_tls" else NO_SOCKETS)
+for _name in ("add_signal_handler", "remove_signal_handler"):
+    _refuse(_name, NO_SIGNALS)
 for _name in ("subprocess_exec", "subprocess_shell", "connect_read_pipe", "connect_write_pipe"):
     _refuse(_name, NO_PROCESSES)

@@ -11,12 +11,13 @@ import errno
 import sys
 from contextvars import copy_context
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
 from foundation_lab.simulation.memory_pipe import Link
 from foundation_lab.simulation.memory_transport import Address, MemorySocket, MemoryTransport
+from foundation_lab.simulation.task import EMITTER, TaskEmitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +107,14 @@ class MemoryNetwork:
         for end in ends:
             end.break_off(_reset())
         return len(ends) // 2
+
+    def close(self, loop: LoopClock) -> int:
+        """Break what a loop has open, without a word to the other end; return how much it was."""
+        ends = [end for end in self._ends if end.loop is loop]
+        for end in ends:
+            end.break_off(None)
+        self._servers = {key: one for key, one in self._servers.items() if one._loop is not loop}
+        return len(ends)
 
     # -- connections ---------------------------------------------------------------------------
 
@@ -260,7 +269,10 @@ class MemoryServer(asyncio.AbstractServer):
         self._loop = loop
         self._network = network
         self._factory = protocol_factory
+        starter = network.sim.telemetry.running
+        emitter = TaskEmitter(loop, f"server {port}", starter.context, starter.cause)
         self._variables = copy_context()
+        self._variables.run(EMITTER.set, emitter)
         self._addresses = [(host, port) for host in hosts]
         self._ends: dict[MemoryTransport, None] = {}
         self._serving = False
@@ -298,9 +310,7 @@ class MemoryServer(asyncio.AbstractServer):
         finally:
             self.close()
 
-    def accept(
-        self, client: MemoryTransport, host: str, address: Address, peer: Address
-    ) -> None:
+    def accept(self, client: MemoryTransport, host: str, address: Address, peer: Address) -> None:
         """Take a connection."""
         end = self._variables.copy().run(
             MemoryTransport, self._loop, self._network, host, address, peer
@@ -308,7 +318,7 @@ class MemoryServer(asyncio.AbstractServer):
         client.connect_to(end)
         self._ends[end] = None
         self._network.accepted(end, self._lost)
-        end.start(end.variables.run(self._factory))
+        self._loop.call_soon(self._start, end, context=end.variables)
 
     def close(self) -> None:
         """Accept no more connections; those that there are stay."""
@@ -335,12 +345,15 @@ class MemoryServer(asyncio.AbstractServer):
                 self._gone = self._loop.create_future()
                 await self._gone
 
-    async def __aenter__(self) -> MemoryServer:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
         await self.wait_closed()
+
+    def _start(self, end: MemoryTransport) -> None:
+        end.start(self._factory())
 
     def _lost(self, end: MemoryTransport) -> None:
         self._ends.pop(end, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.memory_network import MemoryNetwork
     from foundation_lab.simulation.memory_transport import MemoryTransport
 
-WINDOW: Final = 65536
-"""How many bytes a receiver takes in that has paused reading, and the size of the largest piece."""
+PIECE: Final = 65536
+"""How many bytes are sent in one piece at most."""
 
 END: Final = b""
 """Stands for the end of what is sent."""
@@ -28,6 +28,7 @@ class Link(msgspec.Struct, frozen=True):
         on_loss: ``delay``: it is sent again after `retransmit_after`, then after twice that, and so
             on. ``reset``: the connection is broken.
         retransmit_after: Seconds; Linux waits 0.2 at least (RFC 6298 says 1).
+        window: How many bytes may be under way or unread; the sender keeps the rest.
     """
 
     latency: float = 0.0
@@ -35,6 +36,7 @@ class Link(msgspec.Struct, frozen=True):
     loss: float = 0.0
     on_loss: str = "delay"
     retransmit_after: float = 0.2
+    window: int = 2**22
 
     def __post_init__(self) -> None:
         """Refuse what no network can be.
@@ -52,6 +54,8 @@ class Link(msgspec.Struct, frozen=True):
             message = f"on_loss={self.on_loss!r}; give 'delay' or 'reset'"
         elif not self.retransmit_after > 0:
             message = f"retransmit_after={self.retransmit_after!r}; give seconds, above 0"
+        elif self.window < 1:
+            message = f"window={self.window!r}; give bytes, 1 or more"
         else:
             return
         raise ValueError(message)
@@ -86,8 +90,8 @@ class Pipe:
         """Send something, or `END`."""
         if data == END:
             self._waiting.append(END)
-        for start in range(0, len(data), WINDOW):
-            self._waiting.append(data[start : start + WINDOW])
+        for start in range(0, len(data), PIECE):
+            self._waiting.append(data[start : start + PIECE])
         self.size += len(data)
         self.pump()
 
@@ -101,13 +105,11 @@ class Pipe:
         network, source, target = self._network, self._source, self._target
         loop = source.loop
         while self._waiting and not network.is_parted(source.host, target.host):
-            if target.is_full(self._under_way):
-                return
             now = loop.sim.now
-            if self._free_at > now:  # the piece before is still being sent
-                return
-            piece = self._waiting.popleft()
             link = network.link_between(source.host, target.host)
+            if self._under_way >= link.window or self._free_at > now:
+                return  # until something was read, or the piece before is sent
+            piece = self._waiting.popleft()
             sent = self._free_at = now + link.transmission(len(piece))
             lost = network.losses(link)
             if lost and link.on_loss == "reset":

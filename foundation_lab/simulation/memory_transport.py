@@ -11,16 +11,18 @@ from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.simulation.memory_pipe import END, WINDOW, Pipe
+from foundation_lab.simulation.memory_pipe import END, Pipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from foundation_lab.simulation.loop_clock import LoopClock
     from foundation_lab.simulation.memory_network import MemoryNetwork
 
 Address = tuple[str, int]
 
 
-class MemoryTransport(_FlowControlMixin):  # type: ignore[misc]
+class MemoryTransport(_FlowControlMixin):
     """One end of a connection; `connect_to` joins it to the other one.
 
     Its protocol is called with the context variables of whoever opened this end.
@@ -35,6 +37,8 @@ class MemoryTransport(_FlowControlMixin):  # type: ignore[misc]
 
     out: Pipe
     other: MemoryTransport
+    _maybe_pause_protocol: Callable[[], None]
+    _maybe_resume_protocol: Callable[[], None]
 
     def __init__(
         self, loop: LoopClock, network: MemoryNetwork, host: str, address: Address, peer: Address
@@ -62,7 +66,7 @@ class MemoryTransport(_FlowControlMixin):  # type: ignore[misc]
     def start(self, protocol: Any) -> None:
         """Tell the protocol that the connection is there; what has come already follows."""
         self._protocol = protocol
-        self.variables.run(protocol.connection_made, self)
+        protocol.connection_made(self)
         if self._unread or self._end_received:
             self.loop.call_soon(self._read_on, context=self.variables)
 
@@ -84,16 +88,12 @@ class MemoryTransport(_FlowControlMixin):  # type: ignore[misc]
         if not self._unread and not self._paused and self._protocol is not None:
             self._read_end()
 
-    def is_full(self, under_way: int) -> bool:
-        """Whether nothing more can be sent here: nobody reads."""
-        return self._paused and under_way >= WINDOW
-
     def is_reading(self) -> bool:
         """Whether the protocol is given what arrives."""
         return not self._paused and not self._closing
 
     def pause_reading(self) -> None:
-        """Keep what arrives, up to 64 KiB; the sender waits with the rest."""
+        """Keep what arrives, as much as the link's window; the sender waits with the rest."""
         if not self._closing:
             self._paused = True
 
@@ -115,10 +115,12 @@ class MemoryTransport(_FlowControlMixin):  # type: ignore[misc]
         if not isinstance(data, bytes | bytearray | memoryview):
             message = f"data argument must be a bytes-like object, not {type(data).__name__!r}"
             raise TypeError(message)
+        if self._closing:
+            return
         if self._end_sent:
             message = "Cannot call write() after write_eof()"
             raise RuntimeError(message)
-        if data and not self._closing:
+        if data:
             self.out.put(bytes(data))
             self._maybe_pause_protocol()
 
@@ -168,7 +170,7 @@ class MemoryTransport(_FlowControlMixin):  # type: ignore[misc]
             self._finish(None)
             self._network.reset_end(self.other)
 
-    def break_off(self, error: OSError) -> None:
+    def break_off(self, error: OSError | None) -> None:
         """Lose the connection."""
         if not self._closed:
             self.out.clear()

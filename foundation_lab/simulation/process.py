@@ -28,7 +28,7 @@ class Process(Event, simpy.Process):
 
     What it may yield: an event, or a number of seconds to wait. The number is the cheaper way to
     wait: it takes no event, and an interrupt takes the wait away with it. A coroutine becomes a
-    task, which an interrupt cancels; ``yield from sim.call(coroutine)`` waits for its end even then.
+    task, which an interrupt cancels; ``yield from sim.call(coroutine)`` also waits for its end.
 
     Args:
         env: The simulation.
@@ -255,7 +255,7 @@ class Process(Event, simpy.Process):
                 f'Invalid yield value "{target}": process {self.name!r} may yield events of the '
                 "simulation and numbers of seconds only; call services with 'yield from'"
             )
-            raise RuntimeError(message)  # noqa: TRY004  (as SimPy does)
+            raise RuntimeError(message)
         self._target = target
         return None
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import simpy
 
-    from foundation_lab.simulation.asyncio_loop import VirtualLoop
+    from foundation_lab.simulation.loop_clock import LoopClock
 
 
 class TaskEmitter:
@@ -38,7 +38,7 @@ class TaskEmitter:
 
     __slots__ = ("_context", "cause", "loop", "name", "origin")
 
-    def __init__(self, loop: VirtualLoop, name: str, context: Context, cause: int) -> None:
+    def __init__(self, loop: LoopClock, name: str, context: Context, cause: int) -> None:
         self.loop = loop
         self.name = name
         self.cause = cause
@@ -117,7 +117,7 @@ class EventFuture(Future):
     request and gives the slot back at the end of the block.
     """
 
-    def __init__(self, event: simpy.Event, loop: VirtualLoop) -> None:
+    def __init__(self, event: simpy.Event, loop: LoopClock) -> None:
         super().__init__(loop=loop)
         self.event = event
         if event.callbacks is None:
