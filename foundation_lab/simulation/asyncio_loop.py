@@ -186,7 +186,7 @@ class VirtualLoop(LoopNetwork):
 
     def find_unseen(self) -> None:
         """Report the tasks that have failed without anybody having asked for their result."""
-        for task in self._known:
+        for task in self.known_tasks():
             if task.done() and getattr(task, "_log_traceback", False):
                 task._log_traceback = False
                 self.call_exception_handler(

@@ -24,13 +24,13 @@ def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
     """
     result = fn()
     if result.__class__ is GeneratorType:
-        return result  # type: ignore[no-any-return]
+        return result
     if isinstance(result, simpy.Event):
         return _settle(result)
     if is_awaitable(result):
         return Call(result).wait()
     if hasattr(result, "send") and hasattr(result, "throw"):
-        return result
+        return result  # type: ignore[no-any-return]
     return _settle(result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from contextvars import copy_context
 from heapq import heappush
 from itertools import count
@@ -50,7 +51,8 @@ class LoopClock(asyncio.BaseEventLoop):
         self.reads_at_once = reads_at_once
         self.callbacks_at_once = callbacks_at_once
         self._asyncgens: Any = Numbered()
-        self._known: Any = Numbered()
+        self._tasks: list[weakref.ref[Any]] = []
+        self._crowd = 1000
         self._names = count(1)
         self._due: Any = self._happen  # one bound method for all handles
         self._line_up: Any = sim._ready.append
@@ -188,12 +190,16 @@ class LoopClock(asyncio.BaseEventLoop):
                 task = Task(coro, next(self.numbers), emitter, context=variables, **options)
             finally:
                 sim._active_proc = before
-        self._known.add(task)
+        self._remember(task)
         return task
 
-    def pending_tasks(self) -> list[Task]:
+    def known_tasks(self) -> list[Any]:
+        """Return the tasks that somebody knows, in the order of their start."""
+        return [task for known in self._tasks if (task := known()) is not None]
+
+    def pending_tasks(self) -> list[Any]:
         """Return the tasks that are not done, in the order of their start."""
-        return [task for task in self._known if not task.done()]
+        return [task for task in self.known_tasks() if not task.done()]
 
     # -- private -------------------------------------------------------------------------------
 
@@ -259,8 +265,14 @@ class LoopClock(asyncio.BaseEventLoop):
         rename = getattr(task, "set_name", None)
         if rename is not None:
             rename(name)
-        self._known.add(task)
+        self._remember(task)
         return task
+
+    def _remember(self, task: Any) -> None:
+        self._tasks.append(weakref.ref(task))
+        if len(self._tasks) > self._crowd:
+            self._tasks = [known for known in self._tasks if known() is not None]
+            self._crowd = 1000 + 2 * len(self._tasks)
 
     def entered(self) -> Any:
         """Return a context manager in which this is the running loop."""

@@ -73,12 +73,11 @@ EMITTER: Final[ContextVar[TaskEmitter | None]] = ContextVar("foundation_lab_emit
 class Task(asyncio.Task[Any]):
     """A task with a number, in whose name its events are recorded."""
 
-    emitter: TaskEmitter
-    number: int
+    __slots__ = ("emitter", "number")
 
     def __init__(self, coroutine: Any, number: int, emitter: TaskEmitter, **options: Any) -> None:
         self.number = number
-        self.emitter = emitter
+        self.emitter: TaskEmitter = emitter
         super().__init__(coroutine, loop=emitter.loop, name=emitter.name, **options)
 
     @property

@@ -258,7 +258,7 @@ def test_a_simulation_that_runs_refuses_to_run_a_coroutine(sim: Simulation) -> N
 
     def process() -> Any:
         yield 1.0
-        with pytest.raises(RuntimeError, match="yield from sim.call"):
+        with pytest.raises(RuntimeError, match=r"yield from sim\.call"):
             sim.run_async(inner())
 
     sim.run_async(main())
@@ -335,7 +335,7 @@ def test_run_to_completion_sees_tasks_that_wait_for_ever(sim: Simulation) -> Non
         await asyncio.Event().wait()
 
     sim.task(waiter())
-    with pytest.raises(DeadlockError, match="waiter waits for asyncio's Event.wait"):
+    with pytest.raises(DeadlockError, match=r"waiter waits for asyncio's Event\.wait"):
         sim.run_to_completion()
     sim.event_loop().close()
 
@@ -619,7 +619,7 @@ def completions() -> list[int]:
 
 
 def test_fifty_replays_of_a_failing_group_give_one_order_of_cancellation() -> None:
-    kept = []
+    kept: list[list[Any]] = []
     for _ in range(50):
         kept.append([object() for _ in range(97)])  # so that addresses differ
         kept.append(cancellations())
@@ -822,7 +822,7 @@ def test_what_belongs_to_the_operating_system_is_refused_with_a_remedy(
 
 
 def test_signal_handlers_are_refused_with_a_remedy(sim: Simulation) -> None:
-    with pytest.raises(NotImplementedError, match="sim.stop"):
+    with pytest.raises(NotImplementedError, match=r"sim\.stop"):
         sim.event_loop().add_signal_handler(2, print)
 
 

@@ -199,7 +199,7 @@ def test_an_abort_resets_the_other_end_after_a_latency() -> None:
             try:
                 await reader.read()
             except ConnectionResetError as error:
-                seen.append((sim.now, error.strerror))
+                seen.append((sim.now, str(error.strerror)))
             with pytest.raises(ConnectionResetError):
                 await close(writer)
 

@@ -13,6 +13,7 @@ import pytest
 import stamina
 import tenacity
 from aiolimiter import AsyncLimiter
+from purgatory.domain.model import OpenedState
 
 from foundation_lab.services import CircuitBreaker
 from foundation_lab.simulation.engine import Simulation
@@ -187,7 +188,7 @@ def test_purgatory_opens_and_is_half_open_after_its_ttl(sim: Simulation) -> None
             with pytest.raises(OSError, match="^$"):
                 async with await factory.get_breaker("shop"):
                     raise OSError
-        with pytest.raises(purgatory.domain.model.OpenedState):
+        with pytest.raises(OpenedState):
             async with await factory.get_breaker("shop"):
                 states.append("called")
 
