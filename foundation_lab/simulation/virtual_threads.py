@@ -1,0 +1,314 @@
+"""Threaded code in virtual time, unmodified, with greenlets in the place of threads.
+
+```python
+with virtual_threads(sim):
+    with ThreadPoolExecutor(4) as pool:          # time.sleep, locks, queues, pools: all virtual
+        results = list(pool.map(fetch, urls))
+```
+
+Each thread is a process of the simulation: it has a name and a context, its events are recorded,
+and a deadlock names it. Only one runs at a time, and another one goes on only where a thread blocks
+(`time.sleep`, a lock, a queue, a join), so that a run is the same every time. The main program takes
+part: where it blocks, the simulation runs.
+"""
+
+from __future__ import annotations
+
+import _thread
+import _threading_local
+import concurrent.futures.thread as pools
+import queue
+import threading
+import weakref
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from foundation_lab.errors import DeadlockError, MissingExtra
+from foundation_lab.simulation.patched_clock import patched_clock
+from foundation_lab.simulation.virtual_lock import VirtualLock, VirtualRLock
+from foundation_lab.simulation.waiting import describe_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.process import Process
+
+_NOT_THE_USERS = (
+    str(Path(__file__).parent),
+    str(Path(pools.__file__).parent),
+    threading.__file__,
+    queue.__file__,
+)
+
+FIRST_IDENT = 2**48
+"""The identifiers of virtual threads are counted from here, far from those of real ones."""
+
+
+@contextmanager
+def virtual_threads(sim: Simulation) -> Iterator[None]:
+    """Run threaded code on the clock of a simulation while the block lasts.
+
+    At the end of the block threads that are no daemons are waited for, as at the end of a program;
+    daemons are ended. After an exception all are ended.
+
+    What is patched: `time.sleep` and the clocks of `time`; `threading` (`Thread`, `Lock`, `RLock`,
+    and with them `Condition`, `Event`, `Semaphore`, `Barrier`, `Timer`; `local`; `get_ident`);
+    `queue`; `concurrent.futures.ThreadPoolExecutor`. Locks that were made before the block stay
+    real ones.
+
+    Args:
+        sim: The simulation; it must not be running.
+
+    Raises:
+        MissingExtra: greenlet is not installed.
+        RuntimeError: The simulation runs, or virtual threads are in use already.
+        DeadlockError: Threads wait for what can no longer happen.
+    """
+    stage = Stage(sim)
+    with ExitStack() as patches:
+        patches.enter_context(patched_clock(sim, stage.sleep))
+        for place, name, value in _replacements(stage):
+            patches.enter_context(mock.patch.object(place, name, value))
+        try:
+            yield
+            stage.join_all()
+        finally:
+            stage.end_all()
+
+
+class Stage:
+    """Where virtual threads run: they take turns with everything else of the simulation."""
+
+    def __init__(self, sim: Simulation) -> None:
+        try:
+            import greenlet  # noqa: PLC0415  (an extra)
+        except ImportError:
+            raise MissingExtra.of("greenlet", "threads") from None
+        if isinstance(threading.Lock, type) and issubclass(threading.Lock, VirtualLock):
+            message = "virtual_threads: virtual threads are in use already; blocks do not nest"
+            raise RuntimeError(message)
+        if sim.active_process is not None:
+            message = "virtual_threads: the simulation runs; enter the block outside of it"
+            raise RuntimeError(message)
+        self.sim = sim
+        self._greenlet = greenlet
+        self._main = greenlet.getcurrent()
+        self._idents = count(FIRST_IDENT)
+        self._main_ident = _thread.get_ident()
+        self._get_real_ident = _thread.get_ident
+        self._known: dict[Any, int] = {}
+        self._processes: dict[Process, threading.Thread | None] = {}
+
+    # -- blocking ------------------------------------------------------------------------------
+
+    def block(self, target: Any) -> Any:
+        """Wait for an event or a number of seconds, whoever is running; return its value.
+
+        Raises:
+            RuntimeError: A process of the simulation would block.
+        """
+        current = self._greenlet.getcurrent()
+        if current in self._known:
+            return self._main.switch(target)
+        running = self.sim.active_process
+        if running is not None:
+            message = (
+                f"{running.name!r} is no thread and cannot block: a process yields seconds or "
+                "events, a task awaits asyncio.sleep"
+            )
+            raise RuntimeError(message)
+        event = self.sim.timeout(target) if isinstance(target, float) else target
+        try:
+            value = self.sim.run(until=event)
+        except DeadlockError:
+            what = f"the main program waits for {describe_event(event)}"
+            raise self.sim.deadlock(what) from None
+        if self.sim.stopped:
+            message = f"the simulation was stopped at t={self.sim.now:g}; the main program waits"
+            raise RuntimeError(message)
+        return value
+
+    def sleep(self, seconds: float) -> None:
+        """Stand in for `time.sleep`."""
+        if not seconds >= 0:
+            message = "sleep length must be non-negative"
+            raise ValueError(message)
+        self.block(float(seconds))
+
+    def get_ident(self) -> int:
+        """Return the identifier of the running thread."""
+        ident = self._known.get(self._greenlet.getcurrent())
+        return self._get_real_ident() if ident is None else ident
+
+    def name_of_running(self) -> str:
+        """Return the name of the running thread."""
+        return threading.current_thread().name
+
+    # -- threads -------------------------------------------------------------------------------
+
+    def start(self, function: Callable[[], object], name: str, thread: Any = None) -> int:
+        """Start a thread, and return its identifier."""
+        ident = next(self._idents)
+        green = self._greenlet.greenlet(function, parent=self._main)
+        self._known[green] = ident
+        body: Any = Body(green, self._known)
+        process = self.sim.process(body, name=name, daemon=bool(thread and thread.daemon))
+        self._processes[process] = thread
+        return ident
+
+    def join_all(self) -> None:
+        """Wait for the threads that are no daemons; idle ones of pools are told to end."""
+        with mock.patch.object(pools, "_shutdown", True):
+            for work in list(pools._threads_queues.values()):  # type: ignore[attr-defined]
+                work.put(None)
+            for process in list(self._processes):
+                if process.is_alive and not process.daemon:
+                    self.block(process)
+
+    def end_all(self) -> None:
+        """End the threads that are left."""
+        for process in list(self._processes):
+            if process.is_alive:
+                process.deliver(self._greenlet.GreenletExit())
+
+
+class Body:
+    """What the process of a thread runs: a generator made of a greenlet.
+
+    Args:
+        green: The greenlet.
+        known: The threads there are; it is taken out at its end.
+    """
+
+    gi_yieldfrom = None
+
+    def __init__(self, green: Any, known: dict[Any, int]) -> None:
+        self._green = green
+        self._known = known
+        self._begun = False
+
+    @property
+    def gi_frame(self) -> FrameType | None:
+        """Where the thread is in the user's code, for the message of a deadlock."""
+        frame: FrameType | None = self._green.gr_frame
+        while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+            frame = frame.f_back
+        return self._green.gr_frame if frame is None else frame
+
+    def send(self, value: object) -> Any:
+        """Go on to where the thread blocks next."""
+        arguments = (value,) if self._begun else ()
+        self._begun = True
+        return self._blocks_on(self._green.switch(*arguments))
+
+    def throw(self, error: BaseException) -> Any:
+        """Raise an exception where the thread blocks."""
+        return self._blocks_on(self._green.throw(error))
+
+    def close(self) -> None:
+        """Leave the thread where it is."""
+
+    def _blocks_on(self, target: object) -> object:
+        if self._green.dead:
+            self._known.pop(self._green, None)
+            raise StopIteration
+        return target
+
+
+class _Threads:
+    """What `threading.Thread` does while virtual threads are in use."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._ends: weakref.WeakKeyDictionary[threading.Thread, Any]
+        self._ends = weakref.WeakKeyDictionary()
+        self._real_join = threading.Thread.join
+        self._real_is_alive = threading.Thread.is_alive
+
+    def methods(self) -> dict[str, Any]:
+        """Return the methods that stand in for those of `threading.Thread`."""
+        start, join, is_alive = self._start, self._join, self._is_alive
+        return {
+            "start": lambda thread: start(thread),
+            "join": lambda thread, timeout=None: join(thread, timeout),
+            "is_alive": lambda thread: is_alive(thread),
+        }
+
+    def _start(self, thread: Any) -> None:
+        if not thread._initialized:
+            message = "thread.__init__() not called"
+            raise RuntimeError(message)
+        if thread._started.is_set():
+            message = "threads can only be started once"
+            raise RuntimeError(message)
+        self._ends[thread] = self._stage.sim.wait(f"the thread {thread.name} to end")
+
+        def body() -> None:
+            threading._active[thread._ident] = thread  # type: ignore[attr-defined]
+            try:
+                thread.run()
+            except self._stage._greenlet.GreenletExit:
+                raise
+            except BaseException:  # noqa: BLE001  (as a real thread does)
+                thread._invoke_excepthook(thread)
+            finally:
+                del threading._active[thread._ident]  # type: ignore[attr-defined]
+                self._ends[thread].succeed()
+
+        thread._ident = self._stage.start(body, thread.name, thread)
+        thread._started.set()
+
+    def _join(self, thread: Any, timeout: float | None) -> None:
+        end = self._ends.get(thread)
+        if end is None:
+            self._real_join(thread, timeout)
+            return
+        if thread is threading.current_thread():
+            message = "cannot join current thread"
+            raise RuntimeError(message)
+        if not end.triggered:
+            over = self._stage.sim.timeout(max(timeout, 0.0)) if timeout is not None else None
+            self._stage.block(end if over is None else end | over)
+            if over is not None and not over.processed:
+                self._stage.sim.cancel(over)
+
+    def _is_alive(self, thread: Any) -> bool:
+        end = self._ends.get(thread)
+        return self._real_is_alive(thread) if end is None else not end.triggered
+
+
+def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
+    """Yield what is patched: where, under which name, and with what."""
+    lock = type("Lock", (VirtualLock,), {"stage": stage})
+    rlock = type("RLock", (VirtualRLock,), {"stage": stage})
+    yield _thread, "allocate_lock", lock
+    yield _thread, "get_ident", stage.get_ident
+    yield _thread, "start_new_thread", _starter(stage)
+    for name in ("Lock", "_allocate_lock"):
+        yield threading, name, lock
+    yield threading, "RLock", rlock
+    yield threading, "get_ident", stage.get_ident
+    yield threading, "local", _threading_local.local
+    yield queue, "SimpleQueue", queue._PySimpleQueue  # type: ignore[attr-defined]
+    yield threading, "_counter", count(1).__next__  # names are counted for each block
+    yield pools.ThreadPoolExecutor, "_counter", count().__next__
+    yield pools, "_global_shutdown_lock", lock()
+    yield pools, "_threads_queues", weakref.WeakKeyDictionary()
+    for name, method in _Threads(stage).methods().items():
+        yield threading.Thread, name, method
+
+
+def _starter(stage: Stage) -> Callable[..., int]:
+    def start_new_thread(
+        function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> int:
+        return stage.start(
+            lambda: function(*args, **(kwargs or {})), getattr(function, "__name__", "thread")
+        )
+
+    return start_new_thread
