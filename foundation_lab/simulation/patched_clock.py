@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from foundation_lab.simulation.engine import Simulation
 
+_SLEEP: Any = time.sleep  # noqa: TID251  (what is replaced)
+_MONOTONIC: Any = time.monotonic  # noqa: TID251  (likewise)
+
 SPARED = ("_pytest", "pytest", "pluggy", "coverage", "foundation_lab", "greenlet", "asyncio")
 """Packages whose names for the clock stay as they are."""
 
@@ -21,8 +24,9 @@ SPARED = ("_pytest", "pytest", "pluggy", "coverage", "foundation_lab", "greenlet
 def patched_clock(sim: Simulation, sleep: Callable[[float], None]) -> Iterator[None]:
     """Let `time` tell the virtual time while the block lasts.
 
-    Names for `sleep` and `monotonic` in modules that are loaded already, as after ``from time import
-    sleep``, are replaced, too. `time.time` counts from the simulation's `start`, else from 0.
+    The names of `sleep` and `monotonic` in modules that are loaded already, as after
+    ``from time import sleep``, are replaced, too. `time.time` counts from the simulation's `start`,
+    else from 0.
 
     Args:
         sim: The simulation.
@@ -39,7 +43,7 @@ def patched_clock(sim: Simulation, sleep: Callable[[float], None]) -> Iterator[N
     def nanoseconds(clock: Callable[[], float]) -> Callable[[], int]:
         return lambda: round(clock() * 1e9)
 
-    everywhere: dict[Any, Any] = {time.sleep: sleep, time.monotonic: monotonic}
+    everywhere = {_SLEEP: sleep, _MONOTONIC: monotonic}
     clocks = {
         "sleep": sleep,
         "monotonic": monotonic,
@@ -64,5 +68,5 @@ def _aliases(originals: dict[Any, Any]) -> Iterator[tuple[Any, str, Any]]:
         if module is time or name.split(".")[0] in SPARED:
             continue
         for key, value in list(getattr(module, "__dict__", {}).items()):
-            if type(value) is type(time.sleep) and value in originals:
+            if type(value) is type(_SLEEP) and value in originals:
                 yield module, key, originals[value]

@@ -8,8 +8,8 @@ with virtual_threads(sim):
 
 Each thread is a process of the simulation: it has a name and a context, its events are recorded,
 and a deadlock names it. Only one runs at a time, and another one goes on only where a thread blocks
-(`time.sleep`, a lock, a queue, a join), so that a run is the same every time. The main program takes
-part: where it blocks, the simulation runs.
+(`time.sleep`, a lock, a queue, a join), so that a run is the same every time. The main program
+takes part: where it blocks, the simulation runs.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Stage:
             raise MissingExtra.of("greenlet", "threads") from None
         if isinstance(threading.Lock, type) and issubclass(threading.Lock, VirtualLock):
             message = "virtual_threads: virtual threads are in use already; blocks do not nest"
-            raise RuntimeError(message)
+            raise RuntimeError(message)  # noqa: TRY004  (it is in use already)
         if sim.active_process is not None:
             message = "virtual_threads: the simulation runs; enter the block outside of it"
             raise RuntimeError(message)
@@ -157,14 +157,15 @@ class Stage:
         green = self._greenlet.greenlet(function, parent=self._main)
         self._known[green] = ident
         body: Any = Body(green, self._known)
-        process = self.sim.process(body, name=name, daemon=bool(thread and thread.daemon))
+        daemon = thread is not None and thread.daemon
+        process = self.sim.process(body, name=name, daemon=daemon)
         self._processes[process] = thread
         return ident
 
     def join_all(self) -> None:
         """Wait for the threads that are no daemons; idle ones of pools are told to end."""
-        with mock.patch.object(pools, "_shutdown", True):
-            for work in list(pools._threads_queues.values()):  # type: ignore[attr-defined]
+        with mock.patch.object(pools, "_shutdown", new=True):
+            for work in list(pools._threads_queues.values()):
                 work.put(None)
             for process in list(self._processes):
                 if process.is_alive and not process.daemon:
@@ -232,12 +233,17 @@ class _Threads:
 
     def methods(self) -> dict[str, Any]:
         """Return the methods that stand in for those of `threading.Thread`."""
-        start, join, is_alive = self._start, self._join, self._is_alive
-        return {
-            "start": lambda thread: start(thread),
-            "join": lambda thread, timeout=None: join(thread, timeout),
-            "is_alive": lambda thread: is_alive(thread),
-        }
+
+        def start(thread: threading.Thread) -> None:
+            self._start(thread)
+
+        def join(thread: threading.Thread, timeout: float | None = None) -> None:
+            self._join(thread, timeout)
+
+        def is_alive(thread: threading.Thread) -> bool:
+            return self._is_alive(thread)
+
+        return {"start": start, "join": join, "is_alive": is_alive}
 
     def _start(self, thread: Any) -> None:
         if not thread._initialized:

@@ -335,10 +335,13 @@ def test_a_process_waits_for_tasks_futures_and_whatever_can_be_awaited(sim: Simu
     def process() -> Any:
         results = []
         for awaitable in (Awaitable(), future, task, task):
-            results.append((yield from sim.call(awaitable)))
-        return results, sim.now
+            result = yield from sim.call(awaitable)
+            results.append((result, sim.now))
+        return results
 
-    assert sim.run(until=sim.process(process())) == (["own", "future", "task", "task"], 3)
+    assert sim.run(until=sim.process(process())) == [
+        ("own", 1), ("future", 2), ("task", 3), ("task", 3),
+    ]  # fmt: skip
 
 
 def test_interrupting_a_process_cancels_the_coroutine_and_waits_for_its_end(

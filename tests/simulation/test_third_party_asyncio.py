@@ -18,11 +18,14 @@ from purgatory.domain.model import OpenedState
 from foundation_lab.services import CircuitBreaker
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.loop_factory import LoopFactory
+from foundation_lab.simulation.patched_clock import patched_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEED = 9
+
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
@@ -53,7 +56,7 @@ def test_stamina_attempts_at_0_1_3_7(sim: Simulation) -> None:
         attempts.append(sim.now)
         raise OSError
 
-    with pytest.raises(OSError, match="^$"):
+    with pytest.raises(OSError, match=r"^$"):
         sim.run_async(flaky())
     assert attempts == [0, 1, 3, 7]
 
@@ -179,18 +182,58 @@ def test_a_breaker_of_this_package_protects_a_call_of_httpx(sim: Simulation) -> 
     sim.run(until=done)
 
 
-def test_purgatory_opens_and_is_half_open_after_its_ttl(sim: Simulation) -> None:
-    states: list[str] = []
+def test_purgatory_opens_and_tries_again_after_its_ttl(sim: Simulation) -> None:
+    """It reads `time.time` itself, which is patched here."""
+    tries: list[tuple[float, bool]] = []
+
+    async def attempt(breaker: Any, *, works: bool) -> None:
+        try:
+            async with breaker:
+                if not works:
+                    raise OSError  # noqa: TRY301  (what the breaker is to see)
+        except (OSError, OpenedState) as error:
+            tries.append((sim.now, isinstance(error, OSError)))
+        else:
+            tries.append((sim.now, True))
 
     async def main() -> None:
         factory = purgatory.AsyncCircuitBreakerFactory(default_threshold=2, default_ttl=30)
-        for _ in range(2):
-            with pytest.raises(OSError, match="^$"):
-                async with await factory.get_breaker("shop"):
-                    raise OSError
-        with pytest.raises(OpenedState):
-            async with await factory.get_breaker("shop"):
-                states.append("called")
+        breaker = await factory.get_breaker("shop")
+        for _ in range(3):
+            await attempt(breaker, works=False)
+        for seconds in (29, 1.5):
+            await asyncio.sleep(seconds)
+            await attempt(breaker, works=True)
 
-    sim.run_async(main())
-    assert states == []
+    with patched_clock(sim, lambda seconds: None):
+        sim.run_async(main())
+    assert tries == [(0, True), (0, True), (0, False), (29, False), (30.5, True)]
+
+
+def test_pytest_asyncio_runs_its_tests_on_virtual_loops(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        from foundation_lab.simulation.loop_factory import LoopFactory
+
+        def pytest_asyncio_loop_factories(config, item):
+            return {"virtual": LoopFactory()}
+        """
+    )
+    pytester.makepyfile(
+        """
+        import asyncio
+        import pytest
+
+        @pytest.fixture
+        async def an_hour():
+            await asyncio.sleep(3600)
+            yield asyncio.get_running_loop().time()
+
+        @pytest.mark.asyncio
+        async def test_an_hour_passes(an_hour):
+            await asyncio.sleep(3600)
+            assert (an_hour, asyncio.get_running_loop().time()) == (3600, 7200)
+        """
+    )
+    result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto")
+    result.assert_outcomes(passed=1)

@@ -236,10 +236,15 @@ def test_a_deadlock_names_the_threads_what_they_wait_for_and_their_lines() -> No
                 pass
 
     sim = Simulation(seed=SEED)
-    with pytest.raises(DeadlockError) as caught, virtual_threads(sim):
-        one, two = threading.Lock(), threading.Lock()
-        start(work, one, two, name="ann")
-        start(work, two, one, name="bob").join()
+
+    def both() -> None:
+        with virtual_threads(sim):
+            one, two = threading.Lock(), threading.Lock()
+            start(work, one, two, name="ann")
+            start(work, two, one, name="bob").join()
+
+    with pytest.raises(DeadlockError) as caught:
+        both()
     message = str(caught.value)
     assert "the main program waits for the thread bob to end" in message
     assert "ann waits for a lock that bob holds" in message
@@ -305,9 +310,12 @@ def test_an_exception_in_a_thread_goes_to_the_hook_of_threading(
 
 def test_a_raw_thread_runs_too(sim: Simulation) -> None:
     seen: list[tuple[float, int]] = []
-    ident = _thread.start_new_thread(
-        lambda seconds: (sleep(seconds), seen.append((sim.now, _thread.get_ident()))), (2,)
-    )
+
+    def work(seconds: float) -> None:
+        sleep(seconds)
+        seen.append((sim.now, _thread.get_ident()))
+
+    ident = _thread.start_new_thread(work, (2,))
     sleep(3)
     assert seen == [(2, ident)]
 
