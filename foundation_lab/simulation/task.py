@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from contextvars import Context as Variables
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -187,9 +186,3 @@ def settle(future: asyncio.Future[Any], value: Any, error: BaseException | None)
         future.set_exception(RuntimeError(f"{error!r} ended what a task waited for"))
     else:
         future.set_exception(error)
-
-
-def variables_for(emitter: TaskEmitter, variables: Variables) -> Variables:
-    """Note in a context of variables in whose name what runs in it is done."""
-    variables.run(EMITTER.set, emitter)
-    return variables

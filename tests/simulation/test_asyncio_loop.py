@@ -555,6 +555,29 @@ def test_a_callback_that_fails_is_seen_by_run_and_by_the_check_of_invariants(
         sim.check_invariants()
 
 
+def test_many_tasks_are_remembered_only_as_long_as_somebody_knows_them(sim: Simulation) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(5000):
+            await asyncio.create_task(asyncio.sleep(0))
+        assert len(loop._tasks) <= 1001  # type: ignore[attr-defined]
+
+    sim.run_async(main())
+
+
+def test_a_callback_that_asks_a_cancelled_task_for_its_result_is_no_failure(
+    sim: Simulation,
+) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(asyncio.sleep(10))
+        task.add_done_callback(lambda task: task.exception())
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.sleep(1)
+
+    sim.run_async(main())
+
+
 def test_an_exception_handler_of_ones_own_takes_it(sim: Simulation) -> None:
     seen: list[str] = []
 
@@ -645,6 +668,20 @@ def test_the_order_does_not_hang_on_the_hash_seed() -> None:
         for seed in ("0", "1", "2")
     }
     assert outputs == {f"{cancellations()} {completions()}\n"}
+
+
+def test_sets_of_futures_of_the_simulation_have_an_order_of_their_own() -> None:
+    async def main(sim: Simulation) -> list[float]:
+        waits = {sim.as_future(sim.timeout(1, number)) for number in range(20)}
+        done, _ = await asyncio.wait(waits)
+        return [future.result() for future in done]
+
+    orders = []
+    for _ in range(5):
+        orders.append([object() for _ in range(97)])
+        sim = Simulation(SEED)
+        orders.append(sim.run_async(main(sim)))
+    assert orders[1::2] == [list(range(20))] * 5
 
 
 def test_as_completed_is_left_as_it_was(sim: Simulation) -> None:
@@ -819,6 +856,14 @@ def test_what_belongs_to_the_operating_system_is_refused_with_a_remedy(
 
     with pytest.raises(NotImplementedError, match=words):
         sim.run_async(main())
+
+
+def test_a_loop_in_debug_mode_refuses_coroutines_as_callbacks(sim: Simulation) -> None:
+    loop = sim.event_loop()
+    loop.set_debug(True)
+    for call in (partial(loop.call_soon, fail), partial(loop.call_later, 1, fail)):
+        with pytest.raises(TypeError, match="coroutines cannot be used"):
+            call()
 
 
 def test_signal_handlers_are_refused_with_a_remedy(sim: Simulation) -> None:

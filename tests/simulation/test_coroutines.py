@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import simpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from foundation_lab.errors import BackendError, CircuitOpen, TimedOut
 from foundation_lab.services import (
@@ -497,3 +500,57 @@ def test_a_process_that_is_closed_cancels_its_coroutine(sim: Simulation) -> None
     call.close()
     sim.run()
     assert notes == ["cancelled at 1", "ended at 1"]
+
+
+# -- whatever is nested in whatever ----------------------------------------------------------------
+
+
+def nested(sim: Simulation, ways: list[str], work: Callable[[], Any]) -> Any:
+    """Return a generator that does some work behind so many bridges."""
+    if not ways:
+        return work()
+    inside = nested(sim, ways[1:], work)
+    match ways[0]:
+        case "call":
+            return sim.call(sim.do(inside))
+        case "yield":
+            return _yield(sim.do(inside))
+    retry = Retry(sim, f"retry {len(sim.components)}", max_attempts=1, backoff=fixed_backoff(0))
+    return retry.call(lambda: sim.do(inside))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    calls=st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(["call", "yield", "service"]), max_size=5),
+            st.sampled_from([0.0, 0.5, 1.0, 2.0]),  # how long
+            st.sampled_from([None, 0.0, 0.5, 1.0]),  # when it is cancelled
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_nothing_is_lost_in_any_nesting_of_coroutines_and_processes(
+    calls: list[tuple[list[str], float, float | None]],
+) -> None:
+    sim = Simulation(seed=SEED)
+    pool = ConnectionManager(sim, "pool", size=2)
+
+    async def main() -> None:
+        tasks = []
+        for ways, seconds, cancelled in calls:
+            work = partial(pool.call, partial(sim.sleep, seconds))
+            task = asyncio.create_task(sim.do(nested(sim, ways, work)))
+            tasks.append(task)
+            if cancelled is not None:
+                sim.call_in(cancelled, task.cancel)
+        await asyncio.wait(tasks)
+        for task, (_, _, cancelled) in zip(tasks, calls, strict=True):
+            assert cancelled is not None or not task.cancelled()
+
+    sim.run_async(main())
+    sim.run()
+    sim.check_invariants()
+    assert sim.living() == []
+    assert sim.now <= 6  # three rounds of two connections, two seconds each

@@ -399,7 +399,7 @@ def test_a_server_serves_for_ever_until_it_is_cancelled() -> None:
 def test_names_and_addresses_belong_together() -> None:
     async def main(sim: Simulation, network: MemoryNetwork) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.start_server(echo, "shop", 80)
+        server = await asyncio.start_server(echo, "shop", 80)
         ((*_, address),) = await loop.getaddrinfo("shop", 80)
         assert address == ("10.0.0.1", 80)
         assert await loop.getnameinfo(address) == ("shop", "80")
@@ -407,13 +407,57 @@ def test_names_and_addresses_belong_together() -> None:
         sock = writer.get_extra_info("socket")
         assert sock.getpeername() == ("10.0.0.1", 80)
         assert sock.getsockname()[0] == network.address_of("phone")
+        sock.setsockopt(1, 2, 3)
         assert sock.getsockopt(1, 2) == 0
+        assert server.sockets[0].getsockname() == ("shop", 80)
+        with pytest.raises(OSError, match="not connected"):
+            server.sockets[0].getpeername()
         await close(writer)
         await asyncio.sleep(1)
         with pytest.raises(ValueError, match="needs both"):
             await loop.create_connection(asyncio.Protocol, "shop")
 
     run(main)
+
+
+def test_a_connection_that_is_given_up_while_it_is_made_is_reset() -> None:
+    async def main(sim: Simulation, network: MemoryNetwork) -> None:
+        await asyncio.start_server(_wait, "shop", 80)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await asyncio.open_connection("shop", 80)
+        await asyncio.sleep(1)
+
+    run(main, latency=0.25)
+
+
+def test_a_protocol_can_be_exchanged_and_reading_paused() -> None:
+    class Other(asyncio.Protocol):
+        received = b""
+
+        def data_received(self, data: bytes) -> None:
+            self.received += data
+
+    async def main(sim: Simulation, network: MemoryNetwork) -> None:
+        await asyncio.start_server(echo, "shop", 80)
+        loop = asyncio.get_running_loop()
+        transport, first = await loop.create_connection(asyncio.Protocol, "shop", 80)
+        assert transport.get_protocol() is first
+        other = Other()
+        transport.set_protocol(other)
+        transport.pause_reading()
+        assert not transport.is_reading()
+        transport.write(b"hello")
+        await asyncio.sleep(1)
+        assert other.received == b""
+        transport.resume_reading()
+        assert transport.is_reading()
+        await asyncio.sleep(0)
+        assert other.received == b"hello"
+        transport.close()
+        await asyncio.sleep(1)
+
+    run(main, latency=0.1)
 
 
 def test_a_write_of_what_is_no_bytes_is_refused() -> None:

@@ -97,6 +97,30 @@ def test_a_wait_for_a_lock_has_its_limits(sim: Simulation) -> None:
             lock.acquire(**wrong)  # type: ignore[arg-type]
 
 
+def test_a_lock_says_who_holds_it(sim: Simulation) -> None:
+    lock = threading.Lock()
+    with lock:
+        assert repr(lock) == "<Lock held by MainThread>"
+    assert repr(lock) == "<Lock>"
+
+
+def test_a_thread_that_is_ended_while_it_waits_keeps_no_lock() -> None:
+    sim = Simulation(seed=SEED)
+    locks = []
+
+    def work(lock: Any) -> None:
+        with lock:
+            sleep(1000)
+
+    with virtual_threads(sim):
+        lock = threading.Lock()
+        locks.append(lock)
+        for _ in range(2):
+            start(work, lock, daemon=True)
+        sleep(1)
+    assert not locks[0].locked()
+
+
 def test_a_lock_of_ones_own_can_be_taken_again(sim: Simulation) -> None:
     lock = threading.RLock()
     log: list[float] = []
