@@ -21,7 +21,7 @@ from simpy.core import EmptySchedule, StopSimulation
 from foundation_lab.errors import TaskFailed
 from foundation_lab.simulation.completion_order import as_completed_in_order
 from foundation_lab.simulation.events import GONE, Event
-from foundation_lab.simulation.executor import Hold, Inline, Workers
+from foundation_lab.simulation.executor import POLL, Hold, Inline, Workers, is_at_work
 from foundation_lab.simulation.loop_clock import CALLBACKS_AT_ONCE, READS_AT_ONCE
 from foundation_lab.simulation.loop_handle import Later, Soon
 from foundation_lab.simulation.loop_network import LoopNetwork
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 _swap_current_task: Any = getattr(asyncio.tasks, "_swap_current_task", None)  # from 3.12 on
 
-POLL = 0.05
-"""Seconds of real time after which it is looked whether a thread is still alive."""
-
 
 class VirtualLoop(LoopNetwork):
     """An event loop whose clock is that of a simulation; made by `Simulation.event_loop`.
@@ -50,6 +47,8 @@ class VirtualLoop(LoopNetwork):
         network: The network that connections and servers are on; by default one without latency.
         reads_at_once: How often one callback may read the clock before it is taken for a busy wait.
         callbacks_at_once: How many callbacks may run at one instant, likewise.
+        read_cost: Seconds that each reading of `time` adds to what it tells, for code that waits
+            until a time and then expects to be past it (``<`` where ``<=`` was meant).
 
     Attributes:
         unhandled: What went wrong with nobody to see it; see `raise_unhandled`.
@@ -63,8 +62,9 @@ class VirtualLoop(LoopNetwork):
         network: MemoryNetwork | None = None,
         reads_at_once: int = READS_AT_ONCE,
         callbacks_at_once: int = CALLBACKS_AT_ONCE,
+        read_cost: float = 0.0,
     ) -> None:
-        super().__init__(sim, reads_at_once, callbacks_at_once)
+        super().__init__(sim, reads_at_once, callbacks_at_once, read_cost)
         self.executor = Inline() if executor is None else executor
         self.network = MemoryNetwork(sim) if network is None else network
         self.unhandled: list[dict[str, Any]] = []
@@ -259,7 +259,7 @@ class VirtualLoop(LoopNetwork):
             if self.woken.wait(POLL):
                 self.woken.clear()
             elif not self.sim._ready and not any(
-                _is_at_work(thread) for thread in threading.enumerate() if thread not in others
+                is_at_work(thread.ident) for thread in threading.enumerate() if thread not in others
             ):
                 return False
         return True
@@ -273,11 +273,3 @@ def explain(context: dict[str, Any]) -> str:
     where = "" if name is None else f" (task {name()!r})"
     what = "" if error is None else f": {type(error).__name__}: {error}"
     return f"{context.get('message', 'something went wrong')}{where}{what}"
-
-
-def _is_at_work(thread: threading.Thread) -> bool:
-    """Whether a thread does something, and is not one of a pool that waits for work."""
-    frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and not (
-        frame.f_code.co_name == "_worker" and frame.f_code.co_filename.endswith("thread.py")
-    )

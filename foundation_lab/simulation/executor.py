@@ -8,8 +8,13 @@ until all of them have reported, for no virtual second passes while a function c
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Future as _Result
+from concurrent.futures.thread import _worker
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.simulation.events import GONE
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from foundation_lab.simulation.asyncio_loop import VirtualLoop
+
+
+POLL = 0.01
+"""Seconds of real time after which it is looked whether a thread is still at work."""
 
 
 class Inline:
@@ -97,7 +106,8 @@ class Hold:
     """Keeps an instant from ending as long as threads are at work.
 
     It is an entry of the simulation's queue that comes again and again, after all else of the
-    instant, and then waits in real time until a thread reports.
+    instant, and then waits in real time until a thread reports. Threads that wait for the loop
+    themselves (``run_coroutine_threadsafe(...).result()``) do not keep the clock.
     """
 
     _value = None
@@ -108,11 +118,15 @@ class Hold:
         self._loop = loop
         self._waiter: Any = GONE
         self.at_work = 0
+        self._threads: dict[int, None] = {}
 
     def run(self, executor: Executor, function: Any, args: tuple[Any, ...]) -> asyncio.Future[Any]:
         """Give a function to an executor; the clock stands still until it reports."""
         future = Future(loop=self._loop)
-        job = executor.submit(function, *args)
+        if isinstance(executor, ThreadPoolExecutor):
+            job = executor.submit(self._work, function, args)
+        else:
+            job = executor.submit(function, *args)
         self.at_work += 1
         if self._waiter is GONE:
             self._line_up()
@@ -129,9 +143,33 @@ class Hold:
         if not self.at_work:
             return
         if not sim._ready and not sim._urgent:
-            woken.wait()
+            looks = 0
+            while not woken.wait(POLL):
+                looks = looks + 1 if self._all_wait() else 0
+                if looks > 1:  # seen twice: none of them is only on its way
+                    self._let_time_go_on()
+                    return
             woken.clear()
         self._line_up()
+
+    def _let_time_go_on(self) -> None:
+        """Come again at the next instant at which something is due, if there is one."""
+        upcoming = self._loop.sim.peek()
+        if upcoming < inf:
+            self._waiter = self._happen
+            self._loop.sim.schedule_at(self, upcoming)
+
+    def _all_wait(self) -> bool:
+        return bool(self._threads) and not any(map(is_at_work, list(self._threads)))
+
+    def _work(self, function: Any, args: tuple[Any, ...]) -> Any:
+        """Call a function in its thread."""
+        me = threading.get_ident()
+        self._threads[me] = None
+        try:
+            return function(*args)
+        finally:
+            del self._threads[me]
 
     def _report(self, job: Any, future: Future) -> None:
         """Hand the result over; called in the thread that has it."""
@@ -145,6 +183,17 @@ class Hold:
         else:
             error = job.exception()
             _settle_unless_done(future, None if error else job.result(), error)
+
+
+def is_at_work(ident: int | None) -> bool:
+    """Whether a thread does something, and does not wait for work or for a result."""
+    frame = sys._current_frames().get(ident or 0)
+    while frame is not None and frame.f_code.co_filename == threading.__file__:
+        frame = frame.f_back
+    if frame is None:
+        return False
+    waits_for_work = frame.f_code is _worker.__code__
+    return not waits_for_work and frame.f_code is not _Result.result.__code__
 
 
 def _settle_unless_done(future: Future, value: Any, error: BaseException | None) -> None:

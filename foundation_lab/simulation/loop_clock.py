@@ -35,6 +35,8 @@ class LoopClock(asyncio.BaseEventLoop):
         sim: The simulation.
         reads_at_once: How often one callback may read the clock.
         callbacks_at_once: How many callbacks may run at one instant.
+        read_cost: By how many seconds each reading of `time` is later than the simulation's clock
+            than the one before.
     """
 
     _closed: bool
@@ -44,8 +46,15 @@ class LoopClock(asyncio.BaseEventLoop):
     _check_closed: Callable[[], None]
     _check_callback: Callable[[object, str], None]
 
-    def __init__(self, sim: Simulation, reads_at_once: int, callbacks_at_once: int) -> None:
+    def __init__(
+        self, sim: Simulation, reads_at_once: int, callbacks_at_once: int, read_cost: float
+    ) -> None:
         super().__init__()
+        if not read_cost >= 0:
+            message = f"read_cost={read_cost!r}; give seconds, 0 or more"
+            raise ValueError(message)
+        self.read_cost = read_cost
+        self._late = 0.0
         self.sim = sim
         self.numbers = count(1)
         self.reads_at_once = reads_at_once
@@ -83,7 +92,8 @@ class LoopClock(asyncio.BaseEventLoop):
                 "await asyncio.sleep(seconds)"
             )
             raise LivelockError(message)
-        return float(now)
+        self._late += self.read_cost
+        return now + self._late
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Variables | None = None
@@ -111,7 +121,7 @@ class LoopClock(asyncio.BaseEventLoop):
         sim = self.sim
         when = sim._now + delay
         if self._closed or self._debug or not sim._now < when < inf:
-            return self.call_at(when, callback, *args, context=context)
+            return self.call_at(when + self._late, callback, *args, context=context)
         handle = Later(when, callback, args, self, context)
         heappush(sim._later, (when, next(sim._eid), handle))  # as `schedule_at` does
         return handle
@@ -140,10 +150,11 @@ class LoopClock(asyncio.BaseEventLoop):
             self._check_callback(callback, "call_at")
         sim = self.sim
         handle = Later(when, callback, args, self, context)
-        if when <= sim._now:
+        time = when - self._late
+        if time <= sim._now:
             self._line_up(handle)
-        elif when < inf:
-            sim.schedule_at(handle, when)
+        elif time < inf:
+            sim.schedule_at(handle, time)
         elif isnan(when):
             message = f"a call cannot come at {when!r}; times are numbers of seconds"
             raise SchedulingError(message)

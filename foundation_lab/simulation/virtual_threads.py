@@ -50,7 +50,7 @@ FIRST_IDENT = 2**48
 
 
 @contextmanager
-def virtual_threads(sim: Simulation) -> Iterator[None]:
+def virtual_threads(sim: Simulation, *, read_cost: float = 0.0) -> Iterator[None]:
     """Run threaded code on the clock of a simulation while the block lasts.
 
     At the end of the block threads that are no daemons are waited for, as at the end of a program;
@@ -63,6 +63,7 @@ def virtual_threads(sim: Simulation) -> Iterator[None]:
 
     Args:
         sim: The simulation; it must not be running.
+        read_cost: Seconds that each reading of a clock adds to what it tells; see `VirtualLoop`.
 
     Raises:
         MissingExtra: greenlet is not installed.
@@ -71,7 +72,7 @@ def virtual_threads(sim: Simulation) -> Iterator[None]:
     """
     stage = Stage(sim)
     with ExitStack() as patches:
-        patches.enter_context(patched_clock(sim, stage.sleep))
+        patches.enter_context(patched_clock(sim, stage.sleep, read_cost=read_cost))
         for place, name, value in _replacements(stage):
             patches.enter_context(mock.patch.object(place, name, value))
         try:

@@ -469,6 +469,27 @@ def test_a_busy_wait_on_the_clock_is_an_error_that_names_the_line(sim: Simulatio
         sim.run_async(main())
 
 
+def test_a_reading_of_the_clock_may_cost_something_for_code_that_expects_to_be_late() -> None:
+    async def main() -> list[bool]:
+        loop = asyncio.get_running_loop()
+        late = []
+        for _ in range(100):
+            deadline = loop.time() + 0.1
+            await asyncio.sleep(0.1)
+            late.append(loop.time() > deadline)
+        async with asyncio.timeout_at(loop.time() + 5):
+            await asyncio.sleep(4)
+        return late
+
+    exact, costly = Simulation(SEED), Simulation(SEED)
+    assert not any(exact.run_async(main()))
+    costly.event_loop(read_cost=1e-6)
+    assert all(costly.run_async(main()))
+    assert costly.now == exact.now
+    with pytest.raises(ValueError, match="read_cost=-1"):
+        exact.event_loop(read_cost=-1)
+
+
 def test_many_tasks_may_read_the_clock_at_one_instant(sim: Simulation) -> None:
     sim.event_loop(reads_at_once=100)
 

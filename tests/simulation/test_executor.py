@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from foundation_lab.errors import DeadlockError
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.executor import Inline, Workers
 
@@ -143,3 +144,40 @@ def test_an_executor_that_is_none_of_threads_is_used() -> None:
         return await asyncio.get_running_loop().run_in_executor(Own(), str, 1)
 
     assert Simulation(SEED).run_async(main()) == ("own", "1")
+
+
+def test_a_real_thread_that_waits_for_the_loop_does_not_keep_the_clock() -> None:
+    sim = Simulation(SEED)
+    sim.event_loop(executor=Workers())
+
+    async def inner() -> float:
+        await asyncio.sleep(1)
+        await asyncio.sleep(1)
+        return sim.now
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+
+        def work() -> float:
+            return asyncio.run_coroutine_threadsafe(inner(), loop).result()
+
+        return await asyncio.to_thread(work)
+
+    assert sim.run_async(main()) == 2
+
+
+def test_a_thread_and_a_loop_that_wait_for_each_other_are_a_deadlock() -> None:
+    sim = Simulation(SEED)
+    sim.event_loop(executor=Workers())
+    result: Future[None] = Future()
+
+    async def main() -> None:
+        await asyncio.to_thread(result.result)
+
+    def release() -> None:
+        result.set_result(None)
+
+    with pytest.raises(DeadlockError, match="main waits for"):
+        sim.event_loop().run_until_complete(sim.task(main()))
+    release()
+    sim.event_loop().close()

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from foundation_lab.errors import DeadlockError, MissingExtra
+from foundation_lab.errors import DeadlockError, LivelockError, MissingExtra
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.patched_clock import patched_clock
 from foundation_lab.simulation.virtual_threads import virtual_threads
 
 if TYPE_CHECKING:
@@ -65,6 +66,28 @@ def test_the_main_program_sleeps_too_and_every_clock_agrees(sim: Simulation) -> 
     assert time.monotonic_ns() == time.perf_counter_ns() == time.time_ns() == 2_500_000_000
     with pytest.raises(ValueError, match="non-negative"):
         sleep(-1)
+
+
+def test_a_busy_wait_is_an_error_that_names_the_line() -> None:
+    sim = Simulation(seed=SEED)
+
+    def busy() -> None:
+        while time.monotonic() < 1:
+            pass
+
+    with (
+        patched_clock(sim, lambda seconds: None, reads_at_once=100),
+        pytest.raises(LivelockError, match=r"test_virtual_threads\.py:\d+ has read"),
+    ):
+        busy()
+
+
+def test_readings_may_cost_something() -> None:
+    sim = Simulation(seed=SEED)
+    with virtual_threads(sim, read_cost=1e-6):
+        deadline = time.monotonic() + 1
+        sleep(1)
+        assert deadline < time.monotonic() < time.monotonic()
 
 
 def test_a_lock_goes_to_who_has_waited_longest(sim: Simulation) -> None:
