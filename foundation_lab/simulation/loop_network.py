@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from foundation_lab.simulation.loop_clock import LoopClock
 
 if TYPE_CHECKING:
-    from foundation_lab.simulation.memory_network import MemoryNetwork, MemoryServer
+    from foundation_lab.simulation.memory_network import MemoryNetwork
+    from foundation_lab.simulation.memory_server import MemoryServer
 
 NO_SOCKETS = (
     "the virtual loop has no sockets: use asyncio.open_connection, asyncio.start_server, or "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.simulation.timer import Timer
 
 if TYPE_CHECKING:
-    from foundation_lab.simulation.virtual_threads import Stage
+    from foundation_lab.simulation.stage import Stage
     from foundation_lab.simulation.waiting import Wait
 
 
