@@ -240,13 +240,9 @@ class Expectation(Listener):
             return
         ending = DONE
         if not self._settled and self._can_see:
-            as_future: Any = getattr(self._sim, "as_future", None)
-            if as_future is None:
-                message = f"{self._sim.name!r} has no event loop that 'async with' could wait on"
-                raise RuntimeError(message)
             window = self._open_window()
             try:
-                await as_future(self._signal)
+                await self._sim.as_future(self._signal)  # type: ignore[arg-type]  # it was just made
             finally:
                 ending = self._close_window(window)
         self._conclude(ending)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,23 +11,15 @@ from foundation_lab.testing import plugin
 if TYPE_CHECKING:
     from pytest import Pytester, RunResult  # noqa: PT013  (types alone)
 
-pytest_plugins = ["pytester"]
+from tests.testing.inner import run_pytest
 
-INSTALLED = any(entry.value == plugin.__name__ for entry in entry_points(group="pytest11"))
+pytest_plugins = ["pytester"]
 
 
 def run(pytester: Pytester, code: str, *options: str) -> RunResult:
-    """Run a test file under the plugin, whether or not the package is installed."""
+    """Run a test file under this plugin and no other that happens to be installed."""
     pytester.makepyfile(code)
-    return pytester.runpytest_inprocess(
-        "-p",
-        "no:cacheprovider",
-        "--strict-markers",
-        "-W",
-        "error",
-        *options,
-        plugins=() if INSTALLED else (plugin,),
-    )
+    return run_pytest(pytester, *options)
 
 
 def test_the_plugin_brings_in_nothing_heavy_before_a_test_asks_for_it() -> None:
