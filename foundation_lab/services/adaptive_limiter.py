@@ -17,6 +17,7 @@ from foundation_lab.services.arguments import positive
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.limiting.concurrency_limits import VegasLimit
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
@@ -148,6 +149,10 @@ class AdaptiveLimiter(Service):
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
         return {"limit": self.limit, "in_use": self.in_use, "waiting": self.waiting}
+
+    def held(self) -> list[Held]:
+        """Return the places that are taken."""
+        return [Held(self._slots.description, None)] * self.in_use
 
     def violations(self) -> list[str]:
         """Return every law of adaptive limiters that does not hold, in words."""

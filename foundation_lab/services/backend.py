@@ -20,6 +20,7 @@ from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.serving.warm_up import Warming, WarmUp
+from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import EVERY, Impairments
 from foundation_lab.simulation.invocation import error_name
@@ -191,6 +192,10 @@ class Backend(Service):
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
         return {"serving": self.serving, "waiting": self.waiting}
+
+    def held(self) -> list[Held]:
+        """Return the places that are taken."""
+        return [Held(self._slots.description, process) for process in self._serving]
 
     def violations(self) -> list[str]:
         """Return every law of backends that does not hold, in words."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import BulkheadFull, ServiceDown
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.faults import CapacityLoss, Impairments
 from foundation_lab.simulation.invocation import invoke, outcome_of
 from foundation_lab.simulation.slots import Slots
@@ -110,6 +111,10 @@ class Bulkhead(Service):
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
         return {"in_use": self.in_use, "waiting": self.waiting}
+
+    def held(self) -> list[Held]:
+        """Return the places that are taken."""
+        return [Held(self._slots.description, None)] * self.in_use
 
     def violations(self) -> list[str]:
         """Return every law of bulkheads that does not hold, in words."""

@@ -32,6 +32,7 @@ from foundation_lab.services.breaking.switch import Switch
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.retrying.jitter import as_jitter
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
@@ -259,6 +260,11 @@ class CircuitBreaker(Service):
         if rates != TOO_FEW:
             numbers |= {"failure_rate": rates.failed, "slow_call_rate": rates.slow}
         return numbers
+
+    def held(self) -> list[Held]:
+        """Return the calls in flight, which are probes in half-open."""
+        what = "a probe" if self.state is State.HALF_OPEN else "a call"
+        return [Held(f"{what} through circuit breaker {self.name!r}", None)] * self.in_flight
 
     def violations(self) -> list[str]:
         """Return every law of breakers that does not hold, in words."""

@@ -11,6 +11,7 @@ from foundation_lab.errors import ResourceExhausted, ServiceDown, TimedOut, Unkn
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.loan import Loan
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
@@ -97,6 +98,7 @@ class ResourceManager(Service):
             message = f"token {token.token_id!r} was given back twice"
             raise RuntimeError(message)
         token.released = True
+        self._out.pop(token, None)
         token.stop_watching()
         if token.slots is self._slots.get(token.resource):
             token.slots.release()
@@ -147,6 +149,10 @@ class ResourceManager(Service):
         """Return the numbers that a health check reports."""
         return {f"{name}.used": slots.used for name, slots in self._slots.items()}
 
+    def held(self) -> list[Held]:
+        """Return the tokens that are out."""
+        return [Held(f"token {one.token_id!r} of {self.name!r}", one.owner) for one in self._out]
+
     def violations(self) -> list[str]:
         """Return every law of resources that does not hold, in words."""
         return [
@@ -189,6 +195,7 @@ class ResourceManager(Service):
         token = Token(
             self, owner, slots, self.sim.now, f"{resource}-{self._lent}", resource=resource
         )
+        self._out[token] = None
         waited = self.sim.now - asked
         self._emit(events.resource.Acquired(resource, token.token_id, waited, self.name))
         return token
@@ -197,6 +204,7 @@ class ResourceManager(Service):
         self._emit(events.resource.Exhausted(resource, slots.capacity, slots.waiting, self.name))
 
     def _open(self) -> None:
+        self._out: dict[Token, None] = {}
         self._slots = {
             resource: Slots(self.sim, limit, f"a token of resource {resource!r}")
             for resource, limit in self._limits.items()

@@ -12,6 +12,7 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from foundation_lab.simulation.component import Held
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
 
@@ -153,6 +154,10 @@ class Service:
 
     def violations(self) -> list[str]:
         """Return every conservation law that does not hold now, in words."""
+        return []
+
+    def held(self) -> list[Held]:
+        """Return what is out now: places, permits, connections, tokens."""
         return []
 
     # -- for subclasses ------------------------------------------------------------------------

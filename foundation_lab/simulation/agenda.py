@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import itemgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import simpy
 from simpy.core import StopSimulation
@@ -20,6 +20,9 @@ from simpy.events import NORMAL
 
 from foundation_lab.simulation.events import GONE, Event, Foreign, Initialize, Timeout
 from foundation_lab.simulation.process import Nap, Process
+
+if TYPE_CHECKING:
+    from weakref import ref
 
 Entry = tuple[float, int, Any]
 """What the heap holds: a time, a rank, and what happens then.
@@ -37,6 +40,7 @@ class Agenda(simpy.Environment):
     Attributes:
         now: The virtual time in seconds.
         stopped: Whether the last run was ended by `stop`.
+        resources: The resources that there are, in the order in which they were made.
     """
 
     __slots__ = ("now",)  # a slot is read faster than a property
@@ -52,6 +56,7 @@ class Agenda(simpy.Environment):
         self._odd: list[tuple[int, Any]] = []
         self._living: dict[Process, None] = {}
         self._dead = 0
+        self.resources: dict[ref[Any], None] = {}
 
     def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0) -> None:
         """Put an event that was triggered in the queue.

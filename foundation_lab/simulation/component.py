@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from foundation_lab.simulation.process import Process
+
+
+class Held(NamedTuple):
+    """Something that a component has given out, and that is to come back.
+
+    Attributes:
+        what: What it is, in words.
+        holder: Who has it; ``None`` when the component does not know.
+    """
+
+    what: str
+    holder: Process | None
 
 
 class Component(Protocol):

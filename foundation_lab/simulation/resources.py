@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from heapq import heappush
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import simpy
 from simpy.core import BoundClass
@@ -122,6 +123,8 @@ class Resource(resource.Resource):
         self._serve = self._trigger_put
         self._return = _Return(env)
         self._is_plain = type(self) is Resource
+        known = env.resources
+        known[ref(self, lambda gone: known.pop(gone, None))] = None
 
     def __init_subclass__(cls) -> None:
         """Let subclasses do as SimPy's resources do, but for what they do themselves."""

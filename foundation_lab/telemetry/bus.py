@@ -56,6 +56,7 @@ class Telemetry(Handlers):
         self._takers: dict[Any, Callable[..., int]] = {}
         self._plain = False
         self.main = Main()
+        self.open_spans: dict[Span, None] = {}
         self._sequence = 0
         self._enabled = True
         self._sealed = False

@@ -35,6 +35,11 @@ class Span:
         self._outer = telemetry.main.context
         self._started = 0.0
 
+    @property
+    def emitter(self) -> Emitter:
+        """Who entered it."""
+        return self._emitter
+
     def set(self, **fields: Any) -> None:
         """Add fields that only the end of the span carries.
 
@@ -54,6 +59,7 @@ class Span:
         self.span_id = telemetry.new_id()
         self._started = telemetry.now
         self._emit("start", {}, {})
+        telemetry.open_spans[self] = None
         emitter.context = msgspec.structs.replace(emitter.context, span_id=self.span_id)
         return self
 
@@ -71,6 +77,7 @@ class Span:
             ending = "closed" if isinstance(error, GeneratorExit) else type(error).__name__
             self._emit("exception", duration, {"kind": ending, "error": str(error)})
         self._emitter.context = self._outer
+        self._telemetry.open_spans.pop(self, None)
 
     def _emit(self, ending: str, numbers: dict[str, float], labels: dict[str, Any]) -> None:
         for key, value in self.fields.items():

@@ -14,6 +14,7 @@ from foundation_lab.errors import nearest
 from foundation_lab.testing.configuration import current
 from foundation_lab.testing.history import latest_records, past_records
 from foundation_lab.testing.matchers import ABSENT, describe_wanted
+from foundation_lab.testing.trial import trial_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -141,8 +142,9 @@ def again(sim: Simulation) -> list[str]:
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
     if not test:
         return []
-    seed = f" --lab-seed {sim.seed}" if sim.name == test else ""
-    return [f"again: pytest {shlex.quote(test)}{seed}"]
+    trial = trial_of(sim)
+    how = f" --lab-replay={trial}" if trial.explores else f" --lab-seed {sim.seed}"
+    return [f"again: pytest {shlex.quote(test)}{how if sim.name == test else ''}"]
 
 
 def who_waits(sim: Simulation, most: int | None = None) -> list[str]:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Self
 
 from foundation_lab.recording.replay import records
 from foundation_lab.testing.failure import circumstances, compose, describe_record
+from foundation_lab.testing.gathering import gather
 from foundation_lab.testing.listening import free_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from foundation_lab.recording.recording import Recording
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 class Judgement(list["Verdict"]):
     """The verdicts on one run, in the order of the properties."""
 
-    def __init__(self, verdicts: list[Verdict], seed: int, circumstances: list[str]) -> None:
+    def __init__(
+        self, verdicts: list[Verdict], seed: int, circumstances: Callable[[], list[str]]
+    ) -> None:
         super().__init__(verdicts)
         self.seed = seed
         self._circumstances = circumstances
@@ -41,7 +45,7 @@ class Judgement(list["Verdict"]):
             message = compose(
                 f"{len(self.violated)} of {len(self)} properties do not hold",
                 *(explained(verdict) for verdict in self.violated),
-                self._circumstances,
+                self._circumstances(),
             )
             raise AssertionError(message)
 
@@ -76,6 +80,7 @@ class Monitor:
     def detach(self) -> None:
         """Look no more; the verdicts remain."""
         if self._is_attached:
+            self._gather()
             self._sim.telemetry.detach(self._id)
 
     def verdicts(self) -> Judgement:
@@ -95,7 +100,7 @@ class Monitor:
             raise AssertionError(message)
         end = float(self._sim.now)
         found = [machine.verdict(end) for machine in self._machines]
-        return Judgement(found, self._sim.seed, circumstances(self._sim))
+        return Judgement(found, self._sim.seed, lambda: circumstances(self._sim))
 
     def check(self) -> None:
         """Make sure that every property holds so far.
@@ -130,6 +135,11 @@ class Monitor:
     def _is_attached(self) -> bool:
         handlers = self._sim.telemetry.handlers()
         return any(one.id == self._id and one.handler == self._hear for one in handlers)
+
+    def _gather(self) -> None:
+        """Tell a sweep, if there is one, how the run put the properties to the test."""
+        end = float(self._sim.now)
+        gather(machine.verdict(end) for machine in self._machines)
 
     def _hear(self, record: Record) -> None:
         if self._broken is not None:
@@ -182,7 +192,9 @@ def judge(recording: Recording, *properties: Property, start: float = 0.0) -> Ju
             machine.take(record)
     facts = recording.facts
     about = [f"seed {facts.seed}, {facts.name!r}, recorded until t={facts.until:.9g}"]
-    return Judgement([machine.verdict(facts.until) for machine in machines], facts.seed, about)
+    verdicts = [machine.verdict(facts.until) for machine in machines]
+    gather(verdicts)
+    return Judgement(verdicts, facts.seed, lambda: about)
 
 
 def explained(verdict: Verdict) -> list[str]:

@@ -84,20 +84,65 @@ def test_the_default_seed_is_0(pytester: Pytester) -> None:
     run(pytester, "def test_it(sim): assert sim.seed == 0").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("arguments", ["7", "sede=7", "seed='seven'", ""])
-def test_a_marker_that_gives_no_seed_is_an_error(pytester: Pytester, arguments: str) -> None:
+@pytest.mark.parametrize(
+    ("marker", "remedy"),
+    [
+        ("lab(7)", "give some of seed, seeds, schedule, jitter, leaks"),
+        ("lab(sede=7)", "give some of seed, seeds, schedule, jitter, leaks"),
+        ("lab()", "give some of seed, seeds, schedule, jitter, leaks"),
+        ("lab(seed='seven')", "give a whole number as @pytest.mark.lab(seed=7)"),
+        ("lab(seeds=0)", "give a number of seeds as @pytest.mark.lab(seeds=200)"),
+        ("lab(jitter='some')", "give a fraction as @pytest.mark.lab(jitter=0.05)"),
+        ("seeds()", "give a number of seeds, as @pytest.mark.seeds(200)"),
+        ("seeds(True)", "give a number of seeds, as @pytest.mark.seeds(200)"),
+    ],
+)
+def test_a_marker_that_says_what_cannot_be_is_an_error_with_the_remedy(
+    pytester: Pytester, marker: str, remedy: str
+) -> None:
     result = run(
         pytester,
         f"""
         import pytest
 
-        @pytest.mark.lab({arguments})
+        @pytest.mark.{marker}
         def test_it(sim):
             pass
         """,
     )
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*@pytest.mark.lab({arguments}): give a whole number*"])
+    result.stdout.fnmatch_lines([f"*@pytest.mark.{marker}: {remedy}*"])
+
+
+@pytest.mark.parametrize(
+    ("marker", "remedy"),
+    [
+        ("lab(leaks='some')", "leaks='some'; give allow, lost or forbid"),
+        ("lab(schedule='random')", "schedule='random'; there are fifo, shuffle, pct"),
+        ("lab(jitter=1)", "jitter=1; give a fraction from 0 to 1, such as 0.05 for 5 %"),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error_with_those_that_can(
+    pytester: Pytester, marker: str, remedy: str
+) -> None:
+    result = run(pytester, f"import pytest\n@pytest.mark.{marker}\ndef test_it(sim): pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"E *ValueError: {remedy}"])
+
+
+def test_the_nearest_marker_that_says_something_counts(pytester: Pytester) -> None:
+    run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.lab(seed=3, schedule="pct")
+        class TestOrders:
+            @pytest.mark.lab(seed=7)
+            def test_it(self, sim):
+                assert (sim.seed, type(sim).__name__) == (7, "Exploration")
+        """,
+    ).assert_outcomes(passed=1)
 
 
 LEAKY = """
@@ -233,7 +278,7 @@ def test_tests_without_a_simulation_get_no_section(pytester: Pytester) -> None:
 
 def test_the_marker_is_listed(pytester: Pytester) -> None:
     result = run(pytester, "", "--markers")
-    result.stdout.fnmatch_lines(["@pytest.mark.lab(seed): the seed of the fixture 'sim'*"])
+    result.stdout.fnmatch_lines(["@pytest.mark.lab(seed, seeds, *", "@pytest.mark.seeds(n): *"])
 
 
 def test_the_limit_of_real_time_comes_from_the_option_then_from_the_setting(

@@ -14,6 +14,7 @@ from foundation_lab.services.eviction import evict
 from foundation_lab.services.pooling.link_search import LinkSearch
 from foundation_lab.services.pooling.link_stock import LinkStock
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.faults import CapacityLoss, ErrorRate, Impairments, Latency
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
@@ -260,6 +261,12 @@ class ConnectionPool(Service):
             "connecting": self.connecting,
             "open": self.open,
         }
+
+    def held(self) -> list[Held]:
+        """Return the connections that are out."""
+        return [
+            Held(f"connection {out.name!r} of pool {self.name!r}", out.owner) for out in self._out
+        ]
 
     def violations(self) -> list[str]:
         """Return every law of pools that does not hold, in words."""

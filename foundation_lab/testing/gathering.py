@@ -1,0 +1,31 @@
+"""Gathering: the verdicts of all monitors and judges that are at work while a block lasts."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from foundation_lab.testing.properties import Verdict
+
+_INTO: ContextVar[list[Verdict] | None] = ContextVar("foundation_lab_verdicts", default=None)
+
+
+@contextmanager
+def gathering(verdicts: list[Verdict]) -> Iterator[None]:
+    """Add to a list what monitors find when they end, and judges."""
+    token = _INTO.set(verdicts)
+    try:
+        yield
+    finally:
+        _INTO.reset(token)
+
+
+def gather(verdicts: Iterable[Verdict]) -> None:
+    """Take verdicts, if somebody gathers them."""
+    into = _INTO.get()
+    if into is not None:
+        into.extend(verdicts)

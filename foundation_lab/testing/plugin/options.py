@@ -1,0 +1,121 @@
+"""Options, settings and markers."""
+
+from __future__ import annotations
+
+import pytest
+
+MARKERS = (
+    (
+        "lab(seed, seeds, schedule, jitter, leaks): how a test of the fixture 'sim' is run: with "
+        "which seed (default: --lab-seed, which is 0), or with how many from it on; who goes first "
+        "at one instant (fifo, shuffle, pct); by how much delays vary (0.05: 5 %); what is a leak "
+        "at the end (allow, lost, forbid)"
+    ),
+    "seeds(n): the test is run with n seeds; short for lab(seeds=n)",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the lab, all of them ``--lab-...``."""
+    group = parser.getgroup("foundation-lab", "simulations in virtual time")
+    group.addoption(
+        "--lab-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the fixture 'sim' in tests without @pytest.mark.lab(seed=...) (default: 0)",
+    )
+    group.addoption(
+        "--lab-seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run each test of the fixture 'sim' with N seeds, where its marker says nothing",
+    )
+    group.addoption(
+        "--lab-replay",
+        default=None,
+        metavar="SEED[:SCHEDULE]",
+        help="run each test of the fixture 'sim' once, as a failure of a sweep says: 17, 17:pct",
+    )
+    group.addoption(
+        "--lab-check-determinism",
+        action="store_true",
+        help="run each test of the fixture 'sim' twice here and once with other hashes in a "
+        "program of its own, and fail with the first event that differs",
+    )
+    group.addoption(
+        "--lab-flaky",
+        type=int,
+        default=0,
+        metavar="N",
+        help="run each test of the fixture 'sim' again and with N other orders at each instant, "
+        "and say whether it is stable, schedule-dependent, hash-dependent or nondeterministic",
+    )
+    group.addoption(
+        "--lab-virtual",
+        action="store_true",
+        help="run every test in virtual time, as it is: sleeps, clocks, asyncio and threads",
+    )
+    group.addoption(
+        "--lab-start",
+        default=None,
+        metavar="TIME",
+        help="the date in virtual time, such as 2025-01-01T00:00:00Z (default: when pytest began)",
+    )
+    group.addoption(
+        "--lab-read-cost",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="what each reading of the clock costs in virtual time (default: 0; 1e-6 for tests "
+        "that expect the clock to move while they look at it)",
+    )
+    group.addoption(
+        "--lab-artifacts",
+        default=None,
+        metavar="DIR",
+        help="keep the recording of each failure there, with a report to look at",
+    )
+    group.addoption("--lab-keep", default=None, help="(what one run of pytest tells another)")
+    group.addoption(
+        "--lab-wall-limit",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="seconds of real time after which a wait in virtual time is given up (default: the "
+        "setting lab_wall_limit, which is 0: never)",
+    )
+    parser.addini("lab_wall_limit", "default of --lab-wall-limit", default="0")
+    parser.addini(
+        "lab_leaks",
+        "what is a leak at the end of a test of the fixture 'sim': lost (what cannot be given back "
+        "any more), forbid (whatever is still out), allow",
+        default="lost",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and tell the test kit what the options say."""
+    from foundation_lab.testing.configuration import configure  # noqa: PLC0415  (as the others)
+
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    if config.getoption("--lab-seeds") < 1:
+        message = f"--lab-seeds={config.getoption('--lab-seeds')}: give a number of seeds from 1"
+        raise pytest.UsageError(message)
+    if config.getoption("--lab-virtual"):
+        from foundation_lab.testing.plugin.virtual import Everything, start_of  # noqa: PLC0415
+
+        start_of(config)  # which refuses what is no date
+        config.pluginmanager.register(Everything(config), "foundation_lab_everything")
+    limit = config.getoption("--lab-wall-limit")
+    if limit is None:
+        limit = float(config.getini("lab_wall_limit"))
+    before = configure(wall=limit or None, verbose=config.get_verbosity() > 1)
+
+    # A run inside of a run, such as pytester's, leaves the outer one as it was.
+    def restore() -> None:
+        configure(wall=before.wall, verbose=before.verbose)
+
+    config.add_cleanup(restore)

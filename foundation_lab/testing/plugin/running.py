@@ -1,0 +1,102 @@
+"""How the lab's tests are run, and what the report of a failure says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from foundation_lab.testing.plugin.bench import BENCH, bench_of
+from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from foundation_lab.simulation.engine import Simulation
+
+LAST_EVENTS = 20
+"""How many events the report section of a failed test shows."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test of the lab as its plan says; leave the others to pytest."""
+    if not is_of_the_lab(item):
+        return None
+    try:
+        plan = plan_of(item)
+    except ValueError:
+        return None  # pytest runs it once, and `pytest_runtest_setup` reports the error
+    config = item.config
+    if config.getoption("--lab-check-determinism"):
+        from foundation_lab.testing.plugin.determinism import check  # noqa: PLC0415
+
+        check(item, plan, nextitem)
+    elif config.getoption("--lab-flaky"):
+        from foundation_lab.testing.plugin.flakiness import examine  # noqa: PLC0415
+
+        examine(item, plan, nextitem)
+    elif len(plan.trials) > 1:
+        from foundation_lab.testing.plugin.sweeps import sweep  # noqa: PLC0415
+
+        sweep(item, plan, nextitem)
+    else:
+        return None
+    return True
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a test whose markers say what cannot be."""
+    if is_of_the_lab(item):
+        bench_of(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whether the test passed, and add to the report what is known when it did not."""
+    report = yield
+    bench = item.stash.get(BENCH, None)
+    if bench is None:
+        return report
+    if report.when == "call":
+        bench.passed = report.passed
+    if report.failed:
+        for sim in bench.sims:
+            report.sections.append(("virtual time", _virtual_time(sim)))
+        report.sections.extend(bench.notes)
+        folder = item.config.getoption("--lab-artifacts")
+        if folder is not None:
+            from foundation_lab.testing.plugin.artifacts import keep_failure  # noqa: PLC0415
+
+            keep_failure(folder, item.nodeid, report, bench.sims)
+    if report.when == "teardown":
+        del item.stash[BENCH]  # a rerun begins anew, and nothing keeps the simulation alive
+    return report
+
+
+def _virtual_time(sim: Simulation) -> str:
+    from foundation_lab.testing.failure import excerpt, seconds, who_waits  # noqa: PLC0415
+    from foundation_lab.testing.trial import trial_of  # noqa: PLC0415
+
+    trial = trial_of(sim)
+    lines = [f"seed {sim.seed}, t={seconds(sim.now)}"]
+    try:
+        lines += _schedule(sim, trial) if trial.explores else []
+        lines += [*who_waits(sim), *excerpt(sim, LAST_EVENTS)]
+    except Exception as error:  # noqa: BLE001  (a broken recording must not break the report)
+        lines.append(f"nothing more can be told: {type(error).__name__}: {error}")
+    return "\n".join(lines)
+
+
+def _schedule(sim: Any, trial: Any) -> list[str]:
+    """Return what was chosen otherwise than first in, first out."""
+    told = [f"  {deviation}" for deviation in sim.deviations[:LAST_EVENTS]]
+    more = len(sim.deviations) - len(told)
+    return [
+        f"schedule {trial}, digest {sim.schedule_digest}",
+        f"{len(sim.deviations)} of {sim.choices} choices were not the first in the queue",
+        *told,
+        *([f"  ... and {more} more"] if more else []),
+    ]

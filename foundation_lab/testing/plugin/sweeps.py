@@ -1,0 +1,83 @@
+"""Sweeps: a test with many seeds, reported as one, up to the first seed that fails."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from foundation_lab.testing.plugin.rounds import Round, log_reports, report_of, run_round
+
+if TYPE_CHECKING:
+    import pytest
+
+    from foundation_lab.testing.plugin.plan import Plan
+    from foundation_lab.testing.sweep import Sweep
+
+
+def sweep(item: Any, plan: Plan, nextitem: Any) -> None:
+    """Run a test in all trials of its plan, and report on it."""
+    from foundation_lab.testing.sweep import Sweep  # noqa: PLC0415  (as the others)
+
+    gathered = Sweep(item.nodeid)
+    *others, last = plan.trials
+    time = 0.0
+    for number, trial in enumerate(others):
+        # The last round is the only one that may take down what lives longer than a test.
+        done = run_round(item, trial, plan.leaks, item.parent)
+        time += sum(report.duration for report in done.reports)
+        if done.failed or done.skipped:
+            _tell(item, plan, done, number)
+            finish(item, done, nextitem)
+            return
+        gathered.add(trial.seed, done.bench.verdicts)
+    done = run_round(item, last, plan.leaks, nextitem)
+    gathered.add(last.seed, done.bench.verdicts)
+    if done.failed:
+        _tell(item, plan, done, len(others))
+    elif not done.skipped:
+        _judge(item, gathered, done)
+    for report in done.reports:
+        if report.when == "call":
+            report.duration += time
+            report.user_properties.append(("lab_seeds", len(plan.trials)))
+    log_reports(item, done.reports)
+
+
+def finish(item: Any, done: Round, nextitem: Any) -> None:
+    """Report on a round after which others were to come, and take down what nobody needs now."""
+    state = item.session._setupstate
+    down = report_of(item, lambda: state.teardown_exact(nextitem), "teardown")
+    if down.failed:
+        done.reports[-1:] = [down]
+    log_reports(item, done.reports)
+
+
+def _judge(item: Any, gathered: Sweep, done: Round) -> None:
+    """Fail a test whose sweep has not hit what it is for."""
+    if not gathered.hits():
+        return
+    report = report_of(item, gathered.check)
+    if report.failed:
+        report.longrepr = str(report.longrepr.reprcrash.message)  # type: ignore[union-attr]
+        done.reports[:] = [report if one.when == "call" else one for one in done.reports]
+    else:
+        for one in done.reports:
+            if one.when == "call":
+                one.sections.append(("properties", "\n".join(gathered.lines())))
+
+
+def _tell(item: Any, plan: Plan, done: Round, number: int) -> None:
+    """Say which seed has failed, and how to run it again."""
+    trial = done.bench.trial
+    before = f"{number} passed before it" if number else "the first of them"
+    text = (
+        f"seed {trial.seed} failed, of {len(plan.trials)}: {before}\nagain: {command(item, trial)}"
+    )
+    for report in done.reports:
+        if report.failed:
+            report.sections.append(("sweep", text))
+
+
+def command(item: pytest.Item, trial: Any) -> str:
+    """Return the command that runs a test once more in the same way."""
+    return f"pytest {shlex.quote(item.nodeid)} --lab-replay={trial}"
