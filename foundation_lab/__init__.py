@@ -78,7 +78,9 @@ if TYPE_CHECKING:
         uniform,
     )
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.executor import Inline, Workers
     from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
+    from foundation_lab.simulation.loop_factory import LoopFactory
     from foundation_lab.simulation.resources import (
         Container,
         FilterStore,
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
         Store,
     )
     from foundation_lab.simulation.slots import Slots
+    from foundation_lab.simulation.virtual_threads import virtual_threads
     from foundation_lab.simulation.workload import Workload, request
     from foundation_lab.telemetry import (
         Count,
@@ -168,6 +171,7 @@ _HOMES = {
     ),
     "simulation.distributions": ("constant", "erlang", "exponential", "lognormal", "uniform"),
     "simulation.engine": ("Simulation",),
+    "simulation.executor": ("Inline", "Workers"),
     "simulation.faults": ("ErrorRate", "Outage", "SlowDown", "crash", "inject"),
     "simulation.resources": (
         "Container",
@@ -178,7 +182,9 @@ _HOMES = {
         "Resource",
         "Store",
     ),
+    "simulation.loop_factory": ("LoopFactory",),
     "simulation.slots": ("Slots",),
+    "simulation.virtual_threads": ("virtual_threads",),
     "simulation.workload": ("Workload", "request"),
     "telemetry": (
         "Count",
@@ -215,8 +221,10 @@ __all__ = [
     "FixedWindow",
     "Flag",
     "Hedge",
+    "Inline",
     "Label",
     "LeakyBucket",
+    "LoopFactory",
     "Measurement",
     "Outage",
     "OutlierDetector",
@@ -249,6 +257,7 @@ __all__ = [
     "Timeout",
     "TokenBucket",
     "WindowBudget",
+    "Workers",
     "Workload",
     "additive_jitter",
     "breaker_presets",
@@ -277,6 +286,7 @@ __all__ = [
     "retry_after_or",
     "timestamps",
     "uniform",
+    "virtual_threads",
 ]
 
 
