@@ -24,6 +24,7 @@ PROGRAMS = (
     "emission",
     "hour",
     "day",
+    "sleeps",
     "imports",
     "memory",
     "assertions",

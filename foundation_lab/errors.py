@@ -28,6 +28,8 @@ FoundationLabError
 ├── EventsNotKept                a recording is asked for, but only aggregates were kept
 ├── MissingExtra                 an optional dependency is not installed (an ImportError)
 ├── DeadlockError                nothing is left to run, but somebody still waits
+├── LivelockError                somebody waits for the clock without letting it go on
+├── TaskFailed                   a task failed, and nobody has awaited it
 ├── SimulationFailed             a model raised; carries the recording up to there
 ├── InvariantError               a conservation law does not hold
 └── SchedulingError              a model asked the engine for something impossible in time
@@ -236,6 +238,23 @@ class MissingExtra(FoundationLabError, ImportError):
 
 class DeadlockError(FoundationLabError, RuntimeError):
     """Nothing is left to run, but the run should have gone on; names who waits for what."""
+
+
+class LivelockError(FoundationLabError, RuntimeError):
+    """Somebody waits for the clock in a loop, and so keeps it from going on; names the line."""
+
+
+class TaskFailed(FoundationLabError, RuntimeError):
+    """Tasks or callbacks of asyncio code have failed, and nobody has awaited them.
+
+    Args:
+        message: A line for each of them.
+        errors: What they raised.
+    """
+
+    def __init__(self, message: str, errors: Iterable[BaseException] = ()) -> None:
+        super().__init__(message)
+        self.errors = tuple(errors)
 
 
 class SimulationFailed(FoundationLabError, RuntimeError):

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from foundation_lab.errors import DeadlockError, InvariantError
 from foundation_lab.recording.keeping import aggregates_of, recorder_for, require_events
+from foundation_lab.simulation.coroutines import Coroutines
 from foundation_lab.simulation.faults.injection import Ledger
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.streams import Streams
-from foundation_lab.simulation.virtual_time import VirtualTime
 from foundation_lab.simulation.waiting import Blocked, blocked
 from foundation_lab.telemetry.bus import Telemetry
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _new: Any = object.__new__
 
 
-class Simulation(VirtualTime):
+class Simulation(Coroutines):
     """Virtual time in which services and agents run.
 
     Args:
@@ -134,8 +134,12 @@ class Simulation(VirtualTime):
             DeadlockError: Processes that are no daemons wait for what can no longer happen.
         """
         self.run(progress=progress)
-        if not self.stopped and any(not process.daemon for process in self._living):
+        if self.stopped:
+            return
+        if any(not process.daemon for process in self._living):
             raise self.deadlock("processes are still waiting")
+        if self._loop is not None and self._loop.pending_tasks():
+            raise self.deadlock("tasks are still waiting")
 
     # -- telemetry and recording ---------------------------------------------------------------
 
@@ -205,6 +209,8 @@ class Simulation(VirtualTime):
             for component in self.components.values()
             for violation in component.violations()
         ]
+        if self._loop is not None:
+            broken += self._loop.explanations()
         if broken:
             message = f"at t={self._now:g}: " + "; ".join(broken)
             raise InvariantError(message)
@@ -214,8 +220,9 @@ class Simulation(VirtualTime):
         return list(self._living)
 
     def blocked(self) -> list[Blocked]:
-        """Return what each living process waits for, daemons left out."""
-        return blocked(process for process in self._living if not process.daemon)
+        """Return what each living process waits for, daemons left out, and then each task."""
+        processes = blocked(process for process in self._living if not process.daemon)
+        return [*processes, *self.blocked_tasks()]
 
     def deadlock(self, what: str) -> DeadlockError:
         """Return the error for a run that should have gone on; it names who waits for what."""

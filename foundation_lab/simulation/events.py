@@ -17,7 +17,7 @@ from simpy.events import NORMAL, PENDING
 from foundation_lab.errors import SchedulingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from foundation_lab.simulation.agenda import Agenda
 
@@ -105,6 +105,10 @@ class Event(simpy.Event):
         self._value = exception
         self.env.schedule(self)
         return self
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait for the event in a coroutine; see `Coroutines.as_future`."""
+        return self.env.as_future(self).__await__()  # type: ignore[attr-defined,no-any-return]
 
     def __and__(self, other: simpy.Event) -> Condition:
         """Return the condition that both events have happened."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from foundation_lab.errors import ServiceError
+from foundation_lab.simulation.call import Call, is_awaitable
 from foundation_lab.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -17,11 +18,18 @@ if TYPE_CHECKING:
 def invoke(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
     """Call `fn`, and return the generator that waits for what came of it (``yield from``).
 
-    `fn` returns a generator, an event, or a plain value. A process given as an event is interrupted
-    when the caller is.
+    `fn` returns a generator, an event, something to be awaited (a coroutine, a task, a future of
+    asyncio), or a plain value. A process given as an event is interrupted when the caller is, and
+    what is awaited is cancelled then.
     """
     result = fn()
-    if result.__class__ is GeneratorType or (hasattr(result, "send") and hasattr(result, "throw")):
+    if result.__class__ is GeneratorType:
+        return result
+    if isinstance(result, simpy.Event):
+        return _settle(result)
+    if is_awaitable(result):
+        return Call(result).wait()
+    if hasattr(result, "send") and hasattr(result, "throw"):
         return result  # type: ignore[no-any-return]
     return _settle(result)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import simpy
 from simpy.events import PENDING
 
+from foundation_lab.simulation.call import Call, Ended
 from foundation_lab.simulation.events import GONE, Event, Initialize, Timeout, impossible_delay
 from foundation_lab.simulation.thrown import Interruption, Thrown, fresh
 from foundation_lab.telemetry.context import UNRECORDED
@@ -26,7 +27,8 @@ class Process(Event, simpy.Process):
     """A SimPy process with a name, a telemetry context and the last event that led to it.
 
     What it may yield: an event, or a number of seconds to wait. The number is the cheaper way to
-    wait: it takes no event, and an interrupt takes the wait away with it.
+    wait: it takes no event, and an interrupt takes the wait away with it. A coroutine becomes a
+    task, which an interrupt cancels; ``yield from sim.call(coroutine)`` also waits for its end.
 
     Args:
         env: The simulation.
@@ -186,6 +188,8 @@ class Process(Event, simpy.Process):
                 target._waiter.remove(self._resume)
             if type(target) is Nap and not target._waiter:
                 self.env.cancel(target)  # nobody else has come to know of it
+            elif type(target) is Ended:
+                target.abandon()
         elif isinstance(target, simpy.Event) and target.callbacks is not None:
             target.callbacks.remove(self._resume)
 
@@ -219,6 +223,10 @@ class Process(Event, simpy.Process):
         self._value = error
         del self.env._living[self]
         self.env.schedule(self)
+        if isinstance(error, KeyboardInterrupt):  # somebody wants the run to end, and not later
+            self._defused = True
+            self.env._active_proc = None
+            raise error
 
     def _wait_for(self, target: Any) -> Any:
         """Wait for whatever the process has yielded.
@@ -245,6 +253,8 @@ class Process(Event, simpy.Process):
             target.callbacks.append(self._resume)
         elif hasattr(target, "as_event"):  # something that knows the event that it stands for
             return self._wait_for(target.as_event())
+        elif (call := Call.of(target)) is not None:
+            return self._wait_for(call.start(self.env))
         else:
             self.env._active_proc = None
             message = (

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Thrown(Event):
     """An exception on its way into a process."""
 
+    original = True
+
     def __init__(self, env: Any, error: BaseException) -> None:
         self.env = env
         self._waiter = None
@@ -37,6 +39,8 @@ class Thrown(Event):
 class Interruption(Thrown):
     """An interrupt on its way; what is raised is a copy, caused by the one that was sent."""
 
+    original = False
+
 
 def fresh(event: Any) -> BaseException:
     """Return the exception of a failed event, as a copy of its own for each process that waits.
@@ -45,7 +49,7 @@ def fresh(event: Any) -> BaseException:
     more than its arguments and attributes (`OSError`, a class with slots) is not copied.
     """
     error: BaseException = event._value
-    if type(event) is Thrown or not _is_plain(type(error)):
+    if getattr(event, "original", False) or not _is_plain(type(error)):
         return error
     copy = BaseException.__new__(type(error), *error.args)
     copy.__dict__.update(error.__dict__)

@@ -89,6 +89,8 @@ def innermost_line(process: Process) -> str:
     while getattr(generator, "gi_yieldfrom", None) is not None and hasattr(
         generator.gi_yieldfrom, "gi_frame"
     ):
+        if getattr(generator.gi_yieldfrom, "__qualname__", "").startswith("Call."):
+            break  # the engine's own: where it is called is what one wants to know
         generator = generator.gi_yieldfrom
     frame = getattr(generator, "gi_frame", None)
     if frame is None:

@@ -17,15 +17,15 @@ from foundation_lab.testing import (
     refute_event,
     wait_for,
 )
-from tests.testing.world import AwaitingSimulation, Ping, says
+from tests.testing.world import Ping, says
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
 @pytest.fixture
-def sim() -> AwaitingSimulation:
-    return AwaitingSimulation(seed=11)
+def sim() -> Simulation:
+    return Simulation(seed=11)
 
 
 # -- the call alone ------------------------------------------------------------------------------
@@ -209,28 +209,28 @@ def test_two_waiters_that_wait_in_vain_are_both_told_at_once(sim: Simulation) ->
 # -- in a coroutine ------------------------------------------------------------------------------
 
 
-def test_a_coroutine_waits_with_async_with(sim: AwaitingSimulation) -> None:
+def test_a_coroutine_waits_with_async_with(sim: Simulation) -> None:
     async def tester() -> tuple[float, float]:
         async with assert_event(sim, Ping, text="b") as heard:
             sim.process(says(sim, (1.0, "a"), (1.0, "b")))
         return heard.time, sim.now
 
-    assert sim.run_coroutine(tester()) == (2.0, 2.0)
+    assert sim.run_async(tester()) == (2.0, 2.0)
     assert sim.telemetry.handlers() == []
 
 
 def test_a_coroutine_awaits_the_expectation_or_the_condition_itself(
-    sim: AwaitingSimulation,
+    sim: Simulation,
 ) -> None:
     async def tester() -> tuple[float, bool]:
         heard = await assert_event(sim, Ping, block=lambda: says(sim, (1.0, "a"), (3.0, "b")))
         value = await wait_for(sim, lambda: sim.now >= 4.0)
         return heard.time, value
 
-    assert sim.run_coroutine(tester()) == (1.0, True)
+    assert sim.run_async(tester()) == (1.0, True)
 
 
-def test_a_coroutine_that_waits_in_vain_is_given_the_failure(sim: AwaitingSimulation) -> None:
+def test_a_coroutine_that_waits_in_vain_is_given_the_failure(sim: Simulation) -> None:
     async def tester() -> str:
         with pytest.raises(AssertionError, match="nothing is left to run at t=0"):
             async with assert_event(sim, Ping):
@@ -239,25 +239,15 @@ def test_a_coroutine_that_waits_in_vain_is_given_the_failure(sim: AwaitingSimula
             pass
         return f"went on with {len(kept)}"
 
-    assert sim.run_coroutine(tester()) == "went on with 0"
+    assert sim.run_async(tester()) == "went on with 0"
 
 
 def test_the_plain_block_is_refused_in_a_coroutine_with_the_remedy(
-    sim: AwaitingSimulation,
+    sim: Simulation,
 ) -> None:
     async def tester() -> None:
         with pytest.raises(RuntimeError, match="'async with' in a coroutine"):  # noqa: SIM117
             with assert_event(sim, Ping):
                 pass
 
-    sim.run_coroutine(tester())
-
-
-def test_without_an_event_loop_async_with_says_so() -> None:
-    plain = Simulation()
-    waiting = assert_event(plain, Ping).__await__()
-    if hasattr(plain, "as_future"):
-        waiting.close()
-        return
-    with pytest.raises(RuntimeError, match="has no event loop"):
-        waiting.send(None)
+    sim.run_async(tester())

@@ -23,6 +23,8 @@ def run(pytester: Pytester, code: str, *options: str) -> RunResult:
     return pytester.runpytest_inprocess(
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:asyncio",
         "--strict-markers",
         "-W",
         "error",

@@ -1,0 +1,275 @@
+"""An asyncio event loop on the virtual clock.
+
+It has no selector and no heap of its own: each callback is an entry of the simulation's queue, in
+the same order of (time, priority, sequence) as everything else, so that tasks and processes of one
+instant take turns, first in, first out. Nothing sleeps: when nothing is due at this instant, the
+clock moves on to the next one.
+
+`Coroutines` is what a simulation offers to coroutines, `Call` what a process does with one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from simpy.core import EmptySchedule, StopSimulation
+
+from foundation_lab.errors import TaskFailed
+from foundation_lab.simulation.completion_order import as_completed_in_order
+from foundation_lab.simulation.events import GONE, Event
+from foundation_lab.simulation.executor import POLL, Hold, Inline, Workers, is_at_work
+from foundation_lab.simulation.loop_clock import CALLBACKS_AT_ONCE, READS_AT_ONCE
+from foundation_lab.simulation.loop_handle import Later, Soon
+from foundation_lab.simulation.loop_network import LoopNetwork
+from foundation_lab.simulation.memory_network import MemoryNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
+    from contextvars import Context as Variables
+
+    from foundation_lab.simulation.engine import Simulation
+
+_swap_current_task: Any = getattr(asyncio.tasks, "_swap_current_task", None)  # from 3.12 on
+
+
+class VirtualLoop(LoopNetwork):
+    """An event loop whose clock is that of a simulation; made by `Simulation.event_loop`.
+
+    Args:
+        sim: The simulation.
+        executor: What `run_in_executor` and `asyncio.to_thread` do: `Inline`, the default, calls
+            the function there and then; `Workers` uses real threads, for which the clock waits.
+        network: The network that connections and servers are on; by default one without latency.
+        reads_at_once: How often one callback may read the clock before it is taken for a busy wait.
+        callbacks_at_once: How many callbacks may run at one instant, likewise.
+        read_cost: Seconds that each reading of `time` adds to what it tells, for code that waits
+            until a time and then expects to be past it (``<`` where ``<=`` was meant).
+
+    Attributes:
+        unhandled: What went wrong with nobody to see it; see `raise_unhandled`.
+    """
+
+    def __init__(
+        self,
+        sim: Simulation,
+        *,
+        executor: Inline | Workers | None = None,
+        network: MemoryNetwork | None = None,
+        reads_at_once: int = READS_AT_ONCE,
+        callbacks_at_once: int = CALLBACKS_AT_ONCE,
+        read_cost: float = 0.0,
+    ) -> None:
+        super().__init__(sim, reads_at_once, callbacks_at_once, read_cost)
+        self.executor = Inline() if executor is None else executor
+        self.network = MemoryNetwork(sim) if network is None else network
+        self.unhandled: list[dict[str, Any]] = []
+        self.hold = Hold(self)
+        self.woken = threading.Event()
+        self._halt: Event | None = None
+
+    # -- running -------------------------------------------------------------------------------
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Be the running loop while the block lasts, also inside of another one, as in Jupyter."""
+        outer = asyncio._get_running_loop()
+        task = None
+        if outer is not None and _swap_current_task is not None:
+            task = _swap_current_task(outer, None)
+        hooks = sys.get_asyncgen_hooks()
+        before, self._thread_id = self._thread_id, threading.get_ident()
+        sys.set_asyncgen_hooks(
+            firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
+            finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
+        )
+        asyncio._set_running_loop(self)
+        try:
+            with as_completed_in_order():
+                yield
+        finally:
+            asyncio._set_running_loop(outer)
+            if outer is not None and _swap_current_task is not None:
+                _swap_current_task(outer, task)
+            self._thread_id = before
+            sys.set_asyncgen_hooks(*hooks)
+
+    def run_forever(self) -> None:
+        """Run the simulation until `stop` is called.
+
+        Raises:
+            DeadlockError: Nothing is left to run; the message names each task and process that
+                waits, and what it waits for.
+        """
+        self._check_closed()
+        self._check_running()
+        sim = self.sim
+        sim.go_on()
+        others = set(threading.enumerate())
+        try:
+            with self.entered():
+                while True:
+                    try:
+                        sim._run(None)
+                    except EmptySchedule:
+                        if not self._a_thread_reports(others):
+                            raise sim.deadlock("the event loop is to go on") from None
+        except StopSimulation:
+            pass
+        finally:
+            if self._halt is not None:
+                self._halt._waiter = GONE
+                self._halt = None
+
+    def stop(self) -> None:
+        """End the run, after what is due already at this instant."""
+        if self._halt is None:
+            self._halt = Event(self.sim)
+            self._halt._value = None
+            self._halt._waiter = self._stop_here
+            self._line_up(self._halt)
+
+    def close(self) -> None:
+        """Cancel what is left, wait for its end in virtual time, and withdraw every callback.
+
+        Raises:
+            DeadlockError: What was cancelled waits for ever.
+        """
+        if self._closed or self.is_running():
+            super().close()  # does nothing, or refuses
+            return
+        try:
+            self._end_tasks()
+        finally:
+            for handle in [place for _, _, place in self.sim._later] + list(self.sim._ready):
+                if handle.__class__ in {Later, Soon} and handle._loop is self:
+                    handle.cancel()
+            self.executor.shutdown()
+            super().close()
+
+    # -- threads -------------------------------------------------------------------------------
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Variables | None = None
+    ) -> Soon:
+        """Call a function at this instant; for other threads than the loop's."""
+        handle = self.call_soon(callback, *args, context=context)
+        self.woken.set()
+        return handle
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Call a function as the loop's `executor` does; see `Inline` and `Workers`."""
+        self._check_closed()
+        if executor is None:
+            executor = self._default_executor  # type: ignore[attr-defined]
+        return self.executor.run(self, executor, func, args)
+
+    async def shutdown_default_executor(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109, ARG002  (asyncio's signature)
+    ) -> None:
+        """End the threads of the executor, if there are any."""
+        self.executor.shutdown()
+
+    # -- what goes wrong -----------------------------------------------------------------------
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Log what went wrong with nobody to see it, and keep it for `raise_unhandled`."""
+        super().default_exception_handler(context)
+        self.unhandled.append(context)
+
+    def find_unseen(self) -> None:
+        """Report the tasks that have failed without anybody having asked for their result."""
+        for task in self.known_tasks():
+            if task.done() and getattr(task, "_log_traceback", False):
+                task._log_traceback = False
+                self.call_exception_handler(
+                    {
+                        "message": "Task exception was never retrieved",
+                        "exception": task._exception,
+                        "task": task,
+                    }
+                )
+
+    def explanations(self) -> list[str]:
+        """Return a line for each thing that went wrong with nobody to see it."""
+        return [explain(context) for context in self.unhandled]
+
+    def raise_unhandled(self) -> None:
+        """Raise what went wrong with nobody to see it.
+
+        With an exception handler of your own (`set_exception_handler`) there is nothing to raise.
+
+        Raises:
+            TaskFailed: Tasks or callbacks have failed; the message names all of them.
+        """
+        if self.unhandled:
+            contexts, self.unhandled = self.unhandled, []
+            errors = [c["exception"] for c in contexts if c.get("exception") is not None]
+            raise TaskFailed("\n".join(map(explain, contexts)), errors) from next(
+                iter(errors), None
+            )
+
+    # -- private -------------------------------------------------------------------------------
+
+    def _check_running(self) -> None:
+        """Refuse to run while running; another loop that runs may go on afterwards."""
+        if self.is_running():
+            message = (
+                "This event loop is already running; a process calls a coroutine with "
+                "'yield from sim.call(coroutine)', a coroutine with 'await'"
+            )
+            raise RuntimeError(message)
+
+    def _stop_here(self, _event: Event) -> None:
+        self._halt = None
+        raise StopSimulation(None)
+
+    def _end_tasks(self) -> None:
+        """Cancel the tasks that are left, and close the asynchronous generators."""
+        tasks = self.pending_tasks()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if len(self._asyncgens):
+            self.run_until_complete(self.shutdown_asyncgens())
+        if self.network.close(self):
+            self.run_until_complete(asyncio.sleep(0))  # protocols are told
+        for task in tasks:
+            if not task.cancelled() and task.exception() is not None:
+                self.call_exception_handler(
+                    {
+                        "message": "unhandled exception while a task was cancelled at the end",
+                        "exception": task.exception(),
+                        "task": task,
+                    }
+                )
+        self.find_unseen()
+
+    def _a_thread_reports(self, others: set[threading.Thread]) -> bool:
+        """Wait in real time as long as a thread is at work that may have something to say."""
+        while not self.sim._ready:
+            if self.woken.wait(POLL):
+                self.woken.clear()
+            elif not self.sim._ready and not any(
+                is_at_work(thread.ident) for thread in threading.enumerate() if thread not in others
+            ):
+                return False
+        return True
+
+
+def explain(context: dict[str, Any]) -> str:
+    """Return in a line what a loop tells its exception handler."""
+    task = context.get("task") or context.get("future")
+    name = getattr(task, "get_name", None)
+    error = context.get("exception")
+    where = "" if name is None else f" (task {name()!r})"
+    what = "" if error is None else f": {type(error).__name__}: {error}"
+    return f"{context.get('message', 'something went wrong')}{where}{what}"
