@@ -125,6 +125,7 @@ if TYPE_CHECKING:
         uniform,
     )
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.executor import Inline, Workers
     from foundation_lab.simulation.faults import (
         CacheFlush,
         CapacityLoss,
@@ -161,6 +162,7 @@ if TYPE_CHECKING:
         Lifo,
         Priority,
     )
+    from foundation_lab.simulation.loop_factory import LoopFactory
     from foundation_lab.simulation.paced_users import PacedUsers
     from foundation_lab.simulation.rates import diurnal, ramp, sinusoidal, spikes, staircase
     from foundation_lab.simulation.resources import (
@@ -177,6 +179,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.slots import Slots
     from foundation_lab.simulation.tails import gamma, pareto, weibull
     from foundation_lab.simulation.trace_replay import TraceReplay, from_recording
+    from foundation_lab.simulation.virtual_threads import virtual_threads
     from foundation_lab.simulation.workload import Workload, request
     from foundation_lab.telemetry import (
         Count,
@@ -335,6 +338,7 @@ _HOMES = {
         "inject",
     ),
     "simulation.clock": ("NodeClock",),
+    "simulation.executor": ("Inline", "Workers"),
     "simulation.resources": (
         "Container",
         "FilterStore",
@@ -345,7 +349,9 @@ _HOMES = {
         "Store",
     ),
     "simulation.shedding": ("CoDel", "ControlledDelay", "DeadlineAware"),
+    "simulation.loop_factory": ("LoopFactory",),
     "simulation.slots": ("Slots",),
+    "simulation.virtual_threads": ("virtual_threads",),
     "simulation.workload": ("Workload", "request"),
     "telemetry": (
         "Count",
@@ -412,6 +418,7 @@ __all__ = [
     "HealthCheck",
     "HealthMonitor",
     "Hedge",
+    "Inline",
     "Io",
     "Label",
     "Latency",
@@ -422,6 +429,7 @@ __all__ = [
     "LoadShed",
     "LoadShedder",
     "LoadStep",
+    "LoopFactory",
     "LostRequest",
     "LostResponse",
     "Maglev",
@@ -486,6 +494,7 @@ __all__ = [
     "Window",
     "WindowBudget",
     "WindowedLimit",
+    "Workers",
     "Workload",
     "additive_jitter",
     "bootstrap_arrivals",
@@ -532,6 +541,7 @@ __all__ = [
     "timestamps",
     "triangular",
     "uniform",
+    "virtual_threads",
     "weibull",
 ]
 

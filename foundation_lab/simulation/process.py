@@ -223,6 +223,10 @@ class Process(Event, simpy.Process):
         self._value = error
         del self.env._living[self]
         self.env.schedule(self)
+        if isinstance(error, KeyboardInterrupt):  # somebody wants the run to end, and not later
+            self._defused = True
+            self.env._active_proc = None
+            raise error
 
     def _wait_for(self, target: Any) -> Any:
         """Wait for whatever the process has yielded.

@@ -120,9 +120,9 @@ class Expectation(Listener):
         self._waited = True
         ending = DONE
         if not self._settled and self._can_see:
-            window = self._open_window()
+            signal, window = self._open_window()
             try:
-                yield self._signal  # type: ignore[misc]  # it was just made
+                yield signal
             finally:
                 ending = self._close_window(window)
         self._conclude(ending)
@@ -240,21 +240,21 @@ class Expectation(Listener):
             return
         ending = DONE
         if not self._settled and self._can_see:
-            window = self._open_window()
+            signal, window = self._open_window()
             try:
-                await self._sim.as_future(self._signal)  # type: ignore[arg-type]  # it was just made
+                await self._sim.as_future(signal)
             finally:
                 ending = self._close_window(window)
         self._conclude(ending)
 
-    def _open_window(self) -> Window:
+    def _open_window(self) -> tuple[Event, Window]:
         signal = self._signal = self._sim.wait(str(self))
 
         def over() -> None:
             if not signal.triggered:
                 signal.succeed()
 
-        return Window(self._sim, self.within, over)
+        return signal, Window(self._sim, self.within, over)
 
     def _close_window(self, window: Window) -> Ending:
         window.cancel()

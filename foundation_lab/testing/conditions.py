@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from simpy.events import Event
+
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.testing.waiting import Wait
 
@@ -142,10 +144,10 @@ class ConditionExpectation(Expectation):
     def _go_on(self) -> Ending:
         return advance(self._sim, self._ask, self.within)
 
-    def _open_window(self) -> Window:
-        window = super()._open_window()
+    def _open_window(self) -> tuple[Event, Window]:
+        opened = super()._open_window()
         rounds_of(self._sim).add(self._ask_quietly)
-        return window
+        return opened
 
     def _close_window(self, window: Window) -> Ending:
         rounds_of(self._sim).remove(self._ask_quietly)

@@ -330,3 +330,21 @@ def test_a_process_that_ended_unnoticed_can_be_joined_when_somebody_finds_it_aft
     sim.process(finder())
     sim.run()
     assert found == ["done"]
+
+
+def test_ctrl_c_in_a_process_ends_the_run_at_once_and_once_only() -> None:
+    sim = Simulation(seed=1)
+
+    def interrupted() -> Any:
+        yield 1.0
+        raise KeyboardInterrupt
+
+    process = sim.process(interrupted())
+    later = sim.timeout(1.0)
+    with pytest.raises(KeyboardInterrupt):
+        sim.run()
+    assert (sim.now, process.is_alive, sim.active_process) == (1.0, False, None)
+    sim.timeout(5)
+    sim.run()
+    assert sim.now == 6.0
+    assert later.processed
