@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
 from foundation_lab.errors import LivelockError
+from foundation_lab.simulation.clock_names import clock_names
 from foundation_lab.simulation.task_waits import calling_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from foundation_lab.simulation.engine import Simulation
-
-_SLEEP: Any = time.sleep  # noqa: TID251  (what is replaced)
-_MONOTONIC: Any = time.monotonic  # noqa: TID251  (likewise)
 
 READS_AT_ONCE = 1_000_000
 """How often the clock may be read at one instant, by default."""
@@ -58,7 +55,7 @@ def patched_clock(
     def nanoseconds(seconds: Callable[[], float]) -> Callable[[], int]:
         return lambda: round(seconds() * 1e9)
 
-    everywhere = {_SLEEP: sleep, _MONOTONIC: monotonic}
+    everywhere = {"time.sleep": sleep, "time.monotonic": monotonic}
     clocks = {
         "sleep": sleep,
         "monotonic": monotonic,
@@ -69,8 +66,9 @@ def patched_clock(
         "time_ns": nanoseconds(wall),
     }
     with ExitStack() as patches:
-        for place, name, value in list(_aliases(everywhere)):
-            patches.enter_context(mock.patch.object(place, name, value))
+        for package, place, name, what in list(clock_names()):
+            if what in everywhere and package not in SPARED and not isinstance(place, type):
+                patches.enter_context(mock.patch.object(place, name, everywhere[what]))
         for name, value in clocks.items():
             patches.enter_context(mock.patch.object(time, name, value))
         yield
@@ -112,14 +110,3 @@ class Clock:
             raise LivelockError(message)
         self._late += self._cost
         return now + self._late
-
-
-def _aliases(originals: dict[Any, Any]) -> Iterator[tuple[Any, str, Any]]:
-    """Yield the other names that loaded modules have for functions of `time`."""
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__name__", "")
-        if module is time or name.split(".")[0] in SPARED:
-            continue
-        for key, value in list(getattr(module, "__dict__", {}).items()):
-            if type(value) is type(_SLEEP) and value in originals:
-                yield module, key, originals[value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import concurrent.futures.thread as pools
 import queue
 import threading
@@ -157,16 +158,22 @@ class Body:
         """Go on to where the thread blocks next."""
         arguments = (value,) if self._begun else ()
         self._begun = True
-        return self._blocks_on(self._green.switch(*arguments))
+        return self._go_on(self._green.switch, *arguments)
 
     def throw(self, error: BaseException) -> Any:
         """Raise an exception where the thread blocks."""
-        return self._blocks_on(self._green.throw(error))
+        return self._go_on(self._green.throw, error)
 
     def close(self) -> None:
         """Leave the thread where it is."""
 
-    def _blocks_on(self, target: object) -> object:
+    def _go_on(self, switch: Callable[..., object], *arguments: object) -> object:
+        running = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)  # no loop runs in this thread
+        try:
+            target = switch(*arguments)
+        finally:
+            asyncio._set_running_loop(running)
         if self._green.dead:
             self._known.pop(self._green, None)
             raise StopIteration

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType
 
-OURS: Final = str(Path(__file__).parent)
+OURS: Final = str(Path(__file__).parents[1])
 ASYNCIO: Final = str(Path(asyncio.__file__).parent)
 
 

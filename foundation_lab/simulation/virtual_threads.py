@@ -31,12 +31,18 @@ from foundation_lab.simulation.virtual_lock import VirtualLock, VirtualRLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from foundation_lab.simulation.engine import Simulation
 
 
 @contextmanager
-def virtual_threads(sim: Simulation, *, read_cost: float = 0.0) -> Iterator[None]:
+def virtual_threads(
+    sim: Simulation,
+    *,
+    read_cost: float = 0.0,
+    clock: Callable[..., AbstractContextManager[None]] = patched_clock,
+) -> Iterator[None]:
     """Run threaded code on the clock of a simulation while the block lasts.
 
     At the end of the block threads that are no daemons are waited for, as at the end of a program;
@@ -50,6 +56,7 @@ def virtual_threads(sim: Simulation, *, read_cost: float = 0.0) -> Iterator[None
     Args:
         sim: The simulation; it must not be running.
         read_cost: Seconds that each reading of a clock adds to what it tells; see `VirtualLoop`.
+        clock: What replaces the clock; called as `patched_clock`, the default, is.
 
     Raises:
         MissingExtra: greenlet is not installed.
@@ -58,7 +65,7 @@ def virtual_threads(sim: Simulation, *, read_cost: float = 0.0) -> Iterator[None
     """
     stage = Stage(sim)
     with ExitStack() as patches:
-        patches.enter_context(patched_clock(sim, stage.sleep, read_cost=read_cost))
+        patches.enter_context(clock(sim, stage.sleep, read_cost=read_cost))
         for place, name, value in _replacements(stage):
             patches.enter_context(mock.patch.object(place, name, value))
         try:

@@ -17,12 +17,13 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import threading
-import time
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from foundation_lab.simulation.clock_names import REAL, clock_names
 from foundation_lab.simulation.patched_clock import Clock
 
 if TYPE_CHECKING:
@@ -39,17 +40,13 @@ READS_AT_ONCE = 100_000
 SPARED = frozenset(
     {
         *("_pytest", "pytest", "pluggy", "xdist", "execnet", "pytest_timeout", "pytest_cov"),
-        *("coverage", "hypothesis", "foundation_lab", "greenlet", "polars", "numpy", "pandas"),
+        *("coverage", "hypothesis", "foundation_lab", "greenlet", "asyncio", "polars"),
     }
 )
 """Packages whose own names for clocks stay as they are: those that measure real time."""
 
-_NAMES = ("sleep", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter")
-_REAL: dict[str, Any] = {name: getattr(time, name) for name in (*_NAMES, "perf_counter_ns")}
-_CLOCKS = (*_REAL, "localtime", "gmtime", "ctime", "strftime")
-_REAL_DATETIME, _REAL_DATE = dt.datetime, dt.date
-_STDLIB = sys.stdlib_module_names
-_BEGAN = float(int(_REAL["time"]()))
+_REAL_DATE, _REAL_DATETIME = REAL["datetime.date"], REAL["datetime.datetime"]
+_BEGAN = float(int(REAL["time.time"]()))
 
 
 @contextmanager
@@ -82,18 +79,30 @@ def virtual_time(
         start = _BEGAN if sim.start is None else sim.start.timestamp()
     if threads is None:
         threads = find_spec("greenlet") is not None
-    clock = Clock(sim, read_cost, READS_AT_ONCE)
+    clocks = partial(_clocks, start=start, threads=threads)
     with ExitStack() as patches:
-        sleep: Any = _Sleep(sim)
         if threads:
             from foundation_lab.simulation.virtual_threads import virtual_threads  # noqa: PLC0415
 
-            patches.enter_context(virtual_threads(sim))
-            sleep = time.sleep  # noqa: TID251  (what it was replaced by)
-        for place, name, value in list(_replacements(clock, start, sleep)):
-            patches.enter_context(mock.patch.object(place, name, value))
-        patches.enter_context(_event_loops(sim, read_cost))
+            patches.enter_context(virtual_threads(sim, read_cost=read_cost, clock=clocks))
+        else:
+            patches.enter_context(clocks(sim, _Sleep(sim), read_cost=read_cost))
+        patches.enter_context(_event_loops(sim, read_cost, threads=threads))
         yield sim
+
+
+def _sleeping(sim: Simulation, sleep: Callable[[float], None]) -> Callable[[float], None]:
+    """Return what sleeps in a thread, and in a coroutine holds up its loop, as it really does."""
+    import asyncio  # noqa: PLC0415  (only here)
+
+    def sleep_anywhere(seconds: float) -> None:
+        loop: Any = asyncio._get_running_loop()
+        if loop is not None and getattr(loop, "sim", None) is sim and seconds >= 0:
+            sim.hold_up(seconds)
+        else:
+            sleep(seconds)
+
+    return sleep_anywhere
 
 
 class _Sleep:
@@ -123,30 +132,60 @@ class _Sleep:
             sim.run(until=sim.timeout(seconds))
 
 
-# -- clocks --------------------------------------------------------------------------------------
+# -- what is replaced ----------------------------------------------------------------------------
 
 
-def _replacements(clock: Clock, start: float, sleep: Any) -> Iterator[tuple[Any, str, Any]]:
-    """Yield what is replaced: where, under which name, and by what."""
+@contextmanager
+def _clocks(
+    sim: Simulation,
+    sleep: Callable[[float], None],
+    *,
+    read_cost: float,
+    start: float,
+    threads: bool,
+) -> Iterator[None]:
+    """Replace the clocks under all their names; see `patched_clock`."""
+    virtual = _virtual(Clock(sim, read_cost, READS_AT_ONCE), start, _sleeping(sim, sleep))
+    before = set(sys.modules)
+    with ExitStack() as patches:
+        for package, place, name, what in list(clock_names()):
+            if package not in SPARED and (
+                package not in sys.stdlib_module_names or (threads and what.startswith("time."))
+            ):
+                value = virtual[what]
+                value = staticmethod(value) if isinstance(place, type) else value
+                patches.enter_context(mock.patch.object(place, name, value))
+        for name, value in virtual.items():
+            home, _, short = name.partition(".")
+            patches.enter_context(mock.patch.object(sys.modules[home], short, value))
+        try:
+            yield
+        finally:
+            _restore_latecomers(before, virtual)
+
+
+def _virtual(clock: Clock, start: float, sleep: Any) -> dict[str, Any]:
+    """Return what stands in for each of `REAL`."""
     functions = _functions(clock, start, sleep)
-    for name, value in functions.items():
-        yield time, name, value
     date, moment = _dates(functions["time"])
-    yield dt, "datetime", moment
-    yield dt, "date", date
-    known = {id(_REAL[name]): functions[name] for name in _REAL}
-    known |= {id(_REAL_DATETIME): moment, id(_REAL_DATE): date}
-    known |= {id(value): functions[name] for name, value in _TELLING.items()}
-    for place, name, value in _names():
-        other = known.get(id(value))
-        if other is not None:
-            yield place, name, staticmethod(other) if isinstance(place, type) else other
+    return {
+        **{f"time.{name}": value for name, value in functions.items()},
+        "datetime.date": date,
+        "datetime.datetime": moment,
+    }
 
 
-_TELLING: dict[str, Any] = {
-    name: getattr(time, name) for name in ("localtime", "gmtime", "ctime", "strftime")
-}
-"""Functions that tell the present time when they are not given another."""
+def _restore_latecomers(before: set[str], virtual: dict[str, Any]) -> None:
+    """Give modules that were imported meanwhile the real things, which they have never seen."""
+    known = {id(stand_in): REAL[name] for name, stand_in in virtual.items()}
+    late = [module for name, module in list(sys.modules.items()) if name not in before]
+    for module in late:
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            if id(value) in known:
+                setattr(module, name, known[id(value)])
+
+
+# -- what stands in ------------------------------------------------------------------------------
 
 
 def _functions(clock: Clock, start: float, sleep: Any) -> dict[str, Callable[..., Any]]:
@@ -157,13 +196,12 @@ def _functions(clock: Clock, start: float, sleep: Any) -> dict[str, Callable[...
         return UPTIME + clock.read()
 
     def telling(name: str) -> Callable[..., Any]:
-        real = _TELLING[name]
+        real = REAL[f"time.{name}"]
         return lambda seconds=None: real(now() if seconds is None else seconds)
 
     def strftime(layout: str, when: Any = None) -> str:
-        return str(
-            _TELLING["strftime"](layout, _TELLING["localtime"](now()) if when is None else when)
-        )
+        present = REAL["time.localtime"](now()) if when is None else when
+        return str(REAL["time.strftime"](layout, present))
 
     def nanoseconds(seconds: Callable[[], float]) -> Callable[[], int]:
         return lambda: round(seconds() * 1e9)
@@ -226,31 +264,21 @@ def _dates(now: Callable[[], float]) -> tuple[Any, Any]:
     return date, datetime
 
 
-def _names() -> Iterator[tuple[Any, str, Any]]:
-    """Yield every name in the user's modules, and in the classes that are defined there."""
-    for module in list(sys.modules.values()):
-        package = getattr(module, "__name__", "").partition(".")[0]
-        if package in SPARED or (package in _STDLIB and package != "asyncio"):
-            continue
-        for name, value in list(getattr(module, "__dict__", {}).items()):
-            yield module, name, value
-            if isinstance(value, type) and value.__module__ == module.__name__:
-                for inner, held in list(vars(value).items()):
-                    yield value, inner, held.__func__ if isinstance(held, staticmethod) else held
-
-
 # -- event loops ---------------------------------------------------------------------------------
 
 
 @contextmanager
-def _event_loops(sim: Simulation, read_cost: float) -> Iterator[None]:
+def _event_loops(sim: Simulation, read_cost: float, *, threads: bool) -> Iterator[None]:
     """Let every new event loop be one on the simulation's clock."""
     import asyncio  # noqa: PLC0415  (only here)
 
     from foundation_lab.simulation.asyncio_loop import VirtualLoop  # noqa: PLC0415  (asyncio)
+    from foundation_lab.simulation.executor import Inline  # noqa: PLC0415
+    from foundation_lab.testing.virtual_executor import VirtualExecutor  # noqa: PLC0415
 
     def new_event_loop(_policy: object) -> VirtualLoop:
-        loop = VirtualLoop(sim, read_cost=read_cost)
+        executor: Any = VirtualExecutor() if threads else Inline()
+        loop = VirtualLoop(sim, read_cost=read_cost, executor=executor)
         sim._loop = loop
         return loop
 

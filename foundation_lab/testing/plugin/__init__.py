@@ -28,6 +28,7 @@ from foundation_lab.testing.plugin.running import (
     pytest_runtest_makereport,
     pytest_runtest_protocol,
     pytest_runtest_setup,
+    pytest_terminal_summary,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_runtest_protocol",
     "pytest_runtest_setup",
+    "pytest_terminal_summary",
     "sim",
     "virtual_time",
 ]

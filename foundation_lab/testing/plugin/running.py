@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from foundation_lab.testing.plugin.bench import BENCH, bench_of
+from foundation_lab.testing.plugin.bench import BENCH, VERDICTS, bench_of
 from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     except ValueError:
         return None  # pytest runs it once, and `pytest_runtest_setup` reports the error
     config = item.config
-    if config.getoption("--lab-check-determinism"):
+    kept = config.getoption("--lab-keep")
+    if kept is not None:
+        from foundation_lab.testing.plugin.sweeps import run_and_keep  # noqa: PLC0415
+
+        run_and_keep(item, plan, nextitem, kept)
+    elif config.getoption("--lab-check-determinism"):
         from foundation_lab.testing.plugin.determinism import check  # noqa: PLC0415
 
         check(item, plan, nextitem)
@@ -74,6 +79,17 @@ def pytest_runtest_makereport(
     if report.when == "teardown":
         del item.stash[BENCH]  # a rerun begins anew, and nothing keeps the simulation alive
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what ``--lab-flaky`` has found."""
+    verdicts = terminalreporter.config.stash.get(VERDICTS, [])
+    if verdicts:
+        terminalreporter.section("what tests depend on")
+    for nodeid, verdict, why in verdicts:
+        terminalreporter.write_line(f"{verdict:18} {nodeid}")
+        for line in why.splitlines() if verdict != "stable" else ():
+            terminalreporter.write_line(f"{'':18} {line}")
 
 
 def _virtual_time(sim: Simulation) -> str:

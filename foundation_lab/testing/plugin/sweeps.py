@@ -43,6 +43,16 @@ def sweep(item: Any, plan: Plan, nextitem: Any) -> None:
     log_reports(item, done.reports)
 
 
+def run_and_keep(item: Any, plan: Plan, nextitem: Any, folder: str) -> None:
+    """Run a test once, and keep what came of it for another run of pytest."""
+    from foundation_lab.testing.plugin.comparison import outcome  # noqa: PLC0415
+    from foundation_lab.testing.plugin.elsewhere import keep_round  # noqa: PLC0415
+
+    done = run_round(item, plan.trials[0], plan.leaks, nextitem)
+    keep_round(folder, item.nodeid, done, outcome(done))
+    log_reports(item, done.reports)
+
+
 def finish(item: Any, done: Round, nextitem: Any) -> None:
     """Report on a round after which others were to come, and take down what nobody needs now."""
     state = item.session._setupstate

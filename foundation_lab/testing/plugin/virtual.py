@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -62,16 +62,30 @@ class Everything:
         return self._sim  # type: ignore[no-any-return]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Run a test, its fixtures included, in virtual time."""
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Begin virtual time before the first fixture."""
         from foundation_lab.testing.plugin.plan import is_of_the_lab  # noqa: PLC0415
 
-        if is_of_the_lab(item):
-            return (yield)
-        with in_virtual_time(self._config, self.sim):
-            return (yield)
+        if not is_of_the_lab(item):
+            block = item.stash[_BLOCK] = ExitStack()
+            block.enter_context(in_virtual_time(self._config, self.sim))
+        yield
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        """End virtual time after the last fixture; a thread that never ends fails the test."""
+        try:
+            yield
+        finally:
+            block = item.stash.get(_BLOCK, None)
+            if block is not None:
+                del item.stash[_BLOCK]
+                block.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how much time went by that nobody waited for."""
         if self._sim is not None:
             terminalreporter.write_line(f"virtual time: {self._sim.now:.9g} s went by")
+
+
+_BLOCK = pytest.StashKey[ExitStack]()

@@ -1,0 +1,73 @@
+"""The verdict on a test that fails now and then: what does its outcome depend on?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from foundation_lab.testing.plugin.bench import VERDICTS
+from foundation_lab.testing.plugin.comparison import outcome, recordings, what_differs
+from foundation_lab.testing.plugin.elsewhere import elsewhere_of
+from foundation_lab.testing.plugin.rounds import Round, log_reports, report_of, run_round
+from foundation_lab.testing.plugin.sweeps import command
+
+if TYPE_CHECKING:
+    from foundation_lab.testing.plugin.plan import Plan
+    from foundation_lab.testing.trial import Trial
+
+
+class Flaky(AssertionError):
+    """The outcome of a test depends on what it should not depend on."""
+
+
+def examine(item: Any, plan: Plan, nextitem: Any) -> None:
+    """Run a test again and in other orders, and report what its outcome depends on."""
+    plain = plan.trials[0]
+    first, second = (run_round(item, plain, plan.leaks, item.parent) for _ in range(2))
+    orders = item.config.getoption("--lab-flaky")
+    schedule = plain.schedule if plain.schedule != "fifo" else "shuffle"
+    trials = [plain._replace(schedule=schedule, variant=number) for number in range(1, orders + 1)]
+    explored = [run_round(item, trial, plan.leaks, item.parent) for trial in trials]
+    last = run_round(item, plain, plan.leaks, nextitem)
+    verdict, why = judged(item, [first, second, last], explored)
+    item.config.stash.setdefault(VERDICTS, []).append((item.nodeid, verdict, why))
+    for report in last.reports:
+        report.user_properties.append(("lab_flaky", verdict))
+    if verdict != "stable" and not last.failed:
+
+        def fail() -> None:
+            raise Flaky(f"{verdict}: {why}")
+
+        report = report_of(item, fail)
+        report.longrepr = f"{verdict}: {why}"
+        last.reports[:] = [report if one.when == "call" else one for one in last.reports]
+    log_reports(item, last.reports)
+
+
+def judged(item: Any, same: list[Round], explored: list[Round]) -> tuple[str, str]:
+    """Return the verdict and its reason.
+
+    Args:
+        item: The test.
+        same: Rounds of one and the same trial.
+        explored: Rounds that differ in their schedule.
+    """
+    first, *others = ((outcome(done), recordings(done)) for done in same)
+    if first[0] == "skipped":
+        return "stable", "it is skipped"
+    for other in others:
+        difference = what_differs(first, other)
+        if difference is not None:
+            return "nondeterministic", f"one seed, and yet {difference}"
+    there = elsewhere_of(item.session).result(item.nodeid)
+    if there is not None:
+        difference = what_differs(first, there)
+        if difference is not None:
+            return "hash-dependent", f"with other hashes {difference}"
+    different = [done for done in explored if outcome(done) != first[0]]
+    if different:
+        trial: Trial = different[0].bench.trial
+        return "schedule-dependent", (
+            f"{len(different)} of {len(explored)} orders end otherwise: {outcome(different[0])}; "
+            f"again: {command(item, trial)}"
+        )
+    return "stable", f"{len(same)} runs, {len(explored)} orders, other hashes: {first[0]}"
