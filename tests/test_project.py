@@ -24,7 +24,12 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 SHIPPED_FOR_THE_USER = {"jupyterlab", "pyarrow"}
 """Not imported by name: the notebook server, and what polars needs to hand frames to pandas."""
 
-DISTRIBUTIONS = {"markupsafe": "jinja2", "pydantic_core": "pydantic", "ruamel": "ruamel.yaml"}
+DISTRIBUTIONS = {
+    "_pytest": "pytest",
+    "markupsafe": "jinja2",
+    "pydantic_core": "pydantic",
+    "ruamel": "ruamel.yaml",
+}
 """Where an imported name is not the name of the distribution that brings it."""
 
 LEFTOVERS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|/work/|/opt/|\.\./shared")
@@ -65,7 +70,8 @@ def test_the_constraints_name_no_place_to_load_from() -> None:
 def test_every_package_imported_is_declared_and_the_other_way_round() -> None:
     core = {Requirement(line).name for line in PROJECT["dependencies"]}
     extras = PROJECT["optional-dependencies"]
-    extra = {Requirement(line).name for line in (*extras["excel"], *extras["threads"])}
+    optional = (*extras["excel"], *extras["hypothesis"], *extras["threads"])
+    extra = {Requirement(line).name for line in optional}
     imported = {DISTRIBUTIONS.get(name, name) for name in third_party_imports()}
     assert imported - core - extra == set(), "imported, not declared"
     assert core - imported - SHIPPED_FOR_THE_USER == set(), "declared, not imported"

@@ -132,23 +132,6 @@ class Agenda(simpy.Environment):
         if STOP in self._urgent:
             self._urgent.remove(STOP)
 
-    def hold_up(self, seconds: float) -> None:
-        """Let time go by while whoever runs is busy: what was due meanwhile is late.
-
-        It happens when they are done, in its order, as when a function that blocks keeps an event
-        loop from its timers.
-
-        Raises:
-            ValueError: The seconds are negative or no number.
-        """
-        if not seconds >= 0:
-            message = f"hold_up({seconds!r}): give virtual seconds, 0 or more"
-            raise ValueError(message)
-        end, later = self._now + seconds, self._later
-        while later and later[0][0] <= end:
-            self._gather(later[0][0])
-        self._now = end
-
     def buried(self) -> None:
         """Note that a scheduled event was cancelled; sweep when most of the queue is dead."""
         self._dead += 1

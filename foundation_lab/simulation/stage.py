@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from foundation_lab.errors import DeadlockError, MissingExtra
+from foundation_lab.simulation.blocking import block_the_loop
+from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.virtual_lock import VirtualLock
 from foundation_lab.simulation.waiting import describe_event
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.process import Process
 
 _NOT_THE_USERS = (
     str(Path(__file__).parent),
@@ -35,9 +36,14 @@ FIRST_IDENT = 2**48
 
 
 class Stage:
-    """Where virtual threads run: they take turns with everything else of the simulation."""
+    """Where virtual threads run: they take turns with everything else of the simulation.
 
-    def __init__(self, sim: Simulation) -> None:
+    Args:
+        sim: The simulation.
+        blocks_loops: Whether a coroutine may block, which holds up its event loop.
+    """
+
+    def __init__(self, sim: Simulation, *, blocks_loops: bool = False) -> None:
         try:
             import greenlet  # noqa: PLC0415  (an extra)
         except ImportError:
@@ -49,6 +55,7 @@ class Stage:
             message = "virtual_threads: the simulation runs; enter the block outside of it"
             raise RuntimeError(message)
         self.sim = sim
+        self._blocks_loops = blocks_loops
         self._greenlet = greenlet
         self._main = greenlet.getcurrent()
         self._idents = count(FIRST_IDENT)
@@ -69,13 +76,17 @@ class Stage:
         if current in self._known:
             return self._main.switch(target)
         running = self.sim.active_process
+        event = self.sim.timeout(target) if isinstance(target, float) else target
+        if self._blocks_loops and not isinstance(running, Process):
+            loop: Any = asyncio._get_running_loop()
+            if loop is not None and getattr(loop, "sim", None) is self.sim:
+                return block_the_loop(self.sim, event)
         if running is not None:
             message = (
                 f"{running.name!r} is no thread and cannot block: a process yields seconds or "
                 "events, a task awaits asyncio.sleep"
             )
             raise RuntimeError(message)
-        event = self.sim.timeout(target) if isinstance(target, float) else target
         try:
             value = self.sim.run(until=event)
         except DeadlockError:

@@ -42,6 +42,7 @@ def virtual_threads(
     *,
     read_cost: float = 0.0,
     clock: Callable[..., AbstractContextManager[None]] = patched_clock,
+    blocks_loops: bool = False,
 ) -> Iterator[None]:
     """Run threaded code on the clock of a simulation while the block lasts.
 
@@ -57,13 +58,15 @@ def virtual_threads(
         sim: The simulation; it must not be running.
         read_cost: Seconds that each reading of a clock adds to what it tells; see `VirtualLoop`.
         clock: What replaces the clock; called as `patched_clock`, the default, is.
+        blocks_loops: Whether a coroutine may block, which holds up its event loop as it really
+            does; otherwise it is told to wait in its own way.
 
     Raises:
         MissingExtra: greenlet is not installed.
         RuntimeError: The simulation runs, or virtual threads are in use already.
         DeadlockError: Threads wait for what can no longer happen.
     """
-    stage = Stage(sim)
+    stage = Stage(sim, blocks_loops=blocks_loops)
     with ExitStack() as patches:
         patches.enter_context(clock(sim, stage.sleep, read_cost=read_cost))
         for place, name, value in _replacements(stage):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         refute_event,
         refute_telemetry_event,
     )
+    from foundation_lab.testing.hands import Clock
+    from foundation_lab.testing.leaks import check_leaks
     from foundation_lab.testing.marks import mark
     from foundation_lab.testing.matchers import bind, mismatch
     from foundation_lab.testing.monitors import judge, monitor
@@ -43,7 +45,10 @@ if TYPE_CHECKING:
         wait_for_resource_cleanup,
     )
     from foundation_lab.testing.steps import step
+    from foundation_lab.testing.strategies import lab_schedules
     from foundation_lab.testing.sweep import Sweep
+    from foundation_lab.testing.trial import Trial
+    from foundation_lab.testing.virtual_clocks import virtual_time
     from foundation_lab.testing.waits import (
         wait_for,
         wait_for_agent_registration,
@@ -55,7 +60,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Clock",
     "Sweep",
+    "Trial",
     "VacuousWait",
     "always",
     "assert_any",
@@ -69,8 +76,10 @@ __all__ = [
     "bind",
     "capture_events",
     "capture_telemetry",
+    "check_leaks",
     "eventually",
     "judge",
+    "lab_schedules",
     "leads_to",
     "mark",
     "mismatch",
@@ -82,6 +91,7 @@ __all__ = [
     "settings",
     "sometimes",
     "step",
+    "virtual_time",
     "wait_for",
     "wait_for_agent_registration",
     "wait_for_connection_pool_ready",
@@ -96,6 +106,8 @@ __all__ = [
 
 _HOMES = {
     "conditions": ("VacuousWait",),
+    "hands": ("Clock",),
+    "leaks": ("check_leaks",),
     "marks": ("mark",),
     "matchers": ("bind", "mismatch"),
     "monitors": ("judge", "monitor"),
@@ -107,7 +119,10 @@ _HOMES = {
     ),
     "configuration": ("settings",),
     "steps": ("step",),
+    "strategies": ("lab_schedules",),
     "sweep": ("Sweep",),
+    "trial": ("Trial",),
+    "virtual_clocks": ("virtual_time",),
 }
 """Which module defines which name; the others are waits and expectations."""
 

@@ -14,6 +14,8 @@ from foundation_lab.testing import plugin
 if TYPE_CHECKING:
     from pytest import Pytester, RunResult  # noqa: PT013  (types alone)
 
+PLUGIN = plugin.__name__
+
 OPTIONS = ("-p", "no:cacheprovider", "--strict-markers", "-W", "error")
 
 

@@ -93,10 +93,8 @@ def test_the_verdict_says_what_the_outcome_of_a_test_depends_on(pytester: Pytest
             "hash-dependent * test_shop.py::test_set_of_strings",
             "nondeterministic * test_shop.py::test_set_of_objects",
             "schedule-dependent test_shop.py::test_order",
-            (
-                "* of 10 orders end otherwise: call failed: *; again: pytest test_shop.py::test_order "
-                "--lab-replay=0:shuffle:*"
-            ),
+            "* of 10 orders end otherwise: call failed: *",
+            "* again: pytest test_shop.py::test_order --lab-replay=0:shuffle:*",
             "stable * test_shop.py::test_always_fails",
             "stable * test_shop.py::test_skipped",
         ]

@@ -6,7 +6,7 @@ import hashlib
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from foundation_lab.testing.trial import trial_of
 
@@ -28,17 +28,16 @@ def keep_failure(
         sims: The simulations that it used.
     """
     place = Path(folder) / folder_name(nodeid)
-    place.mkdir(parents=True, exist_ok=True)
     told = "\n\n".join([report.longreprtext, *(f"-- {a} --\n{b}" for a, b in report.sections)])
-    (place / f"{report.when}.txt").write_text(told + "\n", encoding="utf-8")
-    kept = [f"{report.when}.txt"]
-    for number, sim in enumerate(sims, 1):
-        suffix = f"-{number}" if len(sims) > 1 else ""
-        try:
-            kept += _keep(place, suffix, sim, nodeid)
-        except Exception as error:  # noqa: BLE001  (a broken recording must not break the report)
-            kept.append(f"nothing of {sim.name!r}: {type(error).__name__}: {error}")
-    report.sections.append(("artifacts", "\n".join([str(place), *(f"  {one}" for one in kept)])))
+    kept = [str(place), f"  {report.when}.txt"]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{report.when}.txt").write_text(told + "\n", encoding="utf-8")
+        for number, sim in enumerate(sims, 1):
+            kept += _keep(place, f"-{number}" if len(sims) > 1 else "", sim, nodeid)
+    except Exception as error:  # noqa: BLE001  (what cannot be kept must not break the report)
+        kept = [f"{place}: not all could be kept: {type(error).__name__}: {error}"]
+    report.sections.append(("artifacts", "\n".join(kept)))
 
 
 def _keep(place: Path, suffix: str, sim: Simulation, nodeid: str) -> list[str]:
@@ -48,10 +47,11 @@ def _keep(place: Path, suffix: str, sim: Simulation, nodeid: str) -> list[str]:
     recording.save(place / f"recording{suffix}", force=True)
     again = f"pytest {shlex.quote(nodeid)} --lab-replay={trial_of(sim)}"
     write_report(recording, place / f"report{suffix}.html", command=again)
-    return [f"recording{suffix}/", f"report{suffix}.html"]
+    return [f"  recording{suffix}/", f"  report{suffix}.html"]
 
 
 def folder_name(nodeid: str) -> str:
     """Return a name for a test's folder: one that can be read, and is no other test's."""
-    readable: Any = re.sub(r"[^\w.\[\]=-]+", "_", nodeid.rpartition("/")[2])
+    path, _, test = nodeid.partition("::")
+    readable = re.sub(r"[^\w.=-]+", "_", f"{Path(path).stem}_{test}")
     return f"{readable[:80]}-{hashlib.blake2b(nodeid.encode(), digest_size=4).hexdigest()}"

@@ -120,4 +120,4 @@ def elsewhere_of(session: Any) -> Elsewhere:
     if found is None:
         nodeids = [item.nodeid for item in session.items if is_of_the_lab(item)]
         found = session._foundation_lab_elsewhere = Elsewhere(session.config, nodeids)
-    return found  # type: ignore[no-any-return]
+    return found

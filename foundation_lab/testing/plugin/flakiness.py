@@ -67,7 +67,7 @@ def judged(item: Any, same: list[Round], explored: list[Round]) -> tuple[str, st
     if different:
         trial: Trial = different[0].bench.trial
         return "schedule-dependent", (
-            f"{len(different)} of {len(explored)} orders end otherwise: {outcome(different[0])}; "
+            f"{len(different)} of {len(explored)} orders end otherwise: {outcome(different[0])}\n"
             f"again: {command(item, trial)}"
         )
     return "stable", f"{len(same)} runs, {len(explored)} orders, other hashes: {first[0]}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @contextmanager
 def in_virtual_time(config: pytest.Config, sim: Simulation) -> Iterator[Simulation]:
     """Run what the block does on the clock of a simulation, as the options say."""
-    from foundation_lab.testing.virtual_time import virtual_time  # noqa: PLC0415  (heavy)
+    from foundation_lab.testing.virtual_clocks import virtual_time  # noqa: PLC0415  (heavy)
 
     cost = config.getoption("--lab-read-cost")
     with virtual_time(sim, start=start_of(config), read_cost=cost):

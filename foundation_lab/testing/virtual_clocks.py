@@ -14,17 +14,23 @@ greenlet is installed (the extra `threads`). Other names for these functions and
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from unittest import mock
 
+from foundation_lab.simulation.asyncio_loop import VirtualLoop
+from foundation_lab.simulation.blocking import block_the_loop
 from foundation_lab.simulation.clock_names import REAL, clock_names
+from foundation_lab.simulation.executor import Inline
 from foundation_lab.simulation.patched_clock import Clock
+from foundation_lab.simulation.process import Process
+from foundation_lab.testing.virtual_executor import VirtualExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +51,8 @@ SPARED = frozenset(
 )
 """Packages whose own names for clocks stay as they are: those that measure real time."""
 
-_REAL_DATE, _REAL_DATETIME = REAL["datetime.date"], REAL["datetime.datetime"]
+_RealDate: TypeAlias = dt.date
+_RealDatetime: TypeAlias = dt.datetime
 _BEGAN = float(int(REAL["time.time"]()))
 
 
@@ -84,25 +91,13 @@ def virtual_time(
         if threads:
             from foundation_lab.simulation.virtual_threads import virtual_threads  # noqa: PLC0415
 
-            patches.enter_context(virtual_threads(sim, read_cost=read_cost, clock=clocks))
+            patches.enter_context(
+                virtual_threads(sim, read_cost=read_cost, clock=clocks, blocks_loops=True)
+            )
         else:
             patches.enter_context(clocks(sim, _Sleep(sim), read_cost=read_cost))
         patches.enter_context(_event_loops(sim, read_cost, threads=threads))
         yield sim
-
-
-def _sleeping(sim: Simulation, sleep: Callable[[float], None]) -> Callable[[float], None]:
-    """Return what sleeps in a thread, and in a coroutine holds up its loop, as it really does."""
-    import asyncio  # noqa: PLC0415  (only here)
-
-    def sleep_anywhere(seconds: float) -> None:
-        loop: Any = asyncio._get_running_loop()
-        if loop is not None and getattr(loop, "sim", None) is sim and seconds >= 0:
-            sim.hold_up(seconds)
-        else:
-            sleep(seconds)
-
-    return sleep_anywhere
 
 
 class _Sleep:
@@ -121,14 +116,14 @@ class _Sleep:
         if threading.get_ident() != self._thread:
             message = "a real thread cannot sleep in virtual time: install foundation-lab[threads]"
             raise RuntimeError(message)
-        if sim.running or sim.active_process is not None:
-            who = "the simulation" if sim.active_process is None else sim.active_process.name
-            message = (
-                f"{who!r} cannot block: a process yields seconds or events, a task awaits "
-                "asyncio.sleep"
-            )
-            raise RuntimeError(message)
-        if seconds:
+        process = sim.active_process
+        if isinstance(process, Process):
+            message = f"{process.name!r} cannot block: a process yields seconds or events"
+            raise RuntimeError(message)  # noqa: TRY004  (as SimPy does)
+        loop: Any = asyncio._get_running_loop()
+        if loop is not None and getattr(loop, "sim", None) is sim:
+            block_the_loop(sim, sim.timeout(seconds))
+        elif seconds:
             sim.run(until=sim.timeout(seconds))
 
 
@@ -145,7 +140,7 @@ def _clocks(
     threads: bool,
 ) -> Iterator[None]:
     """Replace the clocks under all their names; see `patched_clock`."""
-    virtual = _virtual(Clock(sim, read_cost, READS_AT_ONCE), start, _sleeping(sim, sleep))
+    virtual = _virtual(Clock(sim, read_cost, READS_AT_ONCE), start, sleep)
     before = set(sys.modules)
     with ExitStack() as patches:
         for package, place, name, what in list(clock_names()):
@@ -235,31 +230,35 @@ def _dates(now: Callable[[], float]) -> tuple[Any, Any]:
     Whatever they make is a real date, so that nothing of them outlives the block.
     """
 
-    class date(_REAL_DATE, metaclass=_VirtualType):  # noqa: N801  (as the real one)
+    class date(_RealDate, metaclass=_VirtualType):  # noqa: N801  (as the real one)
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            return _REAL_DATE(*args, **kwargs)
+            if cls is not date:
+                return super().__new__(cls, *args, **kwargs)
+            return _RealDate(*args, **kwargs)
 
         @classmethod
         def today(cls) -> Any:
-            return _REAL_DATE.fromtimestamp(now())
+            return _RealDate.fromtimestamp(now())
 
-    class datetime(_REAL_DATETIME, metaclass=_VirtualType):  # noqa: N801  (as the real one)
+    class datetime(_RealDatetime, metaclass=_VirtualType):  # noqa: N801  (as the real one)
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            return _REAL_DATETIME(*args, **kwargs)
+            if cls is not datetime:
+                return super().__new__(cls, *args, **kwargs)
+            return _RealDatetime(*args, **kwargs)
 
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return _REAL_DATETIME.fromtimestamp(now(), tz)
+            return _RealDatetime.fromtimestamp(now(), tz)
 
         @classmethod
         def today(cls) -> Any:
-            return _REAL_DATETIME.fromtimestamp(now())
+            return _RealDatetime.fromtimestamp(now())
 
         @classmethod
         def utcnow(cls) -> Any:
-            return _REAL_DATETIME.fromtimestamp(now(), dt.UTC).replace(tzinfo=None)
+            return _RealDatetime.fromtimestamp(now(), dt.UTC).replace(tzinfo=None)
 
-    for fake, real in ((date, _REAL_DATE), (datetime, _REAL_DATETIME)):
+    for fake, real in ((date, _RealDate), (datetime, _RealDatetime)):
         fake.__module__, fake.__qualname__ = real.__module__, real.__qualname__
     return date, datetime
 
@@ -270,11 +269,6 @@ def _dates(now: Callable[[], float]) -> tuple[Any, Any]:
 @contextmanager
 def _event_loops(sim: Simulation, read_cost: float, *, threads: bool) -> Iterator[None]:
     """Let every new event loop be one on the simulation's clock."""
-    import asyncio  # noqa: PLC0415  (only here)
-
-    from foundation_lab.simulation.asyncio_loop import VirtualLoop  # noqa: PLC0415  (asyncio)
-    from foundation_lab.simulation.executor import Inline  # noqa: PLC0415
-    from foundation_lab.testing.virtual_executor import VirtualExecutor  # noqa: PLC0415
 
     def new_event_loop(_policy: object) -> VirtualLoop:
         executor: Any = VirtualExecutor() if threads else Inline()

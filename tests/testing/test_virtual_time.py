@@ -1,0 +1,489 @@
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import queue
+import sys
+import threading
+import time as clocks
+from datetime import date
+from datetime import datetime as moment
+from time import monotonic, sleep
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from foundation_lab.errors import DeadlockError, LivelockError
+from foundation_lab.simulation.engine import Simulation
+from foundation_lab.testing import virtual_time
+from tests.testing.inner import run_pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from pytest import Pytester, RunResult  # noqa: PT013  (types alone)
+
+pytest_plugins = ["pytester"]
+
+NEW_YEAR = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+
+
+class Watch:
+    """A class that keeps a clock, as many do."""
+
+    clock = staticmethod(clocks.monotonic)
+
+
+@pytest.fixture
+def sim() -> Simulation:
+    return Simulation(seed=7, start=NEW_YEAR)
+
+
+@pytest.fixture
+def virtual(sim: Simulation) -> Iterator[Simulation]:
+    with virtual_time(sim):
+        yield sim
+
+
+# -- clocks --------------------------------------------------------------------------------------
+
+
+def test_sleeping_takes_no_time_and_every_clock_goes_on(virtual: Simulation) -> None:
+    before = (clocks.time(), clocks.monotonic(), monotonic(), clocks.perf_counter(), Watch.clock())
+    clocks.sleep(3600)
+    sleep(0.5)
+    after = (clocks.time(), clocks.monotonic(), monotonic(), clocks.perf_counter(), Watch().clock())
+    assert [b - a for a, b in zip(before, after, strict=True)] == [3600.5] * 5
+    assert virtual.now == 3600.5
+    assert clocks.time_ns() - round(before[0] * 1e9) == 3600_500_000_000
+    assert clocks.monotonic_ns() == clocks.perf_counter_ns() == 4600_500_000_000
+
+
+def test_dates_tell_the_virtual_time_and_are_real_dates(virtual: Simulation) -> None:
+    assert moment.now(dt.UTC) == dt.datetime.now(dt.UTC) == NEW_YEAR
+    clocks.sleep(36 * 3600)
+    assert moment.now(dt.UTC) == NEW_YEAR + dt.timedelta(hours=36)
+    assert moment.utcnow() == dt.datetime(2025, 1, 2, 12)
+    assert moment.today() == moment.now()
+    assert date.today() == moment.now().date()
+    assert isinstance(moment.now(), moment)
+    assert isinstance(moment(2020, 1, 1), date)
+    assert not isinstance(date(2020, 1, 1), moment)
+    assert issubclass(moment, date)
+    assert moment.fromisoformat("2020-01-01").year == 2020
+    assert clocks.gmtime()[:4] == clocks.gmtime(clocks.time())[:4] == (2025, 1, 2, 12)
+    assert clocks.gmtime(0)[0] == 1970
+    assert clocks.ctime() == clocks.ctime(clocks.time())
+    assert clocks.strftime("%Y") == "2025"
+    assert clocks.strftime("%Y", clocks.gmtime(0)) == "1970"
+
+
+def test_what_a_block_has_made_outlives_it_unharmed(sim: Simulation) -> None:
+    with virtual_time(sim):
+        made = [moment.now(), moment(2020, 1, 1), date.today(), date(2020, 1, 1)]
+    kinds = [type(each) for each in made]
+    assert kinds == [dt.datetime, dt.datetime, dt.date, dt.date]
+    assert moment is dt.datetime
+    assert type(moment) is type
+
+
+def test_a_class_that_is_derived_in_the_block_makes_its_own(virtual: Simulation) -> None:
+    class Later(moment):
+        pass
+
+    class Day(date):
+        pass
+
+    assert type(Later(2020, 1, 1)) is Later
+    assert type(Day(2020, 1, 1)) is Day
+
+
+def test_after_the_block_all_is_as_it_was(sim: Simulation) -> None:
+    before = (
+        clocks.time,
+        clocks.sleep,
+        monotonic,
+        sleep,
+        moment,
+        date,
+        Watch.clock,
+        threading.Lock,
+    )
+    with virtual_time(sim):
+        during = (clocks.time, clocks.sleep, monotonic, sleep, moment, date, Watch.clock)
+        assert all(a is not b for a, b in zip(before, during, strict=False))
+    after = (clocks.time, clocks.sleep, monotonic, sleep, moment, date, Watch.clock, threading.Lock)
+    assert after == before
+
+
+def test_a_module_that_is_imported_in_the_block_has_real_clocks_afterwards(
+    sim: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: Any = ModuleType("late")
+    with virtual_time(sim):
+        late.sleep, late.moment = clocks.sleep, dt.datetime
+        monkeypatch.setitem(sys.modules, "late", late)
+    assert (late.sleep, late.moment) == (clocks.sleep, dt.datetime)
+
+
+def test_the_date_at_virtual_0_may_be_given(sim: Simulation) -> None:
+    with virtual_time(sim, start=0.0):
+        assert clocks.time() == 0.0
+    with virtual_time(Simulation()):
+        assert clocks.time() > NEW_YEAR.timestamp()
+        assert clocks.time() == int(clocks.time())
+
+
+def test_blocks_do_not_nest_and_are_not_entered_while_the_simulation_runs(
+    virtual: Simulation,
+) -> None:
+    with pytest.raises(RuntimeError, match="time is virtual already"), virtual_time(virtual):
+        pass
+
+
+def test_a_busy_wait_on_the_clock_is_an_error_that_names_its_line(virtual: Simulation) -> None:
+    end = clocks.monotonic() + 1
+
+    def wait() -> None:
+        while clocks.monotonic() < end:
+            pass
+
+    with pytest.raises(LivelockError, match=r"test_virtual_time\.py:\d+ has read the clock"):
+        wait()
+
+
+def test_readings_may_cost_time(sim: Simulation) -> None:
+    with virtual_time(sim, read_cost=0.25):
+        assert clocks.time() < clocks.time()
+        end = clocks.monotonic() + 1
+        while clocks.monotonic() < end:
+            pass
+    assert sim.now == 0.0
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_nobody_sleeps_back_in_time(
+    sim: Simulation,
+    threads: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    with (
+        virtual_time(sim, threads=threads),
+        pytest.raises(ValueError, match="sleep length must be non-negative"),
+    ):
+        clocks.sleep(-1)
+
+
+# -- threads -------------------------------------------------------------------------------------
+
+
+def test_threads_sleep_beside_each_other(virtual: Simulation) -> None:
+    done: list[tuple[str, float]] = []
+    line: queue.Queue[str] = queue.Queue()
+
+    def work(name: str, seconds: float) -> None:
+        clocks.sleep(seconds)
+        done.append((name, clocks.monotonic() - 1000))
+        line.put(name)
+
+    threads = [threading.Thread(target=work, args=each) for each in (("a", 3.0), ("b", 2.0))]
+    for thread in threads:
+        thread.start()
+    assert [line.get(), line.get()] == ["b", "a"]
+    for thread in threads:
+        thread.join()
+    assert done == [("b", 2.0), ("a", 3.0)]
+    with pytest.raises(queue.Empty):
+        line.get(timeout=5.0)
+    assert virtual.now == 8.0
+
+
+def test_without_virtual_threads_only_the_main_program_sleeps(sim: Simulation) -> None:
+    problems: list[str] = []
+
+    def work() -> None:
+        try:
+            clocks.sleep(1)
+        except RuntimeError as error:
+            problems.append(str(error))
+
+    def process() -> Generator[Any, Any, None]:
+        with pytest.raises(RuntimeError, match="'process' cannot block: a process yields"):
+            clocks.sleep(1)
+        yield 1.0
+
+    with virtual_time(sim, threads=False):
+        clocks.sleep(2)
+        clocks.sleep(0)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        sim.run(until=sim.process(process()))
+    assert sim.now == 3.0
+    assert problems == [
+        "a real thread cannot sleep in virtual time: install foundation-lab[threads]"
+    ]
+
+
+def test_threads_are_real_ones_where_greenlet_is_not_installed(sim: Simulation) -> None:
+    lock = threading.Lock
+    with (
+        mock.patch("foundation_lab.testing.virtual_clocks.find_spec", return_value=None),
+        virtual_time(sim),
+    ):
+        assert threading.Lock is lock
+        clocks.sleep(5)
+        assert asyncio.run(asyncio.to_thread(lambda: 3)) == 3
+    assert sim.now == 5.0
+
+
+# -- coroutines ----------------------------------------------------------------------------------
+
+
+def test_every_new_event_loop_is_on_the_same_clock(virtual: Simulation) -> None:
+    async def main() -> float:
+        await asyncio.sleep(100)
+        return clocks.monotonic() - 1000
+
+    clocks.sleep(1)
+    assert asyncio.run(main()) == 101.0
+    assert asyncio.run(main()) == 201.0
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(main()) == 301.0
+    loop.close()
+
+
+def test_a_function_for_a_thread_sleeps_there_and_not_in_the_loop(virtual: Simulation) -> None:
+    async def main() -> tuple[Any, ...]:
+        results: Any = await asyncio.gather(
+            asyncio.to_thread(clocks.sleep, 3),
+            asyncio.to_thread(asyncio._get_running_loop),
+            asyncio.sleep(2, "slept"),
+            asyncio.get_running_loop().run_in_executor(None, clocks.sleep, 1),
+        )
+        return tuple(results)
+
+    assert asyncio.run(main()) == (None, None, "slept", None)
+    assert virtual.now == 3.0
+
+
+def test_the_failure_of_a_function_for_a_thread_is_the_futures(virtual: Simulation) -> None:
+    def fail() -> None:
+        clocks.sleep(1)
+        raise KeyError(5)
+
+    async def main() -> None:
+        with pytest.raises(KeyError):
+            await asyncio.to_thread(fail)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await asyncio.to_thread(clocks.sleep, 60)
+
+    asyncio.run(main())
+    assert virtual.now == 1.5
+
+
+def test_an_executor_of_ones_own_is_used(virtual: Simulation) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as pool:
+
+            def work(number: int) -> int:
+                clocks.sleep(1)
+                return number
+
+            jobs = [loop.run_in_executor(pool, work, number) for number in range(3)]
+            return await asyncio.gather(*jobs)
+
+    assert asyncio.run(main()) == [0, 1, 2]
+    assert virtual.now == 3.0
+
+
+def test_a_sleep_in_a_coroutine_holds_up_the_loop_as_it_really_does(virtual: Simulation) -> None:
+    told: list[tuple[str, float]] = []
+
+    async def ticker() -> None:
+        for _ in range(3):
+            await asyncio.sleep(1)
+            told.append(("tick", virtual.now))
+
+    async def main() -> None:
+        task = asyncio.create_task(ticker())
+        await asyncio.sleep(0.5)
+        clocks.sleep(2)  # noqa: ASYNC251  (what is tested)
+        told.append(("blocked", virtual.now))
+        await task
+
+    asyncio.run(main())
+    assert told == [("blocked", 2.5), ("tick", 2.5), ("tick", 3.5), ("tick", 4.5)]
+
+
+def test_a_coroutine_may_block_on_a_thread_and_holds_up_its_loop(virtual: Simulation) -> None:
+    line: queue.Queue[str] = queue.Queue()
+    told: list[tuple[str, float]] = []
+
+    def work() -> None:
+        clocks.sleep(2)
+        line.put("done")
+
+    def process() -> Generator[Any, Any, None]:
+        yield 1.0
+        told.append(("process", virtual.now))
+
+    async def ticker() -> None:
+        await asyncio.sleep(1)
+        told.append(("tick", virtual.now))
+
+    async def main() -> str:
+        virtual.process(process())
+        task = asyncio.create_task(ticker())
+        await asyncio.sleep(0)
+        threading.Thread(target=work).start()
+        result = line.get()
+        await task
+        return result
+
+    assert asyncio.run(main()) == "done"
+    assert told == [("process", 1.0), ("tick", 2.0)]
+
+
+def test_a_coroutine_that_blocks_on_what_only_its_loop_could_bring_is_a_deadlock(
+    virtual: Simulation,
+) -> None:
+    line: queue.Queue[str] = queue.Queue()
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_later(1, line.put, "never")
+        line.get()
+
+    with pytest.raises(DeadlockError, match="the task 'Task-1' blocks the loop, and waits for"):
+        asyncio.run(main())
+
+
+def test_a_run_whose_end_falls_into_the_time_of_a_blocked_loop_ends_after_it(
+    virtual: Simulation,
+) -> None:
+    async def blocks() -> None:
+        await asyncio.sleep(1)
+        clocks.sleep(5)  # noqa: ASYNC251  (what is tested)
+
+    task = virtual.task(blocks())
+    virtual.run(until=3.0)
+    assert virtual.now == 6.0
+    virtual.run()
+    assert task.done()
+
+
+def test_who_waits_for_ever_is_named(virtual: Simulation) -> None:
+    async def main() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(DeadlockError, match=r"asyncio's Event\.wait"):
+        asyncio.run(main())
+
+
+# -- as pytest runs it ---------------------------------------------------------------------------
+
+
+def run(pytester: Pytester, code: str, *options: str) -> RunResult:
+    pytester.makepyfile(test_old=code)
+    return run_pytest(pytester, *options)
+
+
+OLD = """
+    import asyncio
+    import time
+    from datetime import datetime
+    from time import sleep
+
+    import pytest
+
+    @pytest.fixture
+    def slow():
+        sleep(10)
+        yield datetime.now()
+        sleep(10)
+
+    def test_one(slow):
+        before = time.time()
+        sleep(3600)
+        assert time.time() - before == 3600
+        assert (datetime.now() - slow).total_seconds() == 3600
+
+    async def wait():
+        await asyncio.sleep(60)
+        return "done"
+
+    def test_two():
+        assert asyncio.run(wait()) == "done"
+"""
+
+
+def test_a_whole_suite_runs_in_virtual_time_as_it_is(pytester: Pytester) -> None:
+    result = run(pytester, OLD, "--lab-virtual")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["virtual time: 3680 s went by"])
+
+
+def test_the_fixture_is_virtual_time_for_one_test(pytester: Pytester) -> None:
+    code = """
+        import time
+
+        def test_it(virtual_time):
+            time.sleep(5)
+            assert virtual_time.now == 5
+            assert time.time() == {start} + 5
+
+        def test_afterwards():
+            assert type(time.sleep).__name__ == "builtin_function_or_method"
+    """
+    start = "--lab-start=2025-01-01"
+    result = run(pytester, code.replace("{start}", str(NEW_YEAR.timestamp())), start)
+    result.assert_outcomes(passed=2)
+
+
+def test_a_start_that_is_no_date_is_refused(pytester: Pytester) -> None:
+    result = run(pytester, OLD, "--lab-virtual", "--lab-start=soon")
+    result.stderr.fnmatch_lines(["*--lab-start=soon: give a date as 2025-01-01T00:00:00Z*"])
+
+
+def test_a_test_of_the_lab_keeps_its_own_clock_in_such_a_run(pytester: Pytester) -> None:
+    code = """
+        import time
+
+        def test_it(sim):
+            sim.run(until=5)
+            assert type(time.sleep).__name__ == "builtin_function_or_method"
+    """
+    run(pytester, code, "--lab-virtual").assert_outcomes(passed=1)
+
+
+def test_a_thread_that_never_ends_fails_its_test_and_no_other(pytester: Pytester) -> None:
+    code = """
+        import threading
+
+        def test_it():
+            threading.Thread(target=threading.Event().wait, name="stuck").start()
+
+        def test_afterwards():
+            pass
+    """
+    result = run(pytester, code, "--lab-virtual")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["E *DeadlockError: *", "*stuck waits for *"])
+
+
+def test_readings_cost_what_an_option_says(pytester: Pytester) -> None:
+    code = """
+        import time
+
+        def test_it():
+            end = time.time() + 1
+            time.sleep(1)
+            assert time.time() > end
+    """
+    run(pytester, code, "--lab-virtual").assert_outcomes(failed=1)
+    run(pytester, code, "--lab-virtual", "--lab-read-cost=1e-6").assert_outcomes(passed=1)
