@@ -527,7 +527,7 @@ def test_processes_of_simpy_are_counted_like_others(sim: Simulation) -> None:
         events.circuit_breaker.HealthCheck("a", "yes"),  # type: ignore[arg-type]
         events.service.HealthCheck("a", "k", "ok", {"it": object()}),
     ],
-    ids=str,
+    ids=["seconds", "count", "label", "none", "flag", "metrics"],
 )
 def test_a_value_of_the_wrong_type_is_the_same_error_whatever_is_kept(event: Any) -> None:
     sims = Simulation(SEED), Simulation(SEED, keep="aggregates")
