@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     )
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.executor import Inline, Workers
+    from foundation_lab.simulation.exploration import Exploration
     from foundation_lab.simulation.faults import (
         CacheFlush,
         CapacityLoss,
@@ -308,6 +309,7 @@ _HOMES = {
     ),
     "simulation.distributions": ("constant", "erlang", "exponential", "lognormal", "uniform"),
     "simulation.engine": ("Simulation",),
+    "simulation.exploration": ("Exploration",),
     "simulation.line": ("AdaptiveLifo", "EarliestDeadline", "Fifo", "Lifo", "Priority"),
     "simulation.faults": (
         "CacheFlush",
@@ -407,6 +409,7 @@ __all__ = [
     "ErrorRate",
     "Event",
     "EventLoop",
+    "Exploration",
     "Fallback",
     "Fifo",
     "FilterStore",

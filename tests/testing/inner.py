@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -19,7 +20,16 @@ PLUGIN = plugin.__name__
 OPTIONS = ("-p", "no:cacheprovider", "--strict-markers", "-W", "error")
 
 
-def run_pytest(pytester: Pytester, *options: str) -> RunResult:
-    """Run the tests of a pytester under this plugin and no other that happens to be installed."""
-    with mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"):
+def run_pytest(pytester: Pytester, *options: str, inside: bool = True) -> RunResult:
+    """Run the tests of a pytester under this plugin and no other that happens to be installed.
+
+    Args:
+        pytester: Where the tests are.
+        options: More options.
+        inside: Whether in this program; otherwise in one of its own.
+    """
+    path = os.pathsep.join(filter(None, sys.path))
+    with mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTHONPATH=path):
+        if not inside:
+            return pytester.runpytest_subprocess("-p", PLUGIN, *OPTIONS, *options)
         return pytester.runpytest_inprocess(*OPTIONS, *options, plugins=(plugin,))

@@ -126,3 +126,10 @@ def test_the_wall_clock_and_addresses_are_suspects_too(pytester: Pytester) -> No
             "  addresses: id() at *:6",
         ]
     )
+
+
+def test_the_check_works_in_workers_of_xdist(pytester: Pytester) -> None:
+    pytester.makepyfile(test_shop=TESTS)
+    result = run_pytest(pytester, "-p", "xdist", "-n", "2", "--lab-check-determinism", inside=False)
+    result.assert_outcomes(passed=2, failed=4, skipped=1)
+    result.stdout.fnmatch_lines(["*two runs with one seed and other hashes differ"])

@@ -64,6 +64,34 @@ def test_the_fixtures_share_one_simulation(pytester: Pytester) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_the_clock_the_events_the_waits_and_the_monitor_are_those_of_the_simulation(
+    pytester: Pytester,
+) -> None:
+    result = run(
+        pytester,
+        """
+        from foundation_lab.services import Backend
+        from foundation_lab.testing import never
+
+        def test_it(lab, sim, clock, events, wait_for, wait_for_service_ready, monitor):
+            assert lab is sim
+
+            def tell():
+                yield 5.0
+                sim.telemetry.emit("kit.told", {"number": 3})
+
+            sim.process(tell())
+            with monitor(never("kit.lost")):
+                assert clock.advance(5) == 5.0
+            assert events.frame("kit.told")["number"].to_list() == [3.0]
+            assert wait_for(lambda: sim.now == 5.0)
+            db = Backend(sim, "db", service_time=1.0)
+            assert wait_for_service_ready("db") is db
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_the_seed_comes_from_the_marker_then_the_option_then_is_0(pytester: Pytester) -> None:
     code = """
         import pytest

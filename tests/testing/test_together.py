@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from foundation_lab.errors import MissingExtra
+from foundation_lab.testing import lab_schedules
 from tests.testing.inner import PLUGIN
 
 if TYPE_CHECKING:
@@ -200,3 +202,9 @@ def test_a_suite_without_our_fixtures_shows_no_difference(pytester: Pytester) ->
     )
     said = run(pytester)
     assert "1 passed" in said, said
+
+
+def test_without_hypothesis_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(MissingExtra, match=r"foundation-lab\[hypothesis\]"):
+        lab_schedules()

@@ -52,7 +52,7 @@ def compared(item: Any, one: Any, other: Any, suspects: dict[str, None]) -> str 
     if difference is not None:
         lines = list(suspects) or ["sets of objects, which are gone through by their addresses"]
         return told("two runs with one seed differ", difference, lines)
-    elsewhere = elsewhere_of(item.session)
+    elsewhere = elsewhere_of(item.session, item.nodeid)
     there = elsewhere.result(item.nodeid)
     if there is None:
         return f"the run with other hashes came to nothing\n{elsewhere.complaint}"

@@ -112,8 +112,10 @@ def other_hash_seed() -> str:
     return "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
 
 
-def elsewhere_of(session: Any) -> Elsewhere:
-    """Return the results elsewhere of the tests of a run."""
+def elsewhere_of(session: Any, nodeid: str) -> Elsewhere:
+    """Return the results elsewhere of the tests of a run, or, in a worker of xdist, of one."""
+    if hasattr(session.config, "workerinput"):
+        return Elsewhere(session.config, [nodeid])
     from foundation_lab.testing.plugin.plan import is_of_the_lab  # noqa: PLC0415
 
     found = getattr(session, "_foundation_lab_elsewhere", None)

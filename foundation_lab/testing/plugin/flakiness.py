@@ -58,7 +58,7 @@ def judged(item: Any, same: list[Round], explored: list[Round]) -> tuple[str, st
         difference = what_differs(first, other)
         if difference is not None:
             return "nondeterministic", f"one seed, and yet {difference}"
-    there = elsewhere_of(item.session).result(item.nodeid)
+    there = elsewhere_of(item.session, item.nodeid).result(item.nodeid)
     if there is not None:
         difference = what_differs(first, there)
         if difference is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 MARKERS = (
@@ -77,7 +79,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="keep the recording of each failure there, with a report to look at",
     )
-    group.addoption("--lab-keep", default=None, help="(what one run of pytest tells another)")
+    # What one run of pytest tells another.
+    group.addoption("--lab-keep", default=None, help=argparse.SUPPRESS)
     group.addoption(
         "--lab-wall-limit",
         type=float,
