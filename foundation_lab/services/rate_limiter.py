@@ -221,7 +221,7 @@ class RateLimiter(Service):
     def _reserve(self, limit: Reserving, amount: float) -> Generator[Any, Any, None]:
         """Take permits of the future and wait for it; whoever is kept from it gives them back."""
         delay = limit.wait_for(self._clock.now, amount)
-        limit.take(self._clock.now, amount)
+        reservation = limit.reserve(self._clock.now, amount)
         if delay <= 0:
             return
         place = _Place(amount)
@@ -229,7 +229,7 @@ class RateLimiter(Service):
         try:
             yield from self._wait(place, self._lasting(delay))
         except BaseException:
-            limit.give_back(self._clock.now, amount)
+            limit.give_back(self._clock.now, reservation)
             raise
         finally:
             del self._reserving[place]
