@@ -12,6 +12,7 @@ from foundation_lab.errors import RateLimited, ServiceDown
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.limits import Reserving
 from foundation_lab.services.service import Service
+from foundation_lab.simulation.ability import a_function
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
@@ -66,7 +67,11 @@ class RateLimiter(Service):
         *,
         clock: NodeClock | None = None,
     ) -> None:
-        self._make = limit
+        self._make = a_function(
+            "limit",
+            limit,
+            "give a function that makes one: lambda: TokenBucket(rate=1, capacity=1)",
+        )
         self._clock: Clock = sim if clock is None else clock
         self._lasting = float if clock is None else clock.lasting
         self._limits: dict[str, Limit] = {}
