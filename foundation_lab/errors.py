@@ -28,6 +28,7 @@ FoundationLabError
 ├── EventsNotKept                a recording is asked for, but only aggregates were kept
 ├── MissingExtra                 an optional dependency is not installed (an ImportError)
 ├── DeadlockError                nothing is left to run, but somebody still waits
+├── LivelockError                things go on happening, but time does not
 ├── SimulationFailed             a model raised; carries the recording up to there
 ├── InvariantError               a conservation law does not hold
 └── SchedulingError              a model asked the engine for something impossible in time
@@ -236,6 +237,10 @@ class MissingExtra(FoundationLabError, ImportError):
 
 class DeadlockError(FoundationLabError, RuntimeError):
     """Nothing is left to run, but the run should have gone on; names who waits for what."""
+
+
+class LivelockError(FoundationLabError, RuntimeError):
+    """Things go on happening, but time does not; names who goes round in circles."""
 
 
 class SimulationFailed(FoundationLabError, RuntimeError):
