@@ -15,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 
 import foundation_lab
+from foundation_lab import errors
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
@@ -198,3 +199,12 @@ def texts() -> Iterator[Path]:
         named = path.suffix in suffixes or path.name in {"Makefile", "run"}
         if path.is_file() and named and path != Path(__file__):
             yield path
+
+
+def test_every_failure_of_the_simulated_world_has_its_name_at_the_top() -> None:
+    names = {
+        name
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, errors.ServiceError)
+    }
+    assert names <= set(foundation_lab.__all__)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from foundation_lab.errors import UnknownName
+from foundation_lab.services.service import Service
 from foundation_lab.services.supervision.child import Child, ChildInfo, Ward
 from foundation_lab.services.supervision.restarts import affected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from foundation_lab.services.service import Service
 
 
 class Family:
@@ -42,7 +41,12 @@ class Family:
 
         Raises:
             ValueError: It makes no sense.
+            TypeError: It is no service.
         """
+        service = child.service if isinstance(child, Child) else child
+        if not isinstance(service, Service):
+            message = f"child {service!r} of supervisor {self.name!r} is no service; give one"
+            raise TypeError(message)
         if not isinstance(child, Child):
             child = Child(child, "permanent" if child.kind == "supervisor" else "transient")
         child.check(self.auto_shutdown)
