@@ -1,0 +1,244 @@
+"""Project: the audited modules together, and what their names mean to each other."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foundation_lab.testing.sleeps.durations import Folding
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS, Assigned, Imported, Tree, parameters
+
+if TYPE_CHECKING:
+    from foundation_lab.testing.sleeps.files import Text
+    from foundation_lab.testing.sleeps.scopes import Function
+
+
+class Module:
+    """One audited module: its text, its tree and its constants.
+
+    Attributes:
+        path: Its path, as findings show it.
+        text: Its source.
+        name: Its dotted name.
+    """
+
+    def __init__(self, source: Text, name: str, tree: ast.Module, project: Project) -> None:
+        self.path = source.path
+        self.text = source.text
+        self.name = name
+        is_package = source.path.endswith("__init__.py")
+        self.tree = Tree(name, tree, is_package=is_package)
+        self.lines = source.text.splitlines()
+        self.folding = Folding(self.tree, project.constant)
+
+    def fixture_name(self, function: Function) -> str | None:
+        """Return what a function is called as a fixture, or ``None`` when it is none."""
+        for decorator in function.decorator_list:
+            call = decorator if isinstance(decorator, ast.Call) else None
+            name = ast.unparse(call.func if call else decorator)
+            if name.rpartition(".")[2] in ("fixture", "yield_fixture"):
+                named = [k.value for k in call.keywords if k.arg == "name"] if call else []
+                if named and isinstance(named[0], ast.Constant):
+                    return str(named[0].value)
+                return function.name
+        return None
+
+    def option(self, function: Function, name: str) -> ast.expr | None:
+        """Return an option of a fixture: ``params``, ``scope``, ``autouse``."""
+        for decorator in function.decorator_list:
+            if isinstance(decorator, ast.Call) and "fixture" in ast.unparse(decorator.func):
+                for keyword in decorator.keywords:
+                    if keyword.arg == name:
+                        return keyword.value
+        return None
+
+    def is_test(self, function: ast.AST) -> bool:
+        """Return whether a function is a test: its name begins with ``test``, and it is no inner one."""
+        return (
+            isinstance(function, FUNCTIONS)
+            and function.name.startswith("test")
+            and not self.tree.functions_around(function)
+        )
+
+
+class Project:
+    """Several modules that may import each other.
+
+    Args:
+        sources: The files that could be read.
+    """
+
+    def __init__(self, sources: list[Text]) -> None:
+        self.sources = {source.path: source for source in sources}
+        self.errors: dict[str, SyntaxError | RecursionError | ValueError | MemoryError] = {}
+        self._names = {source.path: module_name(Path(source.path)) for source in sources}
+        self._paths: dict[str, str] = {}
+        for path, name in self._names.items():
+            # Tests often import each other without a package: the last part is a name, too.
+            parts = name.split(".")
+            for start in range(len(parts)):
+                self._paths.setdefault(".".join(parts[start:]), path)
+        self._paths |= {name: path for path, name in self._names.items()}
+        self._modules: dict[str, Module | None] = {}
+        self._busy: set[str] = set()
+
+    def module(self, path: str) -> Module | None:
+        """Return a module; ``None`` when it is no Python that can be read."""
+        if path not in self._modules:
+            tree = self.parse(path)
+            source = self.sources[path]
+            self._modules[path] = tree and Module(source, self._names[path], tree, self)
+        return self._modules[path]
+
+    def parse(self, path: str) -> ast.Module | None:
+        """Return a file's tree, or note why there is none."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # '\d' in somebody's string is not our affair
+                return ast.parse(self.sources[path].text, path)
+        except (SyntaxError, RecursionError, ValueError, MemoryError) as error:
+            self.errors[path] = error
+            return None
+
+    def is_audited(self, dotted: str) -> bool:
+        """Return whether a dotted name comes from one of the modules."""
+        return self._split(dotted) is not None
+
+    def constant(self, dotted: str) -> tuple[Tree, ast.expr] | None:
+        """Return the value that a module gives to a name, and the module's tree."""
+        found = self._binding(dotted)
+        if found is None or not isinstance(found[1], Assigned) or found[1].value is None:
+            return None
+        return found[0].tree, found[1].value
+
+    def function(self, module: Module, node: ast.expr) -> tuple[Module, Function] | None:
+        """Return the function of an audited module that an expression names."""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id in ("self", "cls"):
+                around = module.tree.class_around(node)
+                return around and self._method(module, around, node.attr)
+        dotted = module.tree.dotted(node)
+        return None if dotted is None else self.named(dotted)
+
+    def named(self, dotted: str) -> tuple[Module, Function] | None:
+        """Return the function with a dotted name, ``module:Class.method`` or as it is imported."""
+        place, _, rest = dotted.replace("()", "").partition(":")
+        if rest:
+            module = self.module(self._paths[place]) if place in self._paths else None
+            return module and self._within(module, rest.split("."))
+        found = self._split(place)
+        if found is None:
+            return None
+        path, names = found
+        module = self.module(path)
+        return None if module is None else self._within(module, names)
+
+    def _within(self, module: Module, names: list[str]) -> tuple[Module, Function] | None:
+        if not names:
+            return None
+        scope = module.tree.scope
+        for position, name in enumerate(names):
+            binding = next(iter(reversed(scope.names.get(name, []))), None)
+            rest = names[position + 1 :]
+            if isinstance(binding, Imported):
+                return self._again(".".join([binding.dotted, *rest]))
+            if isinstance(binding, Assigned) and isinstance(binding.value, ast.Name | ast.Attribute):
+                dotted = module.tree.dotted(binding.value)
+                return self._again(".".join([dotted, *rest])) if dotted else None
+            if isinstance(binding, FUNCTIONS) and not rest:
+                return module, binding
+            if isinstance(binding, ast.ClassDef) and len(rest) == 1:
+                return self._method(module, binding, rest[0])
+            if not isinstance(binding, (*FUNCTIONS, ast.ClassDef)):
+                return None
+            scope = module.tree.scope_in(binding)
+        return None
+
+    def _again(self, dotted: str) -> tuple[Module, Function] | None:
+        """Follow an import, and give up where imports lead in a circle."""
+        if dotted in self._busy:
+            return None
+        self._busy.add(dotted)
+        try:
+            return self.named(dotted)
+        finally:
+            self._busy.discard(dotted)
+
+    def _method(
+        self, module: Module, owner: ast.ClassDef, name: str, depth: int = 0
+    ) -> tuple[Module, Function] | None:
+        for binding in reversed(module.tree.scope_in(owner).names.get(name, [])):
+            if isinstance(binding, FUNCTIONS):
+                return module, binding
+        for base in owner.bases if depth < _DEEPEST else []:
+            dotted = module.tree.dotted(base)
+            found = dotted and self._class(module, dotted)
+            if found:
+                method = self._method(found[0], found[1], name, depth + 1)
+                if method is not None:
+                    return method
+        return None
+
+    def _class(self, module: Module, dotted: str) -> tuple[Module, ast.ClassDef] | None:
+        place, _, rest = dotted.partition(":")
+        if rest:
+            bindings = module.tree.scope.names.get(rest, [])
+        else:
+            found = self._binding(dotted)
+            if found is None:
+                return None
+            module, bindings = found[0], [found[1]]
+        classes = [each for each in bindings if isinstance(each, ast.ClassDef)]
+        return (module, classes[-1]) if classes else None
+
+    def _binding(self, dotted: str, depth: int = 0) -> tuple[Module, object] | None:
+        found = self._split(dotted)
+        if found is None or len(found[1]) != 1 or depth > _DEEPEST:
+            return None
+        module = self.module(found[0])
+        if module is None:
+            return None
+        bindings = module.tree.scope.names.get(found[1][0], [])
+        if not bindings:
+            return None
+        last = bindings[-1]
+        if isinstance(last, Imported):
+            return self._binding(last.dotted, depth + 1)
+        return module, last
+
+    def _split(self, dotted: str) -> tuple[str, list[str]] | None:
+        """Split a dotted name into the path of a module and the names within."""
+        parts = dotted.split(".")
+        for end in range(len(parts), 0, -1):
+            path = self._paths.get(".".join(parts[:end]))
+            if path is not None and not (end == 1 and parts[0] in _NEVER_AUDITED):
+                return path, parts[end:]
+        return None
+
+
+def module_name(path: Path) -> str:
+    """Return the dotted name that a file is imported by: from the topmost package downwards."""
+    parts = [] if path.stem == "__init__" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").exists() and folder.name:
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts) or path.parent.name
+
+
+def parameter_names(function: Function) -> list[str]:
+    """Return the names of a function's parameters."""
+    return [name for name, _ in parameters(function.args)]
+
+
+def count_tests(text: str) -> int:
+    """Return how many tests a file seems to have."""
+    return len(re.findall(r"^\s*(?:async\s+)?def\s+test", text, re.MULTILINE))
+
+
+_NEVER_AUDITED = {"time", "asyncio", "threading", "queue", "select", "signal", "subprocess"}
+"""A file of the project that is named like these does not stand for the standard library's."""
+_DEEPEST = 8

@@ -1,0 +1,338 @@
+"""Sites: the places in one module that sleep by themselves."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, NamedTuple
+
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS, Assigned, Imported, Parameter
+from foundation_lab.testing.sleeps.sleepers import (
+    CLOCKS,
+    FRESH_QUEUES,
+    FRESH_WAITS,
+    METHODS,
+    NAMES,
+    SHELLS,
+    SLEEPERS,
+    Sleeper,
+    program_sleep,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from foundation_lab.testing.sleeps.durations import Bounds
+    from foundation_lab.testing.sleeps.scopes import Tree
+
+
+class Site(NamedTuple):
+    """A place that sleeps.
+
+    Attributes:
+        node: The call, the name that is handed on, or the loop.
+        kind: As `foundation_lab.testing.sleeps.finding.Finding.kind` has it.
+        duration: How long, as an expression, or in seconds; ``None`` when the code has no word
+            about it.
+        unit: How many seconds the expression's unit has.
+    """
+
+    node: ast.expr | ast.While
+    kind: str
+    duration: ast.expr | float | None
+    unit: float = 1.0
+
+
+
+def sites(module: Tree, is_audited: Callable[[str], bool]) -> Iterator[Site]:
+    """Find what sleeps in a module.
+
+    Args:
+        module: The module.
+        is_audited: Whether a dotted name comes from one of the audited files, so that it is known
+            whether it sleeps.
+    """
+    for call in module.calls:
+        site = _of_call(module, call, is_audited)
+        if site is not None:
+            yield site
+        yield from _handed_on(module, call, is_audited)
+    for loop in module.loops:
+        if is_busy_wait(module, loop):
+            yield Site(loop, "busy_wait", _deadline(module, loop))
+
+
+def sleeper_of(module: Tree, node: ast.expr, is_audited: Callable[[str], bool]) -> Sleeper | None:
+    """Return what kind of sleeper a function is that an expression names."""
+    if not isinstance(node, ast.Name | ast.Attribute | ast.Call):
+        return None
+    last = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    dotted = module.dotted(node)
+    if dotted in SLEEPERS:
+        return SLEEPERS[dotted]
+    if isinstance(node, ast.Attribute) and node.attr in METHODS:
+        return METHODS[node.attr]
+    if dotted is None and isinstance(node, ast.Name):
+        return _from_star(module, node)
+    if last in NAMES and dotted is not None and ":" not in dotted and "()" not in dotted:
+        # `from celery.utils import sleep`: a name that says it, of a module that is not audited
+        return None if is_audited(dotted) or _is_double(module, node) else Sleeper()
+    return None
+
+
+def is_busy_wait(module: Tree, loop: ast.While) -> bool:
+    """Return whether a loop does nothing but ask: it spins until a time has come, or a state."""
+    idle = all(
+        isinstance(each, ast.Pass | ast.Continue)
+        or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        or (isinstance(each, ast.Assign) and _reads_clock(module, each.value))
+        for each in loop.body
+    )
+    if not idle or (isinstance(loop.test, ast.Constant)):
+        return False
+    if isinstance(loop.test, ast.Call) and not loop.test.args and not loop.test.keywords:
+        # `while step(): pass` works in its condition, unless it only asks
+        name = loop.test.func.attr if isinstance(loop.test.func, ast.Attribute) else ""
+        return name.startswith(("is_", "has_", "in_"))
+    return _reads_clock(module, loop.test) or _only_asks(loop.test)
+
+
+def _of_call(module: Tree, call: ast.Call, is_audited: Callable[[str], bool]) -> Site | None:
+    function = call.func
+    sleeper = sleeper_of(module, function, is_audited)
+    if sleeper is not None:
+        kind = "pause" if module.dotted(function) in ("signal.pause", "signal.sigwait") else "sleep"
+        return Site(call, kind, _argument(call, sleeper), sleeper.unit)
+    if not isinstance(function, ast.Attribute | ast.Name):
+        return None
+    last = function.attr if isinstance(function, ast.Attribute) else function.id
+    if last in ("wait", "acquire") and isinstance(function, ast.Attribute):
+        return _fresh_wait(module, call, function)
+    if last == "get" and isinstance(function, ast.Attribute):
+        return _fresh_get(module, call, function)
+    dotted = module.dotted(function)
+    if dotted == "select.select" and len(call.args) == 4 and all(map(_is_empty, call.args[:3])):
+        return Site(call, "select", call.args[3])
+    if dotted in SHELLS:
+        seconds = program_sleep(call)
+        return None if seconds is None else Site(call, "process", seconds)
+    if last in ("call_later", "call_at") and isinstance(function, ast.Attribute):
+        return _timer(module, call, last)
+    return None
+
+
+def _argument(call: ast.Call, sleeper: Sleeper) -> ast.expr | float | None:
+    if sleeper.constant is not None:
+        return sleeper.constant
+    if sleeper.position is None:
+        return None
+    if len(call.args) > sleeper.position:
+        given = call.args[sleeper.position]
+        return None if isinstance(given, ast.Starred) else given
+    named = [each.value for each in call.keywords if each.arg in sleeper.keywords]
+    return named[0] if named else None
+
+
+def _from_star(module: Tree, node: ast.Name) -> Sleeper | None:
+    if module.scope_of(node).lookup(node.id)[0]:
+        return None
+    found = [SLEEPERS.get(f"{star}.{node.id}") for star in module.stars]
+    return next((each for each in found if each is not None), None)
+
+
+def _is_double(module: Tree, node: ast.expr) -> bool:
+    """Return whether a name looks like a test's double: ``mocks.sleep``, ``self.sleep``."""
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return True
+    bindings, _ = module.scope_of(node).lookup(root.id)
+    return not any(isinstance(each, Imported) for each in bindings)
+
+
+def _handed_on(
+    module: Tree, call: ast.Call, is_audited: Callable[[str], bool]
+) -> Iterator[Site]:
+    """Find functions that sleep and are arguments: ``Retrying(sleep=time.sleep)``."""
+    if isinstance(call.func, ast.Name) and call.func.id in _LOOKED_AT:
+        return
+    positional = list(call.args)
+    for place, argument in enumerate(positional):
+        if isinstance(argument, ast.Attribute | ast.Name) and _can_be_handed_on(argument):
+            sleeper = sleeper_of(module, argument, is_audited)
+            if sleeper is not None:
+                after = positional[place + 1 : place + 2]
+                # `submit(time.sleep, 1)`, `to_thread(time.sleep, 1)`, `partial(time.sleep, 1)`
+                yield Site(argument, "passed", after[0] if after else None, sleeper.unit)
+    for keyword in call.keywords:
+        value = keyword.value
+        if isinstance(value, ast.Attribute | ast.Name) and _can_be_handed_on(value):
+            sleeper = sleeper_of(module, value, is_audited)
+            if sleeper is not None:
+                yield Site(value, "passed", _thread_argument(call), sleeper.unit)
+
+
+def _can_be_handed_on(node: ast.Attribute | ast.Name) -> bool:
+    last = node.attr if isinstance(node, ast.Attribute) else node.id
+    return isinstance(node.ctx, ast.Load) and not last.startswith(("Mock", "mock"))
+
+
+def _thread_argument(call: ast.Call) -> ast.expr | None:
+    """Return 2 of ``Thread(target=time.sleep, args=(2,))``."""
+    for keyword in call.keywords:
+        if keyword.arg == "args" and isinstance(keyword.value, ast.Tuple | ast.List):
+            return keyword.value.elts[0] if keyword.value.elts else None
+    return None
+
+
+def _timeout(call: ast.Call, position: int) -> ast.expr | None:
+    named = [each.value for each in call.keywords if each.arg == "timeout"]
+    if named:
+        return named[0]
+    return call.args[position] if len(call.args) > position else None
+
+
+def _fresh_wait(module: Tree, call: ast.Call, function: ast.Attribute) -> Site | None:
+    """Find ``Event().wait(t)``: what nobody sets is a sleep, and so is what must not be set."""
+    timeout = _timeout(call, 0 if function.attr == "wait" else 1)
+    if timeout is None:
+        return None
+    dotted = module.dotted(function.value)
+    if function.attr == "wait" and dotted in FRESH_WAITS:
+        if isinstance(function.value, ast.Call) or _only_waited_for(module, function.value):
+            return Site(call, "wait", timeout)
+        if dotted.endswith("Event()") and _is_refuted(module, call):
+            return Site(call, "wait", timeout)
+    return None
+
+
+def _fresh_get(module: Tree, call: ast.Call, function: ast.Attribute) -> Site | None:
+    """Find ``queue.get(timeout=t)`` of a queue that is, or must be, empty."""
+    timeout = _timeout(call, 1)
+    if timeout is None or module.dotted(function.value) not in FRESH_QUEUES:
+        return None
+    fresh = isinstance(function.value, ast.Call) or _only_waited_for(module, function.value)
+    return Site(call, "wait", timeout) if fresh or _must_be_empty(module, call) else None
+
+
+def _only_waited_for(module: Tree, node: ast.expr) -> bool:
+    """Return whether a local object is made in this function and nothing but waited for."""
+    if not isinstance(node, ast.Name):
+        return False
+    _, scope = module.scope_of(node).lookup(node.id)
+    if scope is None or not isinstance(scope.owner, FUNCTIONS):
+        return False
+    for use in module.uses:
+        if isinstance(use, ast.Name) and use.id == node.id:
+            if module.scope_of(use).lookup(use.id)[1] is not scope:
+                continue
+            above = module.parents.get(use)
+            if isinstance(above, ast.withitem):
+                continue
+            if not (isinstance(above, ast.Attribute) and above.attr in ("wait", "get", "acquire")):
+                return False
+    return True
+
+
+def _is_refuted(module: Tree, call: ast.Call) -> bool:
+    """Return whether a test asserts that the wait ends without success: ``assert not e.wait(1)``."""
+    above = module.parents.get(call)
+    if isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.Not):
+        return isinstance(module.parents.get(above), ast.Assert)
+    if isinstance(above, ast.Compare) and len(above.comparators) == 1:
+        other = above.comparators[0]
+        false = isinstance(other, ast.Constant) and other.value is False
+        return false and isinstance(module.parents.get(above), ast.Assert)
+    named = isinstance(above, ast.Call) and isinstance(above.func, ast.Attribute)
+    return named and getattr(above.func, "attr", "") == "assertFalse"  # type: ignore[union-attr]
+
+
+def _must_be_empty(module: Tree, call: ast.Call) -> bool:
+    """Return whether ``Empty`` is expected: ``with pytest.raises(queue.Empty): q.get(timeout=1)``."""
+    for above in module.above(call):
+        if isinstance(above, FUNCTIONS):
+            return False
+        if isinstance(above, ast.With | ast.AsyncWith):
+            expected = [ast.unparse(item.context_expr) for item in above.items]
+            if any("aises" in each and "Empty" in each for each in expected):
+                return True
+    return False
+
+
+def _timer(module: Tree, call: ast.Call, name: str) -> Site | None:
+    """Find timers that do nothing but wake the test: ``loop.call_later(1, future.set_result, 0)``."""
+    if len(call.args) < 2:
+        return None
+    action = call.args[1]
+    last = action.attr if isinstance(action, ast.Attribute) else getattr(action, "id", "")
+    if last not in ("set_result", "set", "stop", "set_exception", "release", "switch"):
+        return None
+    return Site(call, "call_later", call.args[0] if name == "call_later" else None)
+
+
+def _is_empty(node: ast.expr) -> bool:
+    if isinstance(node, ast.List | ast.Tuple):
+        return not node.elts
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _reads_clock(module: Tree, node: ast.expr) -> bool:
+    return any(
+        isinstance(each, ast.Call)
+        and (module.dotted(each.func) in CLOCKS or _is_loop_time(each))
+        for each in ast.walk(node)
+    )
+
+
+def _is_loop_time(call: ast.Call) -> bool:
+    """Return whether a call is ``loop.time()``."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "time" and not call.args
+
+
+def _only_asks(test: ast.expr) -> bool:
+    """Return whether a condition reads a state and calls nothing but what only asks."""
+    calls = [each for each in ast.walk(test) if isinstance(each, ast.Call)]
+    asking = ("is_", "has_", "qsize", "empty", "done", "locked", "len", "exists", "poll")
+    for call in calls:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        if not name.startswith(asking):
+            return False
+    return any(isinstance(each, ast.Name | ast.Attribute) for each in ast.walk(test))
+
+
+def _deadline(module: Tree, loop: ast.While) -> ast.expr | None:
+    """Return 2 of ``end = time() + 2; while time() < end: pass``, or of ``time() - start < 2``."""
+    test = loop.test
+    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
+        return None
+    clock, limit = test.left, test.comparators[0]
+    if not _reads_clock(module, clock):
+        clock, limit = limit, clock
+    if not _reads_clock(module, clock):
+        return None
+    if isinstance(clock, ast.BinOp) and isinstance(clock.op, ast.Sub):
+        return limit
+    if isinstance(limit, ast.Name):
+        bindings, _ = module.scope_of(limit).lookup(limit.id)
+        values = [each.value for each in bindings if isinstance(each, Assigned)]
+        limit = values[-1] if values and values[-1] is not None else limit
+    if isinstance(limit, ast.BinOp) and isinstance(limit.op, ast.Add):
+        for one, other in ((limit.left, limit.right), (limit.right, limit.left)):
+            if _reads_clock(module, one):
+                return other
+            if isinstance(one, ast.Name) and _is_clock_reading(module, one):
+                return other
+    return None
+
+
+def _is_clock_reading(module: Tree, node: ast.Name) -> bool:
+    bindings, _ = module.scope_of(node).lookup(node.id)
+    return any(
+        isinstance(each, Assigned) and each.value is not None and _reads_clock(module, each.value)
+        for each in bindings
+        if not isinstance(each, Parameter)
+    )
+
+
+_LOOKED_AT = {"isinstance", "issubclass", "getattr", "hasattr", "id", "repr", "callable", "type"}
+"""What only looks at a function that it is given."""
