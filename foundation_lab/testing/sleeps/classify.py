@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,7 +70,7 @@ def _clues(context: Context) -> Iterator[Clue]:
 def _structure(context: Context) -> Iterator[Clue]:
     if context.place.site.kind == "busy_wait":
         yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
-    if context.each.exact == 0:
+    if context.each.exact == 0 and not context.duration.isidentifier():
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
         yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
@@ -81,7 +82,10 @@ def _structure(context: Context) -> Iterator[Clue]:
         elif context.branch == "except":
             yield Clue(Purpose.RETRY, 5, "it is in a loop, and follows an error")
         elif isinstance(loop, ast.For | ast.AsyncFor):
-            yield Clue(Purpose.PACING, 4.5, "it stands between the rounds of a loop")
+            # Where each round checks something, it waits for that, and not for the next round.
+            checks = any(re.search(r"\bassert", line) for line in context.after[: _rest(context)])
+            words = "it stands between the rounds of a loop"
+            yield Clue(Purpose.PACING, 1.5 if checks else 4.5, words)
         else:
             yield Clue(Purpose.PACING, 2, "it stands between the rounds of a loop")
     elif context.branch == "except":
@@ -89,6 +93,12 @@ def _structure(context: Context) -> Iterator[Clue]:
     for rule in rules.DURATIONS:
         if context.duration and rule.pattern.search(context.duration):
             yield Clue(rule.purpose, rule.weight, f"it sleeps for {context.duration!r}")
+
+
+def _rest(context: Context) -> int:
+    """Return how many statements of the loop follow in the same round."""
+    loop, line = context.loop, context.place.site.node.lineno
+    return sum(each.lineno > line for each in ast.walk(loop) if isinstance(each, ast.stmt)) if loop else 0
 
 
 def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
@@ -149,7 +159,8 @@ def _comments(context: Context) -> Iterator[Clue]:
             yield Clue(rule.purpose, rule.weight, f"the comment says {_quoted(context.comment)}")
         if context.comment_below and rule.pattern.search(context.comment_below):
             words = f"the comment below says {_quoted(context.comment_below)}"
-            yield Clue(rule.purpose, rule.weight * 0.35, words)
+            factor = 1.2 if rule.purpose is Purpose.NEGATIVE_WAIT else 0.35
+            yield Clue(rule.purpose, rule.weight * factor, words)
 
 
 def _limits(context: Context) -> Iterator[Clue]:
@@ -226,7 +237,7 @@ _STARTERS = {
     "apply_async", "enqueue", "shield", "wait", "run_sync", "run_coroutine_threadsafe", "Task",
     "enqueue_in", "enqueue_at", "add_job", "create_job", "Timer", "run", "run_until_complete", "timeout",
 }  # fmt: skip
-_LEAST = 0.8
+_LEAST = 1.0
 _FULL = 4.0
 _MOMENT = 0.005
 _AGES = 30.0

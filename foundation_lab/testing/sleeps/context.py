@@ -91,7 +91,7 @@ def gather(place: Place, each: Bounds) -> Context:
         test=named[-1].name if named else "",
         owners=tuple(c.name for c in tree.above(node) if isinstance(c, ast.ClassDef)),
         file=module.path.rpartition("/")[2].removesuffix(".py"),
-        comment=_comment(module, node, line),
+        comment=_comment(module, node, line) or _told(before),
         comment_below=_comment_below(module, statement),
         docstring=(ast.get_docstring(named[0]) or "") if named else "",
         before=tuple(before[:_MOST_BEFORE]),
@@ -221,6 +221,12 @@ def _comment(module: Module, node: ast.AST, line: int) -> str:
             break
         at -= 1
     return " ".join([*above, *filter(None, own)])
+
+
+def _told(before: list[str]) -> str:
+    """Return what the statement right before prints or logs: it often says why."""
+    found = re.match(r"(?:[\w.]*log\w*\.\w+|print)\(\s*f?[\"']([^\"']+)", before[0]) if before else None
+    return found[1] if found else ""
 
 
 def _comment_below(module: Module, statement: ast.stmt) -> str:

@@ -77,12 +77,18 @@ class Project:
         self._names = {source.path: module_name(Path(source.path)) for source in sources}
         self._paths: dict[str, str] = {}
         for path, name in self._names.items():
-            # Tests often import each other without a package: the last part is a name, too.
-            parts = name.split(".")
-            for start in range(len(parts)):
-                self._paths.setdefault(".".join(parts[start:]), path)
+            # Without a package, folders on the way may be part of the name that others use.
+            folders = Path(path).parts[: -1 - name.count(".")]
+            for start in range(len(folders)):
+                self._paths.setdefault(".".join([*folders[start:], name]), path)
         self._paths |= {name: path for path, name in self._names.items()}
         self._modules: dict[str, Module | None] = {}
+        self._with_tests = {
+            Path(path).parent
+            for path, source in self.sources.items()
+            if _TEST_FILE.match(Path(path).name)
+            and (path.endswith("conftest.py") or count_tests(source.text))
+        }
         self._busy: set[str] = set()
 
     def module(self, path: str) -> Module | None:
@@ -103,9 +109,38 @@ class Project:
             self.errors[path] = error
             return None
 
-    def is_audited(self, dotted: str) -> bool:
-        """Return whether a dotted name comes from one of the modules."""
-        return self._split(dotted) is not None
+    def is_of_tests(self, path: str) -> bool:
+        """Return whether a file belongs to the tests: by its folders, or by what lies beside it."""
+        file = Path(path)
+        return file.parent in self._with_tests or not _TEST_FOLDERS.isdisjoint(
+            file.absolute().parent.parts
+        )
+
+    def origin(self, dotted: str, depth: int = 0) -> str | None:
+        """Return where a name comes from in the end, through all the modules that hand it on.
+
+        Returns:
+            The dotted name in a module that is not audited, or ``None`` when an audited one
+            defines it.
+        """
+        if ":" in dotted:
+            return None
+        found = self._split(dotted)
+        if found is None or depth > _DEEPEST:
+            return dotted
+        path, names = found
+        module = self.module(path) if names else None
+        if module is None:
+            return None
+        binding = next(iter(reversed(module.tree.scope.names.get(names[0], []))), None)
+        onwards = None
+        if isinstance(binding, Imported):
+            onwards = binding.dotted
+        elif isinstance(binding, Assigned) and isinstance(binding.value, ast.Name | ast.Attribute):
+            onwards = module.tree.dotted(binding.value)
+        elif binding is None and module.tree.stars:
+            onwards = f"{module.tree.stars[-1]}.{names[0]}"
+        return onwards and self.origin(".".join([onwards, *names[1:]]), depth + 1)
 
     def constant(self, dotted: str) -> tuple[Tree, ast.expr] | None:
         """Return the value that a module gives to a name, and the module's tree."""
@@ -239,6 +274,8 @@ def count_tests(text: str) -> int:
     return len(re.findall(r"^\s*(?:async\s+)?def\s+test", text, re.MULTILINE))
 
 
+_TEST_FILE = re.compile(r"(test_.*|.*_tests?|tests?|conftest)\.py$")
+_TEST_FOLDERS = {"tests", "test", "t", "testing", "spec", "specs", "integration", "e2e"}
 _NEVER_AUDITED = {"time", "asyncio", "threading", "queue", "select", "signal", "subprocess"}
 """A file of the project that is named like these does not stand for the standard library's."""
 _DEEPEST = 8

@@ -153,13 +153,18 @@ class Tree:
                 return self.dotted(binding.value, where, depth + 1)
             if isinstance(binding, Assigned) and isinstance(binding.value, ast.Call):
                 return self.dotted(binding.value, where, depth + 1)
+            if isinstance(binding, Parameter) and isinstance(
+                binding.default, ast.Name | ast.Attribute
+            ):
+                # `def loop(sleep=sleep)`: the default is read outside of the function
+                return self.dotted(binding.default, where and where.parent, depth + 1)
         return None
 
     def _dotted_call(self, node: ast.Call, scope: Scope, depth: int) -> str | None:
         """Read ``__import__("time")``, ``import_module("time")`` and ``getattr(time, "sleep")``."""
         words = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in ("__import__", "import_module") and words and isinstance(words[0], str):
+        if name in ("__import__", "import_module", "importorskip") and words and isinstance(words[0], str):
             return words[0]
         if name == "getattr" and len(words) > 1 and isinstance(words[1], str):
             base = self.dotted(node.args[0], scope, depth + 1)

@@ -43,40 +43,42 @@ class Site(NamedTuple):
 
 
 
-def sites(module: Tree, is_audited: Callable[[str], bool]) -> Iterator[Site]:
+def sites(module: Tree, origin: Callable[[str], str | None]) -> Iterator[Site]:
     """Find what sleeps in a module.
 
     Args:
         module: The module.
-        is_audited: Whether a dotted name comes from one of the audited files, so that it is known
-            whether it sleeps.
+        origin: Says where a dotted name comes from in the end; ``None`` for one of the audited
+            modules.
     """
     for call in module.calls:
-        site = _of_call(module, call, is_audited)
+        site = _of_call(module, call, origin)
         if site is not None:
             yield site
-        yield from _handed_on(module, call, is_audited)
+        yield from _handed_on(module, call, origin)
     for loop in module.loops:
         if is_busy_wait(module, loop):
             yield Site(loop, "busy_wait", _deadline(module, loop))
 
 
-def sleeper_of(module: Tree, node: ast.expr, is_audited: Callable[[str], bool]) -> Sleeper | None:
+def sleeper_of(module: Tree, node: ast.expr, origin: Callable[[str], str | None]) -> Sleeper | None:
     """Return what kind of sleeper a function is that an expression names."""
     if not isinstance(node, ast.Name | ast.Attribute | ast.Call):
         return None
     last = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
-    dotted = module.dotted(node)
-    if dotted in SLEEPERS:
-        return SLEEPERS[dotted]
     if isinstance(node, ast.Attribute) and node.attr in METHODS:
         return METHODS[node.attr]
-    if dotted is None and isinstance(node, ast.Name):
-        return _from_star(module, node)
-    if last in NAMES and dotted is not None and ":" not in dotted and "()" not in dotted:
-        # `from celery.utils import sleep`: a name that says it, of a module that is not audited
-        return None if is_audited(dotted) or _is_double(module, node) else Sleeper()
-    return None
+    dotted = module.dotted(node)
+    if dotted is None:
+        return _from_star(module, node) or _by_name(module, node)
+    if dotted in SLEEPERS:
+        return SLEEPERS[dotted]
+    outside = dotted if "()" in dotted else origin(dotted)
+    if outside in SLEEPERS:
+        return SLEEPERS[outside]
+    # `from celery.utils import sleep`: a name that says it, of a module that is not audited
+    known = outside is not None and outside.rpartition(".")[2] in NAMES and "()" not in outside
+    return Sleeper() if known and last and _is_imported(module, node) else None
 
 
 def is_busy_wait(module: Tree, loop: ast.While) -> bool:
@@ -96,9 +98,9 @@ def is_busy_wait(module: Tree, loop: ast.While) -> bool:
     return _reads_clock(module, loop.test) or _only_asks(loop.test)
 
 
-def _of_call(module: Tree, call: ast.Call, is_audited: Callable[[str], bool]) -> Site | None:
+def _of_call(module: Tree, call: ast.Call, origin: Callable[[str], str | None]) -> Site | None:
     function = call.func
-    sleeper = sleeper_of(module, function, is_audited)
+    sleeper = sleeper_of(module, function, origin)
     if sleeper is not None:
         kind = "pause" if module.dotted(function) in ("signal.pause", "signal.sigwait") else "sleep"
         return Site(call, kind, _argument(call, sleeper), sleeper.unit)
@@ -132,26 +134,44 @@ def _argument(call: ast.Call, sleeper: Sleeper) -> ast.expr | float | None:
     return named[0] if named else None
 
 
-def _from_star(module: Tree, node: ast.Name) -> Sleeper | None:
-    if module.scope_of(node).lookup(node.id)[0]:
+def _from_star(module: Tree, node: ast.expr) -> Sleeper | None:
+    """Return the sleeper that ``from time import *`` brings."""
+    if not isinstance(node, ast.Name) or module.scope_of(node).lookup(node.id)[0]:
         return None
     found = [SLEEPERS.get(f"{star}.{node.id}") for star in module.stars]
     return next((each for each in found if each is not None), None)
 
 
-def _is_double(module: Tree, node: ast.expr) -> bool:
-    """Return whether a name looks like a test's double: ``mocks.sleep``, ``self.sleep``."""
+def _by_name(module: Tree, node: ast.expr) -> Sleeper | None:
+    """Return a sleeper for a function that is given, and called ``sleep``: by its name alone."""
+    if isinstance(node, ast.Name) and node.id in NAMES:
+        bindings, scope = module.scope_of(node).lookup(node.id)
+        given = scope is not None and any(isinstance(each, Parameter) for each in bindings)
+        is_test = isinstance(scope and scope.owner, FUNCTIONS) and scope.owner.name.startswith("test")  # type: ignore[union-attr]
+        return Sleeper() if given and not is_test else None
+    if isinstance(node, ast.Attribute) and node.attr in NAMES:
+        around = module.class_around(node)
+        own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        if own and around is not None:
+            names = module.scope_in(around).names
+            if f".{node.attr}" in names and node.attr not in names:
+                return Sleeper()
+    return None
+
+
+def _is_imported(module: Tree, node: ast.expr) -> bool:
+    """Return whether a name begins with an import, and not with an object of the test's own."""
     root = node
     while isinstance(root, ast.Attribute):
         root = root.value
     if not isinstance(root, ast.Name):
-        return True
-    bindings, _ = module.scope_of(node).lookup(root.id)
-    return not any(isinstance(each, Imported) for each in bindings)
+        return False
+    bindings, _ = module.scope_of(root).lookup(root.id)
+    return any(isinstance(each, Imported | Parameter) for each in bindings)
 
 
 def _handed_on(
-    module: Tree, call: ast.Call, is_audited: Callable[[str], bool]
+    module: Tree, call: ast.Call, origin: Callable[[str], str | None]
 ) -> Iterator[Site]:
     """Find functions that sleep and are arguments: ``Retrying(sleep=time.sleep)``."""
     if isinstance(call.func, ast.Name) and call.func.id in _LOOKED_AT:
@@ -159,7 +179,7 @@ def _handed_on(
     positional = list(call.args)
     for place, argument in enumerate(positional):
         if isinstance(argument, ast.Attribute | ast.Name) and _can_be_handed_on(argument):
-            sleeper = sleeper_of(module, argument, is_audited)
+            sleeper = sleeper_of(module, argument, origin)
             if sleeper is not None:
                 after = positional[place + 1 : place + 2]
                 # `submit(time.sleep, 1)`, `to_thread(time.sleep, 1)`, `partial(time.sleep, 1)`
@@ -167,7 +187,7 @@ def _handed_on(
     for keyword in call.keywords:
         value = keyword.value
         if isinstance(value, ast.Attribute | ast.Name) and _can_be_handed_on(value):
-            sleeper = sleeper_of(module, value, is_audited)
+            sleeper = sleeper_of(module, value, origin)
             if sleeper is not None:
                 yield Site(value, "passed", _thread_argument(call), sleeper.unit)
 

@@ -108,10 +108,11 @@ def find_places(project: Project) -> list[Place]:
         if module is not None:
             found[path] = [
                 Place(module, site, innermost(module, site.node))
-                for site in sites(module.tree, project.is_audited)
+                for site in sites(module.tree, project.origin)
             ]
     wrappers: dict[ast.AST, Wrapper] = {}
-    fresh = _wrap([place for places in found.values() for place in places], wrappers)
+    everything = [place for places in found.values() for place in places]
+    fresh = _wrap(project, everything, wrappers)
     words = {path: set(_WORD.findall(s.text)) for path, s in project.sources.items()} if fresh else {}
     while fresh:
         called: list[Place] = []
@@ -125,7 +126,7 @@ def find_places(project: Project) -> list[Place]:
             places = list(_calls(project, module, {w.function: w for w in fresh}))
             found.setdefault(path, []).extend(places)
             called += places
-        fresh = _wrap(called, wrappers)
+        fresh = _wrap(project, called, wrappers)
     return [place for path in project.sources for place in found.get(path, [])]
 
 
@@ -141,7 +142,9 @@ def innermost(module: Module, node: ast.AST) -> Function | ast.Lambda | None:
     return None
 
 
-def _wrap(places: list[Place], wrappers: dict[ast.AST, Wrapper]) -> list[Wrapper]:
+def _wrap(
+    project: Project, places: list[Place], wrappers: dict[ast.AST, Wrapper]
+) -> list[Wrapper]:
     """Note the functions around places as wrappers; return those that were none before."""
     fresh = []
     for place in places:
@@ -150,11 +153,23 @@ def _wrap(places: list[Place], wrappers: dict[ast.AST, Wrapper]) -> list[Wrapper
             continue
         if place.site.kind == "passed":
             continue  # who is handed the function sleeps, perhaps, and not who hands it on
+        if not project.is_of_tests(place.module.path) and not _is_certain(place):
+            continue  # a product that may sleep, somewhere inside, does not when it is called
         if function not in wrappers:
             wrappers[function] = Wrapper(place.module, function)
             fresh.append(wrappers[function])
         wrappers[function].places.append(place)
     return fresh
+
+
+def _is_certain(place: Place) -> bool:
+    """Return whether whoever runs the function reaches the place: no branch, no loop lies between."""
+    for above in place.module.tree.above(place.site.node):
+        if above is place.function:
+            return True
+        if isinstance(above, ast.If | ast.While | ast.ExceptHandler | ast.IfExp | ast.Match):
+            return False
+    return False
 
 
 def _calls(
