@@ -1,7 +1,8 @@
 """Allowed: the comments that let a sleep stand, each with its reason.
 
 ``# lab: allow-sleep <reason>`` on a line of the sleep's statement, or alone right above it, allows it;
-at the head of a function it allows all the sleeps in it.
+at the head of a function it allows all the sleeps in it. ``# lab: allow-sleep-in-file <reason>``
+allows those of a whole file, for instance of tests that run on a virtual clock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import tokenize
 from typing import NamedTuple
 
-ALLOW = re.compile(r"#\s*lab:\s*allow[-_ ]sleeps?\b[\s:,–—-]*(?P<reason>.*)", re.IGNORECASE)
+ALLOW = re.compile(r"#\s*lab:\s*allow[-_ ]sleeps?(?P<file>-in-file)?\b[\s:,–—-]*(?P<reason>.*)", re.IGNORECASE)
 
 
 class Allowance(NamedTuple):
@@ -20,12 +21,14 @@ class Allowance(NamedTuple):
     Attributes:
         line: Where it stands.
         reason: Why; empty when it gives none.
-        is_alone: Whether nothing else stands on its line.
     """
 
     line: int
     reason: str
-    is_alone: bool
+
+
+WHOLE_FILE = 0
+"""The line that an allowance for a whole file is about."""
 
 
 def allowances(text: str) -> dict[int, Allowance]:
@@ -41,7 +44,8 @@ def allowances(text: str) -> dict[int, Allowance]:
                 line = token.start[0]
                 alone = not lines[line - 1][: token.start[1]].strip()
                 about = _next_code(lines, line) if alone else line
-                found[about] = Allowance(line, match["reason"].strip(), alone)
+                about = WHOLE_FILE if match["file"] else about
+                found[about] = Allowance(line, match["reason"].strip())
     except (tokenize.TokenError, SyntaxError):  # what ast can read, tokenize can read nearly always
         return found
     return found

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foundation_lab.testing.sleeps.allowed import allowances
+from foundation_lab.testing.sleeps.allowed import WHOLE_FILE, allowances
 from foundation_lab.testing.sleeps.classify import Verdict, classify
 from foundation_lab.testing.sleeps.context import gather, statement_of
 from foundation_lab.testing.sleeps.costs import Cost, cost
@@ -138,7 +138,7 @@ class _Audit:
         kept = []
         for place, finding in zip(places, findings, strict=True):
             here = comments[finding.file]
-            allowance = here and next((here[n] for n in _lines(place) if n in here), None)
+            allowance = here and next((here[n] for n in (*_lines(place), WHOLE_FILE) if n in here), None)
             if allowance:
                 used.add((finding.file, allowance.line))
                 if allowance.reason:

@@ -81,7 +81,7 @@ def _structure(context: Context) -> Iterator[Clue]:
             yield Clue(Purpose.POLLING, 7, f"it is in a loop that {ending}")
         elif context.branch == "except":
             yield Clue(Purpose.RETRY, 5, "it is in a loop, and follows an error")
-        elif isinstance(loop, ast.For | ast.AsyncFor):
+        elif isinstance(loop, ast.For | ast.AsyncFor) or not isinstance(loop.test, ast.Constant):
             # Where each round checks something, it waits for that, and not for the next round.
             checks = any(re.search(r"\bassert", line) for line in context.after[: _rest(context)])
             words = "it stands between the rounds of a loop"
@@ -105,7 +105,7 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
     """Return how a loop ends when a condition holds; an empty text when it does not."""
     if isinstance(loop, ast.While) and not isinstance(loop.test, ast.Constant):
         condition = ast.unparse(loop.test)
-        if not (len(condition.split()) == 1 and condition.isidentifier() and condition in ("running",)):
+        if not _asks_only_the_clock(loop.test):
             return f"goes on while {condition}"
     waiting: list[ast.AST] = list(loop.body)
     while waiting:
@@ -116,6 +116,16 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
             continue
         waiting += ast.iter_child_nodes(node)
     return ""
+
+
+def _asks_only_the_clock(test: ast.expr) -> bool:
+    """Return whether a condition is about the time alone: such a loop has a length, and no aim."""
+    if not (isinstance(test, ast.Compare) and len(test.comparators) == 1):
+        return False
+    words = re.findall(r"[A-Za-z_]+", ast.unparse(test).lower())
+    clock = {"time", "monotonic", "perf_counter", "now", "loop", "get_running_loop", "get_event_loop"}
+    ends = re.compile(r"end|start|begin|deadline|timeout|until|limit|max|wait|dur|t\d?$|until|stop_at|seconds|self")
+    return any(word in clock for word in words) and all(w in clock or ends.search(w) for w in words)
 
 
 def _teardown(context: Context) -> Iterator[Clue]:

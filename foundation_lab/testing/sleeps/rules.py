@@ -34,12 +34,13 @@ COMMENTS = _rules(
     (r"breaker|half[- ]?open|\bcircuit", Purpose.BREAKER, 4.5),
     (r"messages?\b|publish|deliver|notif|subscri|\bsignal|propagat|broadcast|\bbroker\b|\bqueued?\b|\bevent (is|to|has|gets)|\bevents? (are|to|have)\b|consum", Purpose.PUBLISH, 3),
     (r"\bpool|idle conn|connections? (to )?(be )?(return|releas|clos|establish)", Purpose.POOL, 3.5),
-    (r"clean|tear ?down|to be (closed|freed|released|removed)|garbage|\bgc\b|\bdrain|release (the )?(port|resource|socket|file)", Purpose.CLEANUP, 3.5),
+    (r"clean|tear ?down|to be (closed|freed|released|removed)|garbage|collected|\bgc\b|\bdrain|release (the )?(port|resource|socket|file)", Purpose.CLEANUP, 3.5),
     (r"\binterval|schedul|\btimer|heart-?beat|\bticks?\b|\bperiod|\bcron|\bdelay (has|time|to (pass|elapse|expire|run out))|next (second|minute|run)|fallback|\beta\b|countdown|due\b", Purpose.TIMER, 4),
     (r"\bpoll(s|ing)?\b", Purpose.POLLING, 3),
     (r"\byield\b|event loop|context switch|other (tasks?|coroutines?|threads?|greenlets?) (to )?(get |have )?(a )?(chance|run)|give .*control|next (loop )?iteration|hand over", Purpose.YIELD, 4),
     (r"(chance|time|opportunity) (for|to) |(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)", Purpose.ASYNC_TASK, 3),
-    (r"(should|must|does|do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|not (be )?(called|trigger|fire|expire)", Purpose.NEGATIVE_WAIT, 2),
+    (r"(should|must|does|do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|not (be )?(called|trigger|fire|expire)", Purpose.NEGATIVE_WAIT, 2.5),
+    (r"(should|must|is|are|has|have) still|still (be|is|there|alive|open|closed|the same)|nothing happen|no (additional|further|more|new) \w+", Purpose.NEGATIVE_WAIT, 2),
     (r"timestamps?|\bdiffer|distinct|\bunique|\bapart\b|\bthrottl|not (to )?overload|stagger|spread|ensure .*(order|newer|later|older)|measur|resolution|mtime|rate of|don'?t (hammer|flood|spam)|between (each|requests|calls|runs|iterations)", Purpose.PACING, 4),
     (r"\bexternal|third[- ]party|\bdatabase|replica|replication|\bnetwork|docker|elastic|kafka|kubernetes|\baws\b|\bindex(ing|ed)?\b|eventual|cluster|browser|page to load|\bserver\b", Purpose.EXTERNAL_SYSTEM, 2.5),
 )
@@ -82,7 +83,7 @@ BEFORE = _rules(
 """For the statements before the sleep, the nearest first."""
 
 AFTER = _rules(
-    (r"assert_not_called|assert_not_awaited|not \w*\.called|call_count == (0|before)|not .*\.(done|is_set|called|triggered|expired)\(?|assert not\b|assertFalse|refute|is None\b|still|== \[\]|== 0\b|assertIsNone|raises\(.*(Empty|Timeout)", Purpose.NEGATIVE_WAIT, 1.5),
+    (r"assert_not_called|assert_not_awaited|not \w*\.called|call_count == (0|before)|not .*\.(done|is_set|called|triggered|expired)\(?|assert not\b|assertFalse|refute|is None\b|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False|== \[\]|== 0\b|assertIsNone|raises\(.*(Empty|Timeout)", Purpose.NEGATIVE_WAIT, 1.5),
     (r"\.cancel\(|\.join\(|\.result\(|\.done\(|await task|gather\(|is_finished|is_alive|get_status|is_stopped|\.state\b", Purpose.ASYNC_TASK, 2),
     (r"ttl|exists\(|expired|is_expired|\bpttl", Purpose.EXPIRY, 2),
     (r"not_owned|LockNotOwned|NotOwned|locked\(|owned\(|reacquire|extend\(|\.restore_", Purpose.EXPIRY, 2),
@@ -136,7 +137,7 @@ DOUBLES = re.compile(r"fake|mock|stub|dummy|slow|hanging|blocking|delayed|lazy|s
 TASKS = re.compile(r"\.task\b|\bactor\b|shared_task|\.route\b|\.get\(|\.post\(|\bjob\b|periodic|\btask\b|\.agent\b|\.command|\bperiodiq\b|\.job\b")
 """Decorators of work that somebody else runs."""
 
-TEARDOWN = re.compile(r"^_?(tear_?down\w*|asyncTearDown|tearDownClass|clean_?up\w*|finali[sz]e\w*|pytest_unconfigure|stop_\w+|close\w*|aclose)$")
+TEARDOWN = re.compile(r"^_?(tear_?down\w*|asyncTearDown|tearDownClass|clean_?up\w*|finali[sz]e\w*|pytest_unconfigure|stop_\w+|close\w*|aclose)$", re.IGNORECASE)
 """Functions that put things in order after a test."""
 
 STARTING = re.compile(r"^_?(start|launch|run|spawn|boot|setup|setUp|setUpClass|restart|init)\w*(server|process|worker|cluster|broker|service|daemon|app|node|cli|container|proxy)?", re.IGNORECASE)

@@ -281,11 +281,13 @@ def _must_be_empty(module: Tree, call: ast.Call) -> bool:
 
 def _timer(module: Tree, call: ast.Call, name: str) -> Site | None:
     """Find timers that do nothing but wake the test: ``loop.call_later(1, future.set_result, 0)``."""
-    if len(call.args) < 2:
+    base = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+    named = ast.unparse(base).rpartition(".")[2].removesuffix("()").lower()
+    if len(call.args) < 2 or not named.endswith("loop"):
         return None
     action = call.args[1]
     last = action.attr if isinstance(action, ast.Attribute) else getattr(action, "id", "")
-    if last not in ("set_result", "set", "stop", "set_exception", "release", "switch"):
+    if last not in ("set_result", "set", "stop", "set_exception"):
         return None
     return Site(call, "call_later", call.args[0] if name == "call_later" else None)
 
