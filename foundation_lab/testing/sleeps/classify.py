@@ -41,7 +41,7 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
         inherited: For the call of a wrapper, what the sleep in it waits for.
     """
     clues = list(_clues(context))
-    if inherited is not None and inherited.purpose in _HANDED_DOWN:
+    if inherited is not None and inherited.purpose in _HANDED_DOWN and inherited.confidence >= 0.5:
         clues.append(Clue(inherited.purpose, 8 * inherited.confidence, "the wrapper waits for it"))
     weights: dict[Purpose, float] = defaultdict(float)
     for clue in clues:
@@ -70,6 +70,8 @@ def _clues(context: Context) -> Iterator[Clue]:
 def _structure(context: Context) -> Iterator[Clue]:
     if context.place.site.kind == "busy_wait":
         yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
+    if context.place.site.kind == "wait" and _is_refuted(context):
+        yield Clue(Purpose.NEGATIVE_WAIT, 6, "the test fails when the wait succeeds")
     if context.each.exact == 0 and not context.duration.isidentifier():
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
@@ -93,6 +95,13 @@ def _structure(context: Context) -> Iterator[Clue]:
     for rule in rules.DURATIONS:
         if context.duration and rule.pattern.search(context.duration):
             yield Clue(rule.purpose, rule.weight, f"it sleeps for {context.duration!r}")
+
+
+def _is_refuted(context: Context) -> bool:
+    """Return whether a wait must end without success, so that it always takes its whole time."""
+    line = context.place.module.lines[context.place.site.node.lineno - 1]
+    refuted = re.search(r"assert not |assertFalse|is False|== False", line)
+    return refuted is not None or bool(context.before and "Empty" in context.before[0])
 
 
 def _rest(context: Context) -> int:
@@ -141,6 +150,11 @@ def _teardown(context: Context) -> Iterator[Clue]:
 
 def _work(context: Context) -> Iterator[Clue]:
     name = context.names[0] if context.names else ""
+    starts = rules.STARTING.match(name) or ("fixture" in context.decorators and not context.after_yield)
+    if starts and not name.startswith("test") and not context.is_inner and not context.loop:
+        started = next((t for t in (name, *context.before[:2]) if rules.STARTED.search(t)), None)
+        if started is not None:
+            yield Clue(Purpose.PROCESS_RESTART, 3.5, f"{name}() starts something, and waits for it")
     if context.place.site.kind == "passed" or context.argument_of:
         handed = context.argument_of.rpartition(".")[2]
         if handed in _STARTERS or (context.place.site.kind == "passed" and context.each.exact is not None):

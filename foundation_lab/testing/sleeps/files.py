@@ -41,12 +41,12 @@ def python_files(paths: Iterable[Path]) -> list[Path]:
 
     Links to folders are followed only where they are given as a path: a link below may lead in a
     circle. Links to files are followed, and a file that is reached twice is audited once, under
-    the first of its names.
+    its own name before that of a link.
     """
     found: dict[str, Path] = {}
-    for path in paths:
-        for file in sorted(_below(path)):
-            found.setdefault(os.path.realpath(file), file)
+    files = [file for path in paths for file in sorted(_below(path))]
+    for file in sorted(files, key=os.path.islink):  # what is no link goes first
+        found.setdefault(os.path.realpath(file), file)
     return sorted(found.values())
 
 

@@ -140,7 +140,7 @@ TASKS = re.compile(r"\.task\b|\bactor\b|shared_task|\.route\b|\.get\(|\.post\(|\
 TEARDOWN = re.compile(r"^_?(tear_?down\w*|asyncTearDown|tearDownClass|clean_?up\w*|finali[sz]e\w*|pytest_unconfigure|stop_\w+|close\w*|aclose)$", re.IGNORECASE)
 """Functions that put things in order after a test."""
 
-STARTING = re.compile(r"^_?(start|launch|run|spawn|boot|setup|setUp|setUpClass|restart|init)\w*(server|process|worker|cluster|broker|service|daemon|app|node|cli|container|proxy)?", re.IGNORECASE)
+STARTING = re.compile(r"^_?(start|launch|run|spawn|boot|setup|setUp|setUpClass|restart|init)\w*", re.IGNORECASE)
 """Functions that start something and then wait a little."""
 
 STARTED = re.compile(r"server|process|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen", re.IGNORECASE)

@@ -116,7 +116,11 @@ def _of_call(module: Tree, call: ast.Call, origin: Callable[[str], str | None]) 
         return Site(call, "select", call.args[3])
     if dotted in SHELLS:
         seconds = program_sleep(call)
-        return None if seconds is None else Site(call, "process", seconds)
+        if seconds is None:
+            return None
+        # Whoever only starts the program does not wait for it.
+        starts = dotted.rpartition(".")[2] in ("Popen", "popen") or "create_subprocess" in dotted
+        return Site(call, "process", None if starts else seconds)
     if last in ("call_later", "call_at") and isinstance(function, ast.Attribute):
         return _timer(module, call, last)
     return None
