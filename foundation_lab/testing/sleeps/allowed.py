@@ -1,7 +1,7 @@
 """Allowed: the comments that let a sleep stand, each with its reason.
 
-``# lab: allow-sleep <reason>`` on a line of the sleep's statement, or alone right above it, allows it;
-at the head of a function it allows all the sleeps in it. ``# lab: allow-sleep-in-file <reason>``
+``# lab: allow-sleep <reason>`` on a line of the sleep's statement, or alone right above it, allows
+it; at the head of a function it allows all sleeps in it. ``# lab: allow-sleep-in-file <reason>``
 allows those of a whole file, for instance of tests that run on a virtual clock.
 """
 
@@ -12,7 +12,9 @@ import re
 import tokenize
 from typing import NamedTuple
 
-ALLOW = re.compile(r"#\s*lab:\s*allow[-_ ]sleeps?(?P<file>-in-file)?\b[\s:,–—-]*(?P<reason>.*)", re.IGNORECASE)
+ALLOW = re.compile(
+    r"#\s*lab:\s*allow[-_ ]sleeps?(?P<file>-in-file)?\b[\s:,–—-]*(?P<reason>.*)", re.IGNORECASE
+)
 
 
 class Allowance(NamedTuple):

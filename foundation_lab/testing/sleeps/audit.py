@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from foundation_lab.testing.sleeps.allowed import WHOLE_FILE, allowances
 from foundation_lab.testing.sleeps.classify import Verdict, classify
 from foundation_lab.testing.sleeps.context import gather, statement_of
@@ -14,6 +16,7 @@ from foundation_lab.testing.sleeps.costs import Cost, cost
 from foundation_lab.testing.sleeps.files import Text, python_files, read
 from foundation_lab.testing.sleeps.finding import Audit, Finding, Problem, rounded
 from foundation_lab.testing.sleeps.project import Project
+from foundation_lab.testing.sleeps.purposes import Purpose
 from foundation_lab.testing.sleeps.replacements import replacement
 from foundation_lab.testing.sleeps.scopes import FUNCTIONS
 from foundation_lab.testing.sleeps.wrappers import find_places
@@ -70,7 +73,7 @@ class _Audit:
 
     def result(self) -> Audit:
         places = find_places(self._project)
-        called = {
+        called: dict[ast.AST, Wrapper] = {
             place.wrapper.function: place.wrapper for place in places if place.wrapper is not None
         }
         findings = [self._finding(place, called) for place in places]
@@ -94,7 +97,10 @@ class _Audit:
         is_counted_there = wrapper is not None and wrapper.calls > 0
         if is_counted_there and wrapper is not None:
             plural = "call" if wrapper.calls == 1 else "calls"
-            evidence = (*evidence, f"its seconds are counted at {wrapper.calls} {plural} of {wrapper.name}")
+            evidence = (
+                *evidence,
+                f"its seconds are counted at {wrapper.calls} {plural} of {wrapper.name}",
+            )
             paid = Cost(paid.each, paid.times, paid.total._replace(low=0.0, high=0.0))
         node = place.site.node
         return Finding(
@@ -122,7 +128,7 @@ class _Audit:
             return None
         known = self._verdicts.get(wrapper.function)
         if known is None:
-            self._verdicts[wrapper.function] = Verdict(*_NOTHING)  # wrappers may call each other
+            self._verdicts[wrapper.function] = _NOTHING  # wrappers may call each other
             first = wrapper.places[0]
             context = gather(first, cost(first, self._project).each)
             known = classify(context, self._of_wrapper(first.wrapper))
@@ -138,8 +144,9 @@ class _Audit:
         kept = []
         for place, finding in zip(places, findings, strict=True):
             here = comments[finding.file]
-            allowance = here and next((here[n] for n in (*_lines(place), WHOLE_FILE) if n in here), None)
-            if allowance:
+            lines = (*_lines(place), WHOLE_FILE) if here else ()
+            allowance = next((here[n] for n in lines if n in here), None)
+            if allowance is not None:
                 used.add((finding.file, allowance.line))
                 if allowance.reason:
                     finding = _with_reason(finding, allowance)  # noqa: PLW2901
@@ -155,18 +162,17 @@ class _Audit:
 
 
 def _complaint(allowance: Allowance, *, is_used: bool) -> str:
-    if not is_used:
+    if allowance.reason and not is_used:
         return "this comment allows no sleep: there is none here"
     return "this comment gives no reason, so it allows nothing: '# lab: allow-sleep <reason>'"
 
 
 def _with_reason(finding: Finding, allowance: Allowance) -> Finding:
-    fields = {name: getattr(finding, name) for name in finding.__struct_fields__}
-    return Finding(**{**fields, "allowed": allowance.reason})
+    return msgspec.structs.replace(finding, allowed=allowance.reason)
 
 
 def _lines(place: Place) -> list[int]:
-    """Return the lines at which a comment may allow a place: its statement's, its functions' heads."""
+    """Return the lines at which a comment may allow a place: of its statement, its functions."""
     node = place.site.node
     if place.site.kind == "fixture" and place.function is not None:
         return [node.lineno, *_head_lines(place.function)]
@@ -174,7 +180,10 @@ def _lines(place: Place) -> list[int]:
     end = statement.end_lineno or statement.lineno
     if isinstance(statement, ast.While | ast.For | ast.With | ast.If | ast.Try):
         end = max(node.lineno, statement.body[0].lineno - 1)
-    own = [*range(node.lineno, (node.end_lineno or node.lineno) + 1), *range(statement.lineno, end + 1)]
+    own = [
+        *range(node.lineno, (node.end_lineno or node.lineno) + 1),
+        *range(statement.lineno, end + 1),
+    ]
     heads = [
         line
         for above in place.module.tree.above(node)
@@ -193,7 +202,9 @@ def _head_lines(function: ast.AST) -> list[int]:
 
 def _code(node: ast.AST) -> str:
     if isinstance(node, ast.While):
-        text = f"while {ast.unparse(node.test)}: {'; '.join(ast.unparse(each) for each in node.body)}"
+        text = (
+            f"while {ast.unparse(node.test)}: {'; '.join(ast.unparse(each) for each in node.body)}"
+        )
     else:
         text = ast.unparse(node)
     line = " ".join(text.split())
@@ -212,5 +223,5 @@ def _reason(error: BaseException) -> str:
     return str(error)
 
 
-_NOTHING = ("unknown", 0.0, ())
+_NOTHING = Verdict(Purpose.UNKNOWN, 0.0, ())
 _MOST_LETTERS = 160

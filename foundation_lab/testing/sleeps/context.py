@@ -98,7 +98,9 @@ def gather(place: Place, each: Bounds) -> Context:
         after=tuple(_until_next_sleep(after)[:_MOST_AFTER]),
         loop=_loop(place),
         duration=ast.unparse(duration) if isinstance(duration, ast.expr) else "",
-        is_inner=isinstance(innermost, ast.Lambda) or len(around) > 1 or _is_in_inner_class(module, node),
+        is_inner=isinstance(innermost, ast.Lambda)
+        or len(around) > 1
+        or _is_in_inner_class(module, node),
         decorators=" ".join(ast.unparse(d) for d in named[0].decorator_list) if named else "",
         limits=tuple(_limits(place, statement)),
         branch=_branch(place),
@@ -173,7 +175,9 @@ def source(module: Module, node: ast.stmt, *, from_end: bool = False) -> str:
 def _head(module: Module, node: ast.stmt) -> str:
     body = getattr(node, "body", None)
     last = body[0].lineno - 1 if body else node.lineno
-    return "\n".join(each.strip() for each in module.lines[node.lineno - 1 : max(last, node.lineno)])
+    return "\n".join(
+        each.strip() for each in module.lines[node.lineno - 1 : max(last, node.lineno)]
+    )
 
 
 def _until_next_sleep(statements: list[str]) -> list[str]:
@@ -208,7 +212,7 @@ def _comment(module: Module, node: ast.AST, line: int) -> str:
     """Return the comments at the end of a node's lines, and those right above its statement."""
     first = getattr(node, "lineno", line)
     own = [_trailing(text) for text in module.lines[first - 1 : getattr(node, "end_lineno", first)]]
-    above = []
+    above: list[str] = []
     at = line - 2
     blanks = 0
     while at >= 0:
@@ -225,7 +229,9 @@ def _comment(module: Module, node: ast.AST, line: int) -> str:
 
 def _told(before: list[str]) -> str:
     """Return what the statement right before prints or logs: it often says why."""
-    found = re.match(r"(?:[\w.]*log\w*\.\w+|print)\(\s*f?[\"']([^\"']+)", before[0]) if before else None
+    found = (
+        re.match(r"(?:[\w.]*log\w*\.\w+|print)\(\s*f?[\"']([^\"']+)", before[0]) if before else None
+    )
     return found[1] if found else ""
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import ast
 import itertools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from foundation_lab.testing.sleeps.durations import UNKNOWN, Bounds, exactly
 from foundation_lab.testing.sleeps.project import count_tests, parameter_names
 from foundation_lab.testing.sleeps.scopes import FUNCTIONS, parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from foundation_lab.testing.sleeps.project import Module, Project
-    from foundation_lab.testing.sleeps.scopes import Function
     from foundation_lab.testing.sleeps.wrappers import Place, Wrapper
 
 
@@ -41,9 +40,11 @@ class Axis(NamedTuple):
     names: tuple[str, ...] = ()
 
 
+Given: TypeAlias = "Mapping[str, ast.expr | Bounds]"
+"""What is known of names: arguments of a call, variables of a loop, parameters of a test."""
 
 
-def cost(place: Place, project: Project, given: Mapping[str, Bounds] | None = None) -> Cost:
+def cost(place: Place, project: Project, given: Given | None = None) -> Cost:
     """Return what a place costs, by its own loops and the parameters of its test.
 
     A loop that ends early may end after its first round, so it counts at least once and at most as
@@ -53,11 +54,13 @@ def cost(place: Place, project: Project, given: Mapping[str, Bounds] | None = No
     times = _product([axis.times for axis in axes])
     users = _automatic(place, project)
     times = _multiply(times, users)
-    total = _multiply(_over(axes, lambda named: _once(place, project, {**(given or {}), **named}, 0)), users)
+    total = _multiply(
+        _over(axes, lambda named: _once(place, project, {**(given or {}), **named}, 0)), users
+    )
     return Cost(_once(place, project, given or {}, 0), times, total)
 
 
-def _once(place: Place, project: Project, given: Mapping[str, object], depth: int) -> Bounds:
+def _once(place: Place, project: Project, given: Given, depth: int) -> Bounds:
     """Return how long a place sleeps when it is reached once."""
     if depth > _DEEPEST:
         return Bounds(0.0, math.inf)
@@ -79,13 +82,13 @@ def _once(place: Place, project: Project, given: Mapping[str, object], depth: in
         return Bounds(0.0, math.inf)
     if not isinstance(duration, ast.expr):
         return Bounds(0.0, math.inf) if duration == math.inf else exactly(float(duration))
-    folded = place.module.folding.fold(duration, given)  # type: ignore[arg-type]
+    folded = place.module.folding.fold(duration, given)
     low, high = (max(0.0, each * place.site.unit) for each in folded)
     # A sleep that has no end in the code ends by other means: a test does not last for ever.
     return Bounds(0.0, math.inf) if low == math.inf else Bounds(low, high)
 
 
-def _arguments(place: Place, wrapper: Wrapper, given: Mapping[str, object]) -> dict[str, Bounds]:
+def _arguments(place: Place, wrapper: Wrapper, given: Given) -> dict[str, Bounds]:
     """Return what a call gives to the parameters of a wrapper."""
     call = place.site.node
     function = wrapper.function
@@ -102,10 +105,10 @@ def _arguments(place: Place, wrapper: Wrapper, given: Mapping[str, object]) -> d
     for name, value in zip(names, call.args, strict=False):
         if isinstance(value, ast.Starred):
             return {**known, **dict.fromkeys(names, UNKNOWN)}
-        known[name] = fold(value, given)  # type: ignore[arg-type]
+        known[name] = fold(value, given)
     for keyword in call.keywords:
         if keyword.arg is not None:
-            known[keyword.arg] = fold(keyword.value, given)  # type: ignore[arg-type]
+            known[keyword.arg] = fold(keyword.value, given)
     return known
 
 
@@ -167,7 +170,9 @@ def _names(target: ast.expr) -> list[str]:
 def _parameters(place: Place) -> Iterator[Axis]:
     """Give what repeats the function that a place is in: parameters, and the tests of its class."""
     tree = place.module.tree
-    around = [each for each in tree.functions_around(place.site.node) if isinstance(each, FUNCTIONS)]
+    around = [
+        each for each in tree.functions_around(place.site.node) if isinstance(each, FUNCTIONS)
+    ]
     if not around:
         return
     outermost = around[-1]
@@ -192,7 +197,8 @@ def _marks(module: Module, body: list[ast.stmt]) -> Iterator[Axis]:
     """Give the parametrizations of ``pytestmark``."""
     for statement in body:
         if isinstance(statement, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "pytestmark" for target in statement.targets
+            isinstance(target, ast.Name) and target.id == "pytestmark"
+            for target in statement.targets
         ):
             value = statement.value
             for each in value.elts if isinstance(value, ast.List | ast.Tuple) else [value]:
@@ -266,20 +272,20 @@ def _automatic(place: Place, project: Project) -> Bounds:
     return Bounds(float(max(1, tests)), math.inf)  # parametrized tests are more
 
 
-def _over(axes: object, once: object) -> Bounds:
+def _over(axes: Iterable[Axis], once: Callable[[Given], Bounds]) -> Bounds:
     """Sum up over all axes; the values of names that change are given to `once`."""
-    listed: list[Axis] = list(axes)  # type: ignore[call-overload]
+    listed = list(axes)
     spelt = [axis for axis in listed if axis.values is not None and any(axis.values)]
     plain = [axis for axis in listed if not (axis.values is not None and any(axis.values))]
     rest = _product([axis.times for axis in plain])
     rows = math.prod(len(axis.values or ()) for axis in spelt)
     hidden = {name: UNKNOWN for axis in plain for name in axis.names}
     if rows > _MOST_ROWS:
-        return _multiply(once({**hidden}), _multiply(exactly(float(rows)), rest))  # type: ignore[operator]
+        return _multiply(once({**hidden}), _multiply(exactly(float(rows)), rest))
     low = high = 0.0
     for combination in itertools.product(*(axis.values or () for axis in spelt)):
         named = {name: value for row in combination for name, value in row.items()}
-        part = once({**hidden, **named})  # type: ignore[operator]
+        part = once({**hidden, **named})
         low, high = low + part.low, high + part.high
     return _multiply(Bounds(low, high), rest)
 
@@ -299,6 +305,15 @@ def _multiply(left: Bounds, right: Bounds) -> Bounds:
     )
 
 
-_EACH_TEST = {"setUp", "tearDown", "asyncSetUp", "asyncTearDown", "setup_method", "teardown_method", "setup", "teardown"}
+_EACH_TEST = {
+    "setUp",
+    "tearDown",
+    "asyncSetUp",
+    "asyncTearDown",
+    "setup_method",
+    "teardown_method",
+    "setup",
+    "teardown",
+}
 _DEEPEST = 8
 _MOST_ROWS = 2_000

@@ -49,7 +49,7 @@ class Folding:
         self._module = module
         self._elsewhere = elsewhere
 
-    def fold(
+    def fold(  # noqa: C901, PLR0911  (one case a kind of expression)
         self,
         node: ast.expr,
         given: Mapping[str, ast.expr | Bounds] | None = None,
@@ -69,8 +69,8 @@ class Folding:
         scope = scope or self._module.scope_of(node)
         given = given or {}
         match node:
-            case ast.Constant(value=bool() | int() | float()):
-                return exactly(float(node.value)) if abs(node.value) < _MOST else UNKNOWN
+            case ast.Constant(value=int() | float() as number):
+                return exactly(float(number)) if abs(number) < _MOST else UNKNOWN
             case ast.Name():
                 return self._name(node, given, scope, depth)
             case ast.Attribute():
@@ -95,7 +95,9 @@ class Folding:
                 return self._call(node, given, scope, depth)
         return UNKNOWN
 
-    def length(self, node: ast.expr, depth: int = 0) -> int | None:
+    def length(  # noqa: PLR0911  (one return a kind of expression)
+        self, node: ast.expr, depth: int = 0
+    ) -> int | None:
         """Return how many elements an expression gives in a loop, if the code tells."""
         elements = self.elements(node, depth)
         if elements is not None:
@@ -117,7 +119,9 @@ class Folding:
             return None if None in sides else (sides[0] or 0) * int(sides[1] or 0)
         return None
 
-    def elements(self, node: ast.expr, depth: int = 0) -> list[ast.expr] | None:
+    def elements(  # noqa: PLR0911  (one return a kind of expression)
+        self, node: ast.expr, depth: int = 0
+    ) -> list[ast.expr] | None:
         """Return the elements of a list, tuple or set that the code spells out."""
         if depth > _DEEPEST:
             return None
@@ -131,7 +135,7 @@ class Folding:
                 found = self._elsewhere(bindings[0].dotted)
                 if found is not None:
                     return Folding(found[0], self._elsewhere).elements(found[1], depth + 1)
-        if isinstance(node, ast.Attribute) and _is_self(node.value):
+        if isinstance(node, ast.Attribute) and is_self(node.value):
             value = self._of_class(node)
             return None if value is None else self.elements(value, depth + 1)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -155,7 +159,9 @@ class Folding:
         bindings, where = scope.lookup(node.id)
         # What is assigned later in the same function is not what is read here.
         earlier = [
-            each for each in bindings if not (isinstance(each, Assigned) and each.line > node.lineno)
+            each
+            for each in bindings
+            if not (isinstance(each, Assigned) and each.line > node.lineno)
         ] or bindings
         values = []
         for binding in earlier:
@@ -171,7 +177,7 @@ class Folding:
         return _hull(values)
 
     def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> Bounds:
-        if _is_self(node.value):
+        if is_self(node.value):
             value = self._of_class(node)
             return UNKNOWN if value is None else self.fold(value, None, None, depth + 1)
         dotted = self._module.dotted(node, scope)
@@ -210,7 +216,7 @@ class Folding:
         module, value = found
         return Folding(module, self._elsewhere).fold(value, None, None, depth + 1)
 
-    def _call(
+    def _call(  # noqa: C901, PLR0911, PLR0912  (one case a function)
         self,
         node: ast.Call,
         given: Mapping[str, ast.expr | Bounds],
@@ -277,7 +283,8 @@ class Folding:
         return total
 
 
-def _is_self(node: ast.expr) -> bool:
+def is_self(node: ast.expr) -> bool:
+    """Return whether an expression is ``self`` or ``cls``."""
     return isinstance(node, ast.Name) and node.id in ("self", "cls")
 
 
@@ -295,7 +302,9 @@ def _hull(values: list[Bounds]) -> Bounds:
 def _binary(operator: ast.operator, left: Bounds, right: Bounds) -> Bounds:
     """Compute on bounds; where the corners are no numbers, anything is possible."""
     compute = _OPERATORS.get(type(operator))
-    if compute is None or (isinstance(operator, ast.Div | ast.FloorDiv | ast.Mod) and _has_0(right)):
+    if compute is None or (
+        isinstance(operator, ast.Div | ast.FloorDiv | ast.Mod) and _has_0(right)
+    ):
         return UNKNOWN
     if isinstance(operator, ast.Mod | ast.Pow) and None in (left.exact, right.exact):
         return UNKNOWN
@@ -329,7 +338,12 @@ _UNITS = {
     "hours": 3600.0,
     "weeks": 604800.0,
 }
-_KNOWN = {"math.inf": math.inf, "math.pi": math.pi, "sys.maxsize": 9.2e18, "threading.TIMEOUT_MAX": 9.2e9}
+_KNOWN = {
+    "math.inf": math.inf,
+    "math.pi": math.pi,
+    "sys.maxsize": 9.2e18,
+    "threading.TIMEOUT_MAX": 9.2e9,
+}
 _AS_LONG = {"enumerate", "list", "tuple", "reversed", "sorted", "iter"}
 _DEEPEST = 12
 _MOST = 1e15

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.purposes import Purpose  # noqa: TC001  (a field's type)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,8 +36,9 @@ class Finding(msgspec.Struct, frozen=True):
         line: Where the call begins.
         column: The same, from 1.
         test: The test, fixture or function that it is in; empty at the top of a module.
-        kind: ``sleep``, ``wait``, ``select``, ``pause``, ``process``, ``call_later``, ``busy_wait``,
-            ``passed`` (the function is handed on), ``wrapper`` or ``fixture`` (it is called).
+        kind: ``sleep``, ``wait``, ``select``, ``pause``, ``process``, ``call_later``,
+            ``busy_wait``, ``passed`` (the function is handed on), ``wrapper`` or ``fixture`` (one
+            that sleeps is called).
         call: The code of the call, on one line.
         via: The wrapper or fixture that sleeps, and where; ``None`` when the call itself does.
         seconds: How long it sleeps each time; ``None`` when that is not known.
@@ -84,7 +85,7 @@ class Sum(NamedTuple):
     """How many sleeps share a name, and how long they last at least, in seconds."""
 
     name: str
-    count: int
+    sleeps: int
     seconds: float
     unknown: int
 
@@ -147,7 +148,7 @@ def sums(findings: Iterable[Finding], key: Callable[[Finding], str]) -> list[Sum
         )
         for name, group in groups.items()
     ]
-    return sorted(rows, key=lambda row: (-row.seconds, -row.count, row.name))
+    return sorted(rows, key=lambda row: (-row.seconds, -row.sleeps, row.name))
 
 
 def rounded(seconds: float) -> float:
@@ -158,7 +159,7 @@ def rounded(seconds: float) -> float:
 def _row(each: Sum) -> dict[str, object]:
     return {
         "name": each.name,
-        "count": each.count,
+        "sleeps": each.sleeps,
         "seconds_at_least": each.seconds,
         "unknown": each.unknown,
     }

@@ -5,11 +5,11 @@ What may be rewritten, and why that is safe:
 - *A sleep that is never reached*, after a ``return``, ``raise``, ``break`` or ``continue`` of the
   same block, is removed: it never ran.
 - *The last statement of a test* is removed when the test is synchronous, starts nothing, takes no
-  fixtures and its class puts nothing in order afterwards: all it checks has been checked, and nobody
-  is there to use the time.
+  fixtures, and neither its class nor its module puts anything in order afterwards: all that it
+  checks has been checked, and nobody is there to use the time.
 - ``time.sleep(0)`` in such a test is removed: it lets other threads run, and there are none.
-- ``select.select([], [], [], t)`` and ``threading.Event().wait(t)`` of an event that nobody else has
-  become ``time.sleep(t)``: the same pause, in the words that virtual time and people understand.
+- ``select.select([], [], [], t)`` and ``threading.Event().wait(t)`` of an event that nobody else
+  has become ``time.sleep(t)``: the same pause, in words that virtual time and people understand.
 
 Everything else is left to people: whether ``asyncio.sleep(0.1)`` waits for a task or stands for
 work, no rewriting can know for certain.
@@ -113,7 +113,7 @@ def changes(paths: Iterable[str | Path]) -> list[Change]:
     return [_change(files[name], found) for name, found in sorted(fixes.items())]
 
 
-def fix_of(place: Place) -> Fix | None:
+def fix_of(place: Place) -> Fix | None:  # noqa: PLR0911  (one return a rule)
     """Return the safe rewriting of a place, if there is one."""
     statement = statement_of(place)
     if not _is_whole(place, statement):
@@ -273,14 +273,15 @@ def _require_libcst() -> None:
 
 
 _AROUND_TESTS = {
-    "setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method", "teardown_method", "setup_class",
-    "teardown_class", "setup", "teardown",
+    "setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method", "teardown_method",
+    "setup_class", "teardown_class", "setup", "teardown",
 }  # fmt: skip
 _STARTING = {
-    "Thread", "Process", "Popen", "Timer", "start", "submit", "ThreadPoolExecutor", "ProcessPoolExecutor",
-    "create_task", "ensure_future", "gather", "run", "spawn", "fork", "start_soon", "run_in_executor",
-    "run_in_thread", "delay", "apply_async", "send", "enqueue", "publish", "notify", "start_new_thread",
-    "Pool", "addCleanup", "subprocess", "multiprocessing", "threading", "asyncio", "gevent",
-    "eventlet", "greenlet", "run_forever", "background", "add_job", "schedule", "signal", "connect",
+    "Thread", "Process", "Popen", "Timer", "start", "submit", "ThreadPoolExecutor", "Pool",
+    "ProcessPoolExecutor", "create_task", "ensure_future", "gather", "run", "spawn", "fork",
+    "start_soon", "run_in_executor", "run_in_thread", "delay", "apply_async", "send", "enqueue",
+    "publish", "notify", "start_new_thread", "addCleanup", "subprocess", "multiprocessing",
+    "threading", "asyncio", "gevent", "eventlet", "greenlet", "run_forever", "background",
+    "add_job", "schedule", "signal", "connect",
 }  # fmt: skip
 """Names that say that something else may run beside the test."""

@@ -55,7 +55,7 @@ class Measurement(msgspec.Struct, frozen=True):
     note: str | None
 
 
-class SuiteFailed(RuntimeError):  # noqa: N818  (what happened)
+class SuiteFailed(RuntimeError):
     """pytest could not run the suite at all; the message ends with what it said."""
 
 
@@ -73,7 +73,9 @@ def measure(paths: Sequence[str | Path], folder: Path | None = None) -> Measurem
     """
     first = _run(paths, [], folder)
     slept = {test: seconds for test, seconds in first["slept"].items() if test}
-    longest = tuple(sorted(((t, round(s, 6)) for t, s in slept.items()), key=lambda p: (-p[1], p[0])))
+    longest = tuple(
+        sorted(((t, round(s, 6)) for t, s in slept.items()), key=lambda p: (-p[1], p[0]))
+    )
     again: dict[str, Any] | None = None
     note = None
     if not _can_be_virtual(folder):
@@ -83,7 +85,7 @@ def measure(paths: Sequence[str | Path], folder: Path | None = None) -> Measurem
             again = _run(paths, [VIRTUAL], folder)
         except SuiteFailed as error:
             note = f"the run with {VIRTUAL} failed: {error}"
-    changed = ()
+    changed: tuple[Changed, ...] = ()
     if again is not None:
         before, after = first["outcomes"], again["outcomes"]
         changed = tuple(
@@ -110,7 +112,8 @@ def _run(paths: Sequence[str | Path], options: list[str], folder: Path | None) -
         done = subprocess.run(  # noqa: S603  (pytest, on the paths that the user gave)
             [
                 sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                "-p", "foundation_lab.testing.sleeps.recorder", *_plugin(), *options, *map(str, paths),
+                "-p", "foundation_lab.testing.sleeps.recorder",
+                *_plugin(), *options, *map(str, paths),
             ],
             cwd=folder,
             env={**os.environ, REPORT: str(report)},

@@ -9,6 +9,7 @@ from foundation_lab.testing.sleeps.purposes import MEANINGS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from foundation_lab.testing.sleeps.finding import Audit, Finding, Sum
     from foundation_lab.testing.sleeps.measure import Measurement
@@ -60,11 +61,12 @@ def measured(result: Measurement) -> RenderableType:
     rows = _table("Slept, by test", ("test",), ("seconds",))
     for test, slept in result.by_test[:MOST_ROWS]:
         rows.add_row(Text(test), f"{slept:.3f}")
-    lines = [
-        f"{_plural(result.tests, 'test')} in {seconds(result.seconds)}, of which {seconds(result.slept)} slept"
-    ]
+    tests = _plural(result.tests, "test")
+    lines = [f"{tests} in {seconds(result.seconds)}, of which {seconds(result.slept)} slept"]
     if result.virtual_seconds is not None and result.saved is not None:
-        lines.append(f"in virtual time {seconds(result.virtual_seconds)}: {seconds(result.saved)} saved")
+        lines.append(
+            f"in virtual time {seconds(result.virtual_seconds)}: {seconds(result.saved)} saved"
+        )
         lines += [f"{c.test}: {c.before}, in virtual time {c.after}" for c in result.changed]
     if result.note is not None:
         lines.append(result.note)
@@ -81,9 +83,14 @@ def markdown(audit: Audit) -> str:
         ("By test", audit.by_test()),
     ):
         if rows:
-            lines += [f"## {title}", "", "| name | sleeps | seconds | unknown |", "|---|--:|--:|--:|"]
             lines += [
-                f"| {_cell(r.name)} | {r.count} | {r.seconds:g} | {r.unknown} |" for r in rows
+                f"## {title}",
+                "",
+                "| name | sleeps | seconds | unknown |",
+                "|---|--:|--:|--:|",
+            ]
+            lines += [
+                f"| {_cell(r.name)} | {r.sleeps} | {r.seconds:g} | {r.unknown} |" for r in rows
             ]
             lines.append("")
     if audit.findings:
@@ -106,7 +113,12 @@ def markdown(audit: Audit) -> str:
             "",
         ]
     if audit.problems:
-        lines += ["## Problems", "", *(f"- {_cell(p.file)}:{p.line}: {_cell(p.message)}" for p in audit.problems), ""]
+        lines += [
+            "## Problems",
+            "",
+            *(f"- {_cell(p.file)}:{p.line}: {_cell(p.message)}" for p in audit.problems),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -120,7 +132,7 @@ def html(audit: Audit) -> str:
     ):
         if rows:
             cells = "".join(
-                f"<tr><td>{escape(r.name)}</td><td>{r.count}</td><td>{r.seconds:g}</td><td>{r.unknown}</td></tr>"
+                f"<tr><td>{escape(r.name)}</td><td>{r.sleeps}</td><td>{r.seconds:g}</td><td>{r.unknown}</td></tr>"
                 for r in rows
             )
             body.append(
@@ -130,7 +142,9 @@ def html(audit: Audit) -> str:
         body.append("<h2>Findings</h2>")
     body += [_article(finding) for finding in audit.findings]
     if audit.problems:
-        items = "".join(f"<li>{escape(f'{p.file}:{p.line}: {p.message}')}</li>" for p in audit.problems)
+        items = "".join(
+            f"<li>{escape(f'{p.file}:{p.line}: {p.message}')}</li>" for p in audit.problems
+        )
         body.append(f"<h2>Problems</h2><ul>{items}</ul>")
     return _PAGE.replace("{body}", "\n".join(body))
 
@@ -147,7 +161,11 @@ def length(finding: Finding) -> str:
     if finding.seconds is None and finding.at_least > 0:
         each = f"at least {seconds(finding.at_least)}"
     if finding.total is not None and not times:
-        return seconds(finding.total) if finding.total == finding.seconds else f"{each}, counted elsewhere"
+        return (
+            seconds(finding.total)
+            if finding.total == finding.seconds
+            else f"{each}, counted elsewhere"
+        )
     total = "" if finding.total is None else f" = {seconds(finding.total)}"
     return f"{each}{times}{total}"
 
@@ -170,7 +188,7 @@ def _sums(title: str, rows: list[Sum]) -> RenderableType:
 
     shown = _table(title, ("name",), ("sleeps", "seconds", "unknown"))
     for row in rows[:MOST_ROWS]:
-        shown.add_row(Text(row.name), f"{row.count:,}", f"{row.seconds:,.3g}", f"{row.unknown:,}")
+        shown.add_row(Text(row.name), f"{row.sleeps:,}", f"{row.seconds:,.3g}", f"{row.unknown:,}")
     if len(rows) > MOST_ROWS:
         shown.caption = f"and {len(rows) - MOST_ROWS:,} more"
     return shown
@@ -186,15 +204,22 @@ def _findings(findings: tuple[Finding, ...]) -> RenderableType:
         what += f"\nthrough {finding.via}" if finding.via else ""
         purpose = f"{finding.purpose} ({finding.confidence:.0%})\n{'; '.join(finding.evidence[:2])}"
         instead = f"allowed: {finding.allowed}" if finding.allowed else finding.replacement.code
-        shown.add_row(Text(f"{finding.file}:{finding.line}\n{finding.test}"), Text(what), Text(purpose), Text(instead))
+        shown.add_row(
+            Text(f"{finding.file}:{finding.line}\n{finding.test}"),
+            Text(what),
+            Text(purpose),
+            Text(instead),
+        )
     return shown
 
 
-def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
     from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich import table as tables  # noqa: PLC0415
 
-    shown = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
+    shown = tables.Table(
+        title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD
+    )
     for name in words:
         shown.add_column(name)
     for name in numbers:
@@ -231,10 +256,15 @@ _PAGE = """<!doctype html>
 <title>Sleeps</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
-td:not(:first-child) { text-align: right; } article { border-top: 1px solid #ccc; margin-top: 1rem; }
-pre, code { font-family: ui-monospace, monospace; font-size: 13px; } pre { background: #f4f4f4; padding: .6rem; overflow-x: auto; }
-@media (prefers-color-scheme: dark) { body { background: #16181c; color: #ddd; } pre { background: #22252b; } }
+table { border-collapse: collapse; }
+td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
+td:not(:first-child) { text-align: right; }
+article { border-top: 1px solid #ccc; margin-top: 1rem; }
+pre, code { font: 13px ui-monospace, monospace; }
+pre { background: #f4f4f4; padding: .6rem; overflow-x: auto; }
+@media (prefers-color-scheme: dark) {
+  body { background: #16181c; color: #ddd; } pre { background: #22252b; }
+}
 </style></head><body>
 {body}
 </body></html>

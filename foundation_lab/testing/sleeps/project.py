@@ -8,10 +8,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foundation_lab.testing.sleeps.durations import Folding
+from foundation_lab.testing.sleeps.durations import Folding, is_self
 from foundation_lab.testing.sleeps.scopes import FUNCTIONS, Assigned, Imported, Tree, parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from foundation_lab.testing.sleeps.files import Text
     from foundation_lab.testing.sleeps.scopes import Function
 
@@ -56,7 +58,7 @@ class Module:
         return None
 
     def is_test(self, function: ast.AST) -> bool:
-        """Return whether a function is a test: its name begins with ``test``, and it is no inner one."""
+        """Return whether a function is a test: it is called so, and is no inner one."""
         return (
             isinstance(function, FUNCTIONS)
             and function.name.startswith("test")
@@ -94,9 +96,10 @@ class Project:
     def module(self, path: str) -> Module | None:
         """Return a module; ``None`` when it is no Python that can be read."""
         if path not in self._modules:
-            tree = self.parse(path)
-            source = self.sources[path]
-            self._modules[path] = tree and Module(source, self._names[path], tree, self)
+            tree, source = self.parse(path), self.sources[path]
+            self._modules[path] = (
+                None if tree is None else Module(source, self._names[path], tree, self)
+            )
         return self._modules[path]
 
     def parse(self, path: str) -> ast.Module | None:
@@ -151,10 +154,9 @@ class Project:
 
     def function(self, module: Module, node: ast.expr) -> tuple[Module, Function] | None:
         """Return the function of an audited module that an expression names."""
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.value.id in ("self", "cls"):
-                around = module.tree.class_around(node)
-                return around and self._method(module, around, node.attr)
+        if isinstance(node, ast.Attribute) and is_self(node.value):
+            around = module.tree.class_around(node)
+            return None if around is None else self._method(module, around, node.attr)
         dotted = module.tree.dotted(node)
         return None if dotted is None else self.named(dotted)
 
@@ -163,7 +165,7 @@ class Project:
         place, _, rest = dotted.replace("()", "").partition(":")
         if rest:
             module = self.module(self._paths[place]) if place in self._paths else None
-            return module and self._within(module, rest.split("."))
+            return None if module is None else self._within(module, rest.split("."))
         found = self._split(place)
         if found is None:
             return None
@@ -171,7 +173,9 @@ class Project:
         module = self.module(path)
         return None if module is None else self._within(module, names)
 
-    def _within(self, module: Module, names: list[str]) -> tuple[Module, Function] | None:
+    def _within(  # noqa: PLR0911  (one return a kind of name)
+        self, module: Module, names: list[str]
+    ) -> tuple[Module, Function] | None:
         if not names:
             return None
         scope = module.tree.scope
@@ -180,7 +184,9 @@ class Project:
             rest = names[position + 1 :]
             if isinstance(binding, Imported):
                 return self._again(".".join([binding.dotted, *rest]))
-            if isinstance(binding, Assigned) and isinstance(binding.value, ast.Name | ast.Attribute):
+            if isinstance(binding, Assigned) and isinstance(
+                binding.value, ast.Name | ast.Attribute
+            ):
                 dotted = module.tree.dotted(binding.value)
                 return self._again(".".join([dotted, *rest])) if dotted else None
             if isinstance(binding, FUNCTIONS) and not rest:
@@ -218,7 +224,8 @@ class Project:
         return None
 
     def _class(self, module: Module, dotted: str) -> tuple[Module, ast.ClassDef] | None:
-        place, _, rest = dotted.partition(":")
+        rest = dotted.partition(":")[2]
+        bindings: Sequence[object]
         if rest:
             bindings = module.tree.scope.names.get(rest, [])
         else:

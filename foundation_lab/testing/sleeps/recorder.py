@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--lab-virtual", default=False):
         return
     time.sleep = _recorded_sleep  # noqa: TID251
-    asyncio.sleep = _recorded_asyncio_sleep  # type: ignore[assignment]
+    asyncio.sleep = _recorded_asyncio_sleep
 
 
 def pytest_unconfigure() -> None:
@@ -68,7 +68,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             _outcomes[report.nodeid] = "error" if failed_outside else report.outcome
 
 
-def _recorded_sleep(seconds: float) -> None:
+def _recorded_sleep(seconds: Any) -> None:
     begun = _clock()
     try:
         _sleep(seconds)

@@ -10,103 +10,76 @@ from foundation_lab.testing.sleeps.finding import Replacement
 from foundation_lab.testing.sleeps.purposes import Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from foundation_lab.testing.sleeps.context import Context
 
 
 def replacement(context: Context, purpose: Purpose) -> Replacement:
     """Return what to write instead of a sleep; the code is Python and uses the public names."""
-    within = _within(context)
+    advice, code = _REPLACEMENTS[purpose]
+    return Replacement(advice, code(context))
+
+
+def _restart(context: Context) -> str:
+    subject, within = _subject(context), _within(context)
+    return (
+        f'with assert_event("service.restarted", service="{subject}"{within}):\n'
+        f"    {_action(context)}\n"
+        f'# or, outside of a block: wait_for_process_restart(sim, "{subject}"{within})'
+    )
+
+
+def _completed(context: Context) -> str:
+    return _expecting(context, f'"async.completed", operation="{_subject(context)}"')
+
+
+def _state_change(context: Context) -> str:
+    named = f'service_id="{_subject(context)}", to="{_state(context)}"'
+    return _expecting(context, f'"circuit_breaker.state_change", {named}')
+
+
+def _processed(context: Context) -> str:
+    return _expecting(context, f'"signal.processed", signal="{_subject(context)}"')
+
+
+def _expecting(context: Context, wanted: str) -> str:
+    return f"with assert_event({wanted}{_within(context)}):\n    {_action(context)}"
+
+
+def _pool_ready(context: Context) -> str:
+    return f'wait_for_connection_pool_ready(sim, "{_subject(context)}"{_within(context)})'
+
+
+def _cleaned_up(context: Context) -> str:
+    return f'wait_for_resource_cleanup(sim, "{_subject(context)}"{_within(context)})'
+
+
+def _attempts(context: Context) -> str:
+    steps = '["retry.attempt_failure", "retry.backoff", "retry.attempt_start"]'
+    return f"with assert_sequence({steps}{_within(context)}):\n    {_action(context)}"
+
+
+def _now(context: Context) -> str:
+    return "sim.run(until=sim.now)" if _has_sim(context) else "clock.advance(0)"
+
+
+def _work(context: Context) -> str:
+    step = f"yield sim.timeout({_duration(context)})"
+    name = context.names[0] if context.names else "lambda"
+    return step if name == "lambda" else f"def {name}(sim):\n    {step}"
+
+
+def _refuted(context: Context) -> str:
+    within = f"within={_duration(context)}"
+    return f'with refute_event("{_negated(context)}", {within}):\n    {_action(context)}'
+
+
+def _healthy(context: Context) -> str:
     subject = _subject(context)
-    action = _action(context)
-    advance = _advance(context)
-    match purpose:
-        case Purpose.PROCESS_RESTART:
-            return Replacement(
-                "Wait for the restart itself: it is seen whether it comes early or late.",
-                f'with assert_event("service.restarted", service="{subject}"{within}):\n'
-                f"    {action}\n"
-                f"# or, outside of a block: wait_for_process_restart(sim, \"{subject}\"{within})",
-            )
-        case Purpose.ASYNC_TASK:
-            return Replacement(
-                "Wait for the event that tells of the end of the work.",
-                f'with assert_event("async.completed", operation="{subject}"{within}):\n'
-                f"    {action}",
-            )
-        case Purpose.BREAKER:
-            state = _state(context)
-            return Replacement(
-                "Wait for the change of state, in the block that brings it about.",
-                f'with assert_event("circuit_breaker.state_change", service_id="{subject}", '
-                f'to="{state}"{within}):\n    {action}',
-            )
-        case Purpose.PUBLISH:
-            return Replacement(
-                "Wait for the event that tells that the signal was handled.",
-                f'with assert_event("signal.processed", signal="{subject}"{within}):\n    {action}',
-            )
-        case Purpose.POOL:
-            return Replacement(
-                "Wait until the pool could lend a connection.",
-                f'wait_for_connection_pool_ready(sim, "{subject}"{within})',
-            )
-        case Purpose.CLEANUP:
-            return Replacement(
-                "Wait until everything has been given back; the fixture sim checks it after each "
-                "test anyway.",
-                f'wait_for_resource_cleanup(sim, "{subject}"{within})',
-            )
-        case Purpose.RETRY:
-            return Replacement(
-                "Let the delays pass in virtual time, and assert on the attempts instead.",
-                f'with assert_sequence(["retry.attempt_failure", "retry.backoff", '
-                f'"retry.attempt_start"]{within}):\n    {action}',
-            )
-        case Purpose.TIMER:
-            return Replacement(
-                "Move the clock to the instant at which the timer is due.", advance
-            )
-        case Purpose.EXPIRY:
-            return Replacement(
-                "The time is the feature: move the clock to its exact border, where it happens.",
-                advance,
-            )
-        case Purpose.POLLING:
-            return Replacement(
-                "Wait for the condition: it is asked after every step, at no cost in time.",
-                _waiting(context, within),
-            )
-        case Purpose.YIELD:
-            return Replacement(
-                "Run what is due at this instant.",
-                "sim.run(until=sim.now)" if _has_sim(context) else "clock.advance(0)",
-            )
-        case Purpose.SIMULATED_WORK:
-            return Replacement(
-                "Keep it as work that takes virtual time: it costs nothing, and ends exactly then.",
-                f"yield sim.timeout({_duration(context)})"
-                if not context.names or context.names[0] == "lambda"
-                else f"def {context.names[0]}(sim):\n    yield sim.timeout({_duration(context)})",
-            )
-        case Purpose.NEGATIVE_WAIT:
-            return Replacement(
-                "Say what must not happen, and for how long: in virtual time it is looked at "
-                "every step.",
-                f'with refute_event("{_negated(context)}", within={_duration(context)}):\n'
-                f"    {action}",
-            )
-        case Purpose.PACING:
-            return Replacement("Put the steps apart on the virtual clock.", advance)
-        case Purpose.EXTERNAL_SYSTEM:
-            return Replacement(
-                "Put a Backend in its place, or keep it and say why in a comment.",
-                f'wait_for_service_health(sim, "{subject}", "healthy"{within})\n'
-                f"# or keep the sleep: # lab: allow-sleep {subject} emits no events",
-            )
-    return Replacement(
-        "Ask what the test waits for, then name the event that tells of it; meanwhile the test can "
-        "run as it is in virtual time.",
-        advance,
+    return (
+        f'wait_for_service_health(sim, "{subject}", "healthy"{_within(context)})\n'
+        f"# or keep the sleep: # lab: allow-sleep {subject} emits no events"
     )
 
 
@@ -117,7 +90,9 @@ def _has_sim(context: Context) -> bool:
 
 def _advance(context: Context) -> str:
     seconds = _duration(context)
-    return f"sim.run(until=sim.now + {seconds})" if _has_sim(context) else f"clock.advance({seconds})"
+    return (
+        f"sim.run(until=sim.now + {seconds})" if _has_sim(context) else f"clock.advance({seconds})"
+    )
 
 
 def _duration(context: Context) -> str:
@@ -162,7 +137,11 @@ def _subject(context: Context) -> str:
 
 def _state(context: Context) -> str:
     words = " ".join((context.comment, context.test, *context.after[:3])).lower()
-    for state, pattern in (("half_open", r"half[-_ ]?open"), ("closed", r"clos"), ("open", r"open")):
+    for state, pattern in (
+        ("half_open", r"half[-_ ]?open"),
+        ("closed", r"clos"),
+        ("open", r"open"),
+    ):
         if re.search(pattern, words):
             return state
     return "half_open"
@@ -176,8 +155,9 @@ def _negated(context: Context) -> str:
     return "async.completed"
 
 
-def _waiting(context: Context, within: str) -> str:
+def _waiting(context: Context) -> str:
     """Return a wait for the condition that a loop asks for."""
+    within = _within(context)
     loop = context.loop
     if context.place.wrapper is not None and context.place.site.kind == "wrapper":
         call = context.place.site.node
@@ -199,7 +179,68 @@ def _waiting(context: Context, within: str) -> str:
     return f"wait_for(sim, lambda: ...{within})"
 
 
-_NO_SUBJECT = {"time", "asyncio", "self", "with", "for", "if", "patch", "mock", "print", "r", "return", "not"}
+_REPLACEMENTS: dict[Purpose, tuple[str, Callable[[Context], str]]] = {
+    Purpose.PROCESS_RESTART: (
+        "Wait for the restart itself: it is seen whether it comes early or late.",
+        _restart,
+    ),
+    Purpose.ASYNC_TASK: ("Wait for the event that tells of the end of the work.", _completed),
+    Purpose.BREAKER: (
+        "Wait for the change of state, in the block that brings it about.",
+        _state_change,
+    ),
+    Purpose.PUBLISH: ("Wait for the event that tells that the signal was handled.", _processed),
+    Purpose.POOL: ("Wait until the pool could lend a connection.", _pool_ready),
+    Purpose.CLEANUP: (
+        "Wait until everything has been given back; after a test, the fixture sim checks that.",
+        _cleaned_up,
+    ),
+    Purpose.RETRY: (
+        "Let the delays pass in virtual time, and assert on the attempts instead.",
+        _attempts,
+    ),
+    Purpose.TIMER: ("Move the clock to the instant at which the timer is due.", _advance),
+    Purpose.EXPIRY: (
+        "The time is the feature: move the clock to its exact border, where it happens.",
+        _advance,
+    ),
+    Purpose.POLLING: (
+        "Wait for the condition: it is asked after every step, at no cost in time.",
+        _waiting,
+    ),
+    Purpose.YIELD: ("Run what is due at this instant.", _now),
+    Purpose.SIMULATED_WORK: (
+        "Keep it as work that takes virtual time: it costs nothing, and ends exactly then.",
+        _work,
+    ),
+    Purpose.NEGATIVE_WAIT: (
+        "Say what must not happen, and for how long: in virtual time it is looked at every step.",
+        _refuted,
+    ),
+    Purpose.PACING: ("Put the steps apart on the virtual clock.", _advance),
+    Purpose.EXTERNAL_SYSTEM: (
+        "Put a Backend in its place, or keep it and say why in a comment.",
+        _healthy,
+    ),
+    Purpose.UNKNOWN: (
+        "Find the event that tells of what the test waits for; until then, use virtual time.",
+        _advance,
+    ),
+}
+_NO_SUBJECT = {
+    "time",
+    "asyncio",
+    "self",
+    "with",
+    "for",
+    "if",
+    "patch",
+    "mock",
+    "print",
+    "r",
+    "return",
+    "not",
+}
 _EVENTS = (
     ("circuit_breaker.state_change", r"breaker|circuit"),
     ("retry.attempt_start", r"retr"),

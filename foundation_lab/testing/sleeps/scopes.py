@@ -147,7 +147,9 @@ class Tree:
                 return binding.dotted
             if isinstance(binding, (*FUNCTIONS, ast.ClassDef)):
                 return f"{self.name}:{self.qualified(binding)}"
-            if isinstance(binding, Assigned) and isinstance(binding.value, ast.Name | ast.Attribute):
+            if isinstance(binding, Assigned) and isinstance(
+                binding.value, ast.Name | ast.Attribute
+            ):
                 if isinstance(binding.value, ast.Name) and binding.value.id == name:
                     continue
                 return self.dotted(binding.value, where, depth + 1)
@@ -164,7 +166,11 @@ class Tree:
         """Read ``__import__("time")``, ``import_module("time")`` and ``getattr(time, "sleep")``."""
         words = [each.value if isinstance(each, ast.Constant) else None for each in node.args]
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        if name in ("__import__", "import_module", "importorskip") and words and isinstance(words[0], str):
+        if (
+            name in ("__import__", "import_module", "importorskip")
+            and words
+            and isinstance(words[0], str)
+        ):
             return words[0]
         if name == "getattr" and len(words) > 1 and isinstance(words[1], str):
             base = self.dotted(node.args[0], scope, depth + 1)
@@ -193,7 +199,9 @@ class Tree:
                 parents[child] = node
             waiting.extend((child, inner) for child in reversed(children))
 
-    def _note(self, node: ast.AST, scope: Scope, inner: Scope) -> None:
+    def _note(  # noqa: C901, PLR0912  (one branch a kind of node)
+        self, node: ast.AST, scope: Scope, inner: Scope
+    ) -> None:
         if isinstance(node, ast.Call):
             self.calls.append(node)
         elif isinstance(node, ast.Name):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from foundation_lab.testing.sleeps.scopes import FUNCTIONS, Assigned, Imported, Parameter
+from foundation_lab.testing.sleeps.busy_waits import is_busy_wait, length_of
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS, Imported, Parameter
 from foundation_lab.testing.sleeps.sleepers import (
-    CLOCKS,
     FRESH_QUEUES,
     FRESH_WAITS,
     METHODS,
@@ -21,7 +21,6 @@ from foundation_lab.testing.sleeps.sleepers import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from foundation_lab.testing.sleeps.durations import Bounds
     from foundation_lab.testing.sleeps.scopes import Tree
 
 
@@ -42,7 +41,6 @@ class Site(NamedTuple):
     unit: float = 1.0
 
 
-
 def sites(module: Tree, origin: Callable[[str], str | None]) -> Iterator[Site]:
     """Find what sleeps in a module.
 
@@ -58,7 +56,7 @@ def sites(module: Tree, origin: Callable[[str], str | None]) -> Iterator[Site]:
         yield from _handed_on(module, call, origin)
     for loop in module.loops:
         if is_busy_wait(module, loop):
-            yield Site(loop, "busy_wait", _deadline(module, loop))
+            yield Site(loop, "busy_wait", length_of(module, loop))
 
 
 def sleeper_of(module: Tree, node: ast.expr, origin: Callable[[str], str | None]) -> Sleeper | None:
@@ -81,24 +79,9 @@ def sleeper_of(module: Tree, node: ast.expr, origin: Callable[[str], str | None]
     return Sleeper() if known and last and _is_imported(module, node) else None
 
 
-def is_busy_wait(module: Tree, loop: ast.While) -> bool:
-    """Return whether a loop does nothing but ask: it spins until a time has come, or a state."""
-    idle = all(
-        isinstance(each, ast.Pass | ast.Continue)
-        or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
-        or (isinstance(each, ast.Assign) and _reads_clock(module, each.value))
-        for each in loop.body
-    )
-    if not idle or (isinstance(loop.test, ast.Constant)):
-        return False
-    if isinstance(loop.test, ast.Call) and not loop.test.args and not loop.test.keywords:
-        # `while step(): pass` works in its condition, unless it only asks
-        name = loop.test.func.attr if isinstance(loop.test.func, ast.Attribute) else ""
-        return name.startswith(("is_", "has_", "in_"))
-    return _reads_clock(module, loop.test) or _only_asks(loop.test)
-
-
-def _of_call(module: Tree, call: ast.Call, origin: Callable[[str], str | None]) -> Site | None:
+def _of_call(  # noqa: PLR0911  (one return a kind of sleep)
+    module: Tree, call: ast.Call, origin: Callable[[str], str | None]
+) -> Site | None:
     function = call.func
     sleeper = sleeper_of(module, function, origin)
     if sleeper is not None:
@@ -122,7 +105,7 @@ def _of_call(module: Tree, call: ast.Call, origin: Callable[[str], str | None]) 
         starts = dotted.rpartition(".")[2] in ("Popen", "popen") or "create_subprocess" in dotted
         return Site(call, "process", None if starts else seconds)
     if last in ("call_later", "call_at") and isinstance(function, ast.Attribute):
-        return _timer(module, call, last)
+        return _timer(call, last)
     return None
 
 
@@ -150,8 +133,9 @@ def _by_name(module: Tree, node: ast.expr) -> Sleeper | None:
     """Return a sleeper for a function that is given, and called ``sleep``: by its name alone."""
     if isinstance(node, ast.Name) and node.id in NAMES:
         bindings, scope = module.scope_of(node).lookup(node.id)
-        given = scope is not None and any(isinstance(each, Parameter) for each in bindings)
-        is_test = isinstance(scope and scope.owner, FUNCTIONS) and scope.owner.name.startswith("test")  # type: ignore[union-attr]
+        given = any(isinstance(each, Parameter) for each in bindings)
+        owner = None if scope is None else scope.owner
+        is_test = isinstance(owner, FUNCTIONS) and owner.name.startswith("test")
         return Sleeper() if given and not is_test else None
     if isinstance(node, ast.Attribute) and node.attr in NAMES:
         around = module.class_around(node)
@@ -174,9 +158,7 @@ def _is_imported(module: Tree, node: ast.expr) -> bool:
     return any(isinstance(each, Imported | Parameter) for each in bindings)
 
 
-def _handed_on(
-    module: Tree, call: ast.Call, origin: Callable[[str], str | None]
-) -> Iterator[Site]:
+def _handed_on(module: Tree, call: ast.Call, origin: Callable[[str], str | None]) -> Iterator[Site]:
     """Find functions that sleep and are arguments: ``Retrying(sleep=time.sleep)``."""
     if isinstance(call.func, ast.Name) and call.func.id in _LOOKED_AT:
         return
@@ -259,7 +241,7 @@ def _only_waited_for(module: Tree, node: ast.expr) -> bool:
 
 
 def _is_refuted(module: Tree, call: ast.Call) -> bool:
-    """Return whether a test asserts that the wait ends without success: ``assert not e.wait(1)``."""
+    """Return whether a test asserts that the wait must fail: ``assert not e.wait(1)``."""
     above = module.parents.get(call)
     if isinstance(above, ast.UnaryOp) and isinstance(above.op, ast.Not):
         return isinstance(module.parents.get(above), ast.Assert)
@@ -272,7 +254,7 @@ def _is_refuted(module: Tree, call: ast.Call) -> bool:
 
 
 def _must_be_empty(module: Tree, call: ast.Call) -> bool:
-    """Return whether ``Empty`` is expected: ``with pytest.raises(queue.Empty): q.get(timeout=1)``."""
+    """Return whether ``Empty`` is expected: ``with pytest.raises(queue.Empty):``."""
     for above in module.above(call):
         if isinstance(above, FUNCTIONS):
             return False
@@ -283,8 +265,8 @@ def _must_be_empty(module: Tree, call: ast.Call) -> bool:
     return False
 
 
-def _timer(module: Tree, call: ast.Call, name: str) -> Site | None:
-    """Find timers that do nothing but wake the test: ``loop.call_later(1, future.set_result, 0)``."""
+def _timer(call: ast.Call, name: str) -> Site | None:
+    """Find timers that only wake the test: ``loop.call_later(1, future.set_result, 0)``."""
     base = call.func.value if isinstance(call.func, ast.Attribute) else call.func
     named = ast.unparse(base).rpartition(".")[2].removesuffix("()").lower()
     if len(call.args) < 2 or not named.endswith("loop"):
@@ -300,64 +282,6 @@ def _is_empty(node: ast.expr) -> bool:
     if isinstance(node, ast.List | ast.Tuple):
         return not node.elts
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _reads_clock(module: Tree, node: ast.expr) -> bool:
-    return any(
-        isinstance(each, ast.Call)
-        and (module.dotted(each.func) in CLOCKS or _is_loop_time(each))
-        for each in ast.walk(node)
-    )
-
-
-def _is_loop_time(call: ast.Call) -> bool:
-    """Return whether a call is ``loop.time()``."""
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "time" and not call.args
-
-
-def _only_asks(test: ast.expr) -> bool:
-    """Return whether a condition reads a state and calls nothing but what only asks."""
-    calls = [each for each in ast.walk(test) if isinstance(each, ast.Call)]
-    asking = ("is_", "has_", "qsize", "empty", "done", "locked", "len", "exists", "poll")
-    for call in calls:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if not name.startswith(asking):
-            return False
-    return any(isinstance(each, ast.Name | ast.Attribute) for each in ast.walk(test))
-
-
-def _deadline(module: Tree, loop: ast.While) -> ast.expr | None:
-    """Return 2 of ``end = time() + 2; while time() < end: pass``, or of ``time() - start < 2``."""
-    test = loop.test
-    if not isinstance(test, ast.Compare) or len(test.comparators) != 1:
-        return None
-    clock, limit = test.left, test.comparators[0]
-    if not _reads_clock(module, clock):
-        clock, limit = limit, clock
-    if not _reads_clock(module, clock):
-        return None
-    if isinstance(clock, ast.BinOp) and isinstance(clock.op, ast.Sub):
-        return limit
-    if isinstance(limit, ast.Name):
-        bindings, _ = module.scope_of(limit).lookup(limit.id)
-        values = [each.value for each in bindings if isinstance(each, Assigned)]
-        limit = values[-1] if values and values[-1] is not None else limit
-    if isinstance(limit, ast.BinOp) and isinstance(limit.op, ast.Add):
-        for one, other in ((limit.left, limit.right), (limit.right, limit.left)):
-            if _reads_clock(module, one):
-                return other
-            if isinstance(one, ast.Name) and _is_clock_reading(module, one):
-                return other
-    return None
-
-
-def _is_clock_reading(module: Tree, node: ast.Name) -> bool:
-    bindings, _ = module.scope_of(node).lookup(node.id)
-    return any(
-        isinstance(each, Assigned) and each.value is not None and _reads_clock(module, each.value)
-        for each in bindings
-        if not isinstance(each, Parameter)
-    )
 
 
 _LOOKED_AT = {"isinstance", "issubclass", "getattr", "hasattr", "id", "repr", "callable", "type"}

@@ -141,7 +141,9 @@ def program_sleep(call: ast.Call) -> float | None:
 
 
 def _in_shell(command: str) -> float | None:
-    found = re.findall(r"(?:^|[;&|]|\bthen|\bdo|-c)\s*(?:exec\s+)?(?:/bin/|/usr/bin/)?sleep\s+(\S+)", command)
+    found = re.findall(
+        r"(?:^|[;&|]|\bthen|\bdo|-c)\s*(?:exec\s+)?(?:/bin/|/usr/bin/)?sleep\s+(\S+)", command
+    )
     return _sum(found) if found else None
 
 

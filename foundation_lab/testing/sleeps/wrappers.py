@@ -113,7 +113,9 @@ def find_places(project: Project) -> list[Place]:
     wrappers: dict[ast.AST, Wrapper] = {}
     everything = [place for places in found.values() for place in places]
     fresh = _wrap(project, everything, wrappers)
-    words = {path: set(_WORD.findall(s.text)) for path, s in project.sources.items()} if fresh else {}
+    words = (
+        {path: set(_WORD.findall(s.text)) for path, s in project.sources.items()} if fresh else {}
+    )
     while fresh:
         called: list[Place] = []
         names = {each.function.name for each in fresh} | {w.fixture for w in fresh if w.fixture}
@@ -142,9 +144,7 @@ def innermost(module: Module, node: ast.AST) -> Function | ast.Lambda | None:
     return None
 
 
-def _wrap(
-    project: Project, places: list[Place], wrappers: dict[ast.AST, Wrapper]
-) -> list[Wrapper]:
+def _wrap(project: Project, places: list[Place], wrappers: dict[ast.AST, Wrapper]) -> list[Wrapper]:
     """Note the functions around places as wrappers; return those that were none before."""
     fresh = []
     for place in places:
@@ -163,7 +163,7 @@ def _wrap(
 
 
 def _is_certain(place: Place) -> bool:
-    """Return whether whoever runs the function reaches the place: no branch, no loop lies between."""
+    """Return whether whoever runs the function reaches the place: no branch lies between."""
     for above in place.module.tree.above(place.site.node):
         if above is place.function:
             return True
@@ -185,22 +185,24 @@ def _calls(
             fixtures[wrapper.fixture].append(wrapper)
     aliases = _aliases(module, by_name)
     for call in module.tree.calls:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        name = (
+            call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        )
         if name not in by_name and name not in aliases:
             continue
         found = project.function(module, call.func)
-        wrapper = wrappers.get(found[1]) if found else None
-        if wrapper is None and isinstance(call.func, ast.Name):
-            wrapper = _factory(module, call.func, by_name)
-        if wrapper is None or wrapper.fixture is not None:
+        called = wrappers.get(found[1]) if found else None
+        if called is None and isinstance(call.func, ast.Name):
+            called = _factory(module, call.func, by_name)
+        if called is None or called.fixture is not None:
             continue
         around = innermost(module, call)
-        if around is wrapper.function:
+        if around is called.function:
             continue
-        if wrapper.is_inner and not _is_a_step(module, call):
+        if called.is_inner and not _is_a_step(module, call):
             continue
-        wrapper.calls += 1
-        yield Place(module, Site(call, "wrapper", None), around, wrapper)
+        called.calls += 1
+        yield Place(module, Site(call, "wrapper", None), around, called)
     if fixtures:
         yield from _fixtures_used(module, fixtures)
 
@@ -219,9 +221,7 @@ def _aliases(module: Module, by_name: dict[str, list[Wrapper]]) -> set[str]:
     return found
 
 
-def _factory(
-    module: Module, node: ast.Name, by_name: dict[str, list[Wrapper]]
-) -> Wrapper | None:
+def _factory(module: Module, node: ast.Name, by_name: dict[str, list[Wrapper]]) -> Wrapper | None:
     """Return the inner function that a fixture hands out under the name of a parameter."""
     for function in module.tree.functions_around(node):
         if isinstance(function, FUNCTIONS) and node.id in parameter_names(function):
@@ -257,7 +257,11 @@ def _fixtures_used(module: Module, fixtures: dict[str, list[Wrapper]]) -> Iterat
     for function in module.tree.functions:
         if not (module.is_test(function) or module.fixture_name(function)):
             continue
-        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs):
+        for argument in (
+            *function.args.posonlyargs,
+            *function.args.args,
+            *function.args.kwonlyargs,
+        ):
             wrapper = _visible(module, fixtures.get(argument.arg, []))
             if wrapper is not None and wrapper.function is not function:
                 wrapper.calls += 1
@@ -278,7 +282,7 @@ def _visible(module: Module, wrappers: list[Wrapper]) -> Wrapper | None:
     """Return the fixture of a name that a module sees: its own, else the nearest conftest's."""
     seen = [each for each in wrappers if _sees(module, each)]
     own = [each for each in seen if each.module is module]
-    return (own or sorted(seen, key=lambda each: -len(each.module.path)) or [None])[0]
+    return next(iter(own or sorted(seen, key=lambda each: -len(each.module.path))), None)
 
 
 def _sees(module: Module, wrapper: Wrapper) -> bool:
