@@ -244,9 +244,8 @@ class Folding:
                 ends = [float(rounding(x)) if math.isfinite(x) else x for x in value]
                 return Bounds(*ends)
             case ("abs", [value]):
-                if value.low >= 0:
-                    return value
-                return Bounds(0.0, max(abs(value.low), abs(value.high)))
+                ends = sorted((abs(value.low), abs(value.high)))
+                return Bounds(0.0 if _has_0(value) else ends[0], ends[1])
             case ("max", [_, _, *_]):
                 return Bounds(max(b.low for b in folded), max(b.high for b in folded))
             case ("min", [_, _, *_]):

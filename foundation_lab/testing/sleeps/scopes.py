@@ -80,6 +80,7 @@ class Tree:
         self.loops: list[ast.While] = []
         self.functions: list[Function] = []
         self.uses: list[ast.Name | ast.Attribute] = []
+        self._told: set[ast.AST] = set()
         self._package = name if is_package else name.rpartition(".")[0]
         self._scopes: dict[ast.AST, Scope] = {tree: Scope(tree, None)}
         self._read(tree, self._scopes[tree])
@@ -232,7 +233,7 @@ class Tree:
 
     def _is_single_target(self, node: ast.Name) -> bool:
         above = self.parents.get(node)
-        return isinstance(above, ast.Assign | ast.AnnAssign | ast.NamedExpr)
+        return node in self._told or isinstance(above, ast.Assign | ast.AnnAssign | ast.NamedExpr)
 
     def _assign(self, targets: list[ast.expr], value: ast.expr, scope: Scope) -> None:
         for target in targets:
@@ -251,6 +252,7 @@ class Tree:
                 if len(values) == len(target.elts):
                     for each, one in zip(target.elts, values, strict=True):
                         if isinstance(each, ast.Name):
+                            self._told.add(each)
                             scope.bind(each.id, Assigned(one, each.lineno))
 
     @staticmethod

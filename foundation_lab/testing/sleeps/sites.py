@@ -68,7 +68,7 @@ def sleeper_of(module: Tree, node: ast.expr, origin: Callable[[str], str | None]
         return METHODS[node.attr]
     dotted = module.dotted(node)
     if dotted is None:
-        return _from_star(module, node) or _by_name(module, node)
+        return _from_star(module, node)
     if dotted in SLEEPERS:
         return SLEEPERS[dotted]
     outside = dotted if "()" in dotted else origin(dotted)
@@ -83,7 +83,7 @@ def _of_call(  # noqa: PLR0911  (one return a kind of sleep)
     module: Tree, call: ast.Call, origin: Callable[[str], str | None]
 ) -> Site | None:
     function = call.func
-    sleeper = sleeper_of(module, function, origin)
+    sleeper = sleeper_of(module, function, origin) or _by_name(module, function)
     if sleeper is not None:
         kind = "pause" if module.dotted(function) in ("signal.pause", "signal.sigwait") else "sleep"
         return Site(call, kind, _argument(call, sleeper), sleeper.unit)
