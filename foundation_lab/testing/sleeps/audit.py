@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 import math
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ from foundation_lab.testing.sleeps.scopes import FUNCTIONS
 from foundation_lab.testing.sleeps.wrappers import find_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from foundation_lab.testing.sleeps.allowed import Allowance
     from foundation_lab.testing.sleeps.wrappers import Place, Wrapper
@@ -45,12 +47,25 @@ def audit(paths: Iterable[str | Path]) -> Audit:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or folder")
     sources, problems = _sources(python_files(given))
-    return _Audit(sources, problems).result()
+    with _without_collector():
+        return _Audit(sources, problems).result()
 
 
 def audit_text(text: str, name: str = "test_it.py") -> Audit:
     """Find the sleeps in one text, as if it were a file of this name."""
     return _Audit([Text(name, text)], []).result()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from walking over millions of nodes of trees, again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _sources(files: list[Path]) -> tuple[list[Text], list[Problem]]:

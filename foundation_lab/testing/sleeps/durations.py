@@ -216,7 +216,7 @@ class Folding:
         module, value = found
         return Folding(module, self._elsewhere).fold(value, None, None, depth + 1)
 
-    def _call(  # noqa: C901, PLR0911, PLR0912  (one case a function)
+    def _call(  # noqa: C901, PLR0911  (one case a function)
         self,
         node: ast.Call,
         given: Mapping[str, ast.expr | Bounds],

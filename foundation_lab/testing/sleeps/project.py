@@ -92,6 +92,7 @@ class Project:
             and (path.endswith("conftest.py") or count_tests(source.text))
         }
         self._busy: set[str] = set()
+        self._words: dict[str, set[str]] = {}
 
     def module(self, path: str) -> Module | None:
         """Return a module; ``None`` when it is no Python that can be read."""
@@ -117,6 +118,33 @@ class Project:
         file = Path(path)
         return file.parent in self._with_tests or not _TEST_FOLDERS.isdisjoint(
             file.absolute().parent.parts
+        )
+
+    def words(self) -> dict[str, set[str]]:
+        """Return the words of each file."""
+        if not self._words:
+            found = {path: set(_WORD.findall(s.text)) for path, s in self.sources.items()}
+            self._words = found
+        return self._words
+
+    def homes(self, module: Module, name: str) -> set[str]:
+        """Return the last parts of the names of the modules that a name may be imported from."""
+        own = module.name.rpartition(".")[2]
+        return {own} | {
+            self._names[path].rpartition(".")[2]
+            for path, words in self.words().items()
+            if name in words and own in words
+        }
+
+    def sleeping_names(self) -> frozenset[str]:
+        """Return the names that any module gives to something that is called like a sleep."""
+        return frozenset(
+            name
+            for source in self.sources.values()
+            if "sleep" in source.text
+            for pair in _RENAMED.findall(source.text)
+            for name in pair
+            if name
         )
 
     def origin(self, dotted: str, depth: int = 0) -> str | None:
@@ -281,6 +309,8 @@ def count_tests(text: str) -> int:
     return len(re.findall(r"^\s*(?:async\s+)?def\s+test", text, re.MULTILINE))
 
 
+_WORD = re.compile(r"\w+")
+_RENAMED = re.compile(r"\bsleep\w* as (\w+)|\b(\w+) = [\w.]*sleep\w*[ \t]*(?:#|$)", re.MULTILINE)
 _TEST_FILE = re.compile(r"(test_.*|.*_tests?|tests?|conftest)\.py$")
 _TEST_FOLDERS = {"tests", "test", "t", "testing", "spec", "specs", "integration", "e2e"}
 _NEVER_AUDITED = {"time", "asyncio", "threading", "queue", "select", "signal", "subprocess"}

@@ -195,10 +195,17 @@ class Tree:
                 self._note(node, scope, inner)
             if kind in _LEAVES:
                 continue
-            children = [each for each in ast.iter_child_nodes(node) if type(each) not in _EMPTY]
+            children = []
+            for field in node._fields:
+                value = getattr(node, field, None)
+                if type(value) is list:
+                    children += [each for each in value if isinstance(each, ast.AST)]
+                elif isinstance(value, ast.AST) and type(value) not in _EMPTY:
+                    children.append(value)
+            children.reverse()
             for child in children:
                 parents[child] = node
-            waiting.extend((child, inner) for child in reversed(children))
+                waiting.append((child, inner))
 
     def _note(  # noqa: C901, PLR0912  (one branch a kind of node)
         self, node: ast.AST, scope: Scope, inner: Scope
@@ -239,8 +246,8 @@ class Tree:
         for target in targets:
             if isinstance(target, ast.Name):
                 scope.bind(target.id, Assigned(value, target.lineno))
-                if isinstance(value, ast.Name | ast.Attribute):
-                    last = value.id if isinstance(value, ast.Name) else value.attr
+                last = last_name(value)
+                if last:
                     self.aliases.append((target.id, last))
             elif isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
                 # `self.delay = 2`, under a name that no identifier can have
@@ -287,6 +294,18 @@ class Tree:
                 scope.bind(alias.asname or alias.name, Imported(f"{base}.{alias.name}"))
                 if alias.asname:
                     self.aliases.append((alias.asname, alias.name))
+
+
+def last_name(node: ast.expr) -> str:
+    """Return the last part of a name: ``sleep`` of ``time.sleep``, be it by ``getattr``."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+        named = node.args[1] if len(node.args) > 1 else None
+        return str(named.value) if isinstance(named, ast.Constant) else ""
+    return ""
 
 
 def parameters(arguments: ast.arguments) -> list[tuple[str, ast.expr | None]]:

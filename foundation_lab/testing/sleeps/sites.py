@@ -6,10 +6,11 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from foundation_lab.testing.sleeps.busy_waits import is_busy_wait, length_of
-from foundation_lab.testing.sleeps.scopes import FUNCTIONS, Imported, Parameter
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS, Imported, Parameter, last_name
 from foundation_lab.testing.sleeps.sleepers import (
     FRESH_QUEUES,
     FRESH_WAITS,
+    LAST_NAMES,
     METHODS,
     NAMES,
     SHELLS,
@@ -41,29 +42,58 @@ class Site(NamedTuple):
     unit: float = 1.0
 
 
-def sites(module: Tree, origin: Callable[[str], str | None]) -> Iterator[Site]:
+class Sought(NamedTuple):
+    """What is looked for in a module.
+
+    Attributes:
+        origin: As `sites` has it.
+        names: The names that functions that sleep may have there.
+    """
+
+    origin: Callable[[str], str | None]
+    names: set[str]
+
+
+def sites(
+    module: Tree, origin: Callable[[str], str | None], others: frozenset[str] = frozenset()
+) -> Iterator[Site]:
     """Find what sleeps in a module.
 
     Args:
         module: The module.
         origin: Says where a dotted name comes from in the end; ``None`` for one of the audited
             modules.
+        others: The names that other modules give to functions that sleep.
     """
+    sought = Sought(origin, _names_here(module, LAST_NAMES | others))
     for call in module.calls:
-        site = _of_call(module, call, origin)
+        site = _of_call(module, call, sought)
         if site is not None:
             yield site
-        yield from _handed_on(module, call, origin)
+        yield from _handed_on(module, call, sought)
     for loop in module.loops:
         if is_busy_wait(module, loop):
             yield Site(loop, "busy_wait", length_of(module, loop))
 
 
-def sleeper_of(module: Tree, node: ast.expr, origin: Callable[[str], str | None]) -> Sleeper | None:
+def _names_here(module: Tree, names: frozenset[str]) -> set[str]:
+    """Return what functions that sleep may be called in a module: few calls are looked into."""
+    known = set(names)
+    aliases = list(module.aliases)
+    while found := {alias for alias, name in aliases if name in known} - known:
+        known |= found
+    return known
+
+
+def sleeper_of(  # noqa: PLR0911  (one return a way to name it)
+    module: Tree, node: ast.expr, sought: Sought
+) -> Sleeper | None:
     """Return what kind of sleeper a function is that an expression names."""
     if not isinstance(node, ast.Name | ast.Attribute | ast.Call):
         return None
-    last = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    last = last_name(node)
+    if last not in sought.names:
+        return None
     if isinstance(node, ast.Attribute) and node.attr in METHODS:
         return METHODS[node.attr]
     dotted = module.dotted(node)
@@ -71,19 +101,19 @@ def sleeper_of(module: Tree, node: ast.expr, origin: Callable[[str], str | None]
         return _from_star(module, node)
     if dotted in SLEEPERS:
         return SLEEPERS[dotted]
-    outside = dotted if "()" in dotted else origin(dotted)
+    outside = dotted if "()" in dotted else sought.origin(dotted)
     if outside in SLEEPERS:
         return SLEEPERS[outside]
     # `from celery.utils import sleep`: a name that says it, of a module that is not audited
     known = outside is not None and outside.rpartition(".")[2] in NAMES and "()" not in outside
-    return Sleeper() if known and last and _is_imported(module, node) else None
+    return Sleeper() if known and _is_imported(module, node) else None
 
 
 def _of_call(  # noqa: PLR0911  (one return a kind of sleep)
-    module: Tree, call: ast.Call, origin: Callable[[str], str | None]
+    module: Tree, call: ast.Call, sought: Sought
 ) -> Site | None:
     function = call.func
-    sleeper = sleeper_of(module, function, origin) or _by_name(module, function)
+    sleeper = sleeper_of(module, function, sought) or _by_name(module, function)
     if sleeper is not None:
         kind = "pause" if module.dotted(function) in ("signal.pause", "signal.sigwait") else "sleep"
         return Site(call, kind, _argument(call, sleeper), sleeper.unit)
@@ -94,10 +124,10 @@ def _of_call(  # noqa: PLR0911  (one return a kind of sleep)
         return _fresh_wait(module, call, function)
     if last == "get" and isinstance(function, ast.Attribute):
         return _fresh_get(module, call, function)
-    dotted = module.dotted(function)
+    dotted = module.dotted(function) if last in _LASTS else None
     if dotted == "select.select" and len(call.args) == 4 and all(map(_is_empty, call.args[:3])):
         return Site(call, "select", call.args[3])
-    if dotted in SHELLS:
+    if dotted is not None and dotted in SHELLS:
         seconds = program_sleep(call)
         if seconds is None:
             return None
@@ -158,14 +188,14 @@ def _is_imported(module: Tree, node: ast.expr) -> bool:
     return any(isinstance(each, Imported | Parameter) for each in bindings)
 
 
-def _handed_on(module: Tree, call: ast.Call, origin: Callable[[str], str | None]) -> Iterator[Site]:
+def _handed_on(module: Tree, call: ast.Call, sought: Sought) -> Iterator[Site]:
     """Find functions that sleep and are arguments: ``Retrying(sleep=time.sleep)``."""
     if isinstance(call.func, ast.Name) and call.func.id in _LOOKED_AT:
         return
     positional = list(call.args)
     for place, argument in enumerate(positional):
         if isinstance(argument, ast.Attribute | ast.Name) and _can_be_handed_on(argument):
-            sleeper = sleeper_of(module, argument, origin)
+            sleeper = sleeper_of(module, argument, sought)
             if sleeper is not None:
                 after = positional[place + 1 : place + 2]
                 # `submit(time.sleep, 1)`, `to_thread(time.sleep, 1)`, `partial(time.sleep, 1)`
@@ -173,7 +203,7 @@ def _handed_on(module: Tree, call: ast.Call, origin: Callable[[str], str | None]
     for keyword in call.keywords:
         value = keyword.value
         if isinstance(value, ast.Attribute | ast.Name) and _can_be_handed_on(value):
-            sleeper = sleeper_of(module, value, origin)
+            sleeper = sleeper_of(module, value, sought)
             if sleeper is not None:
                 yield Site(value, "passed", _thread_argument(call), sleeper.unit)
 
@@ -284,5 +314,6 @@ def _is_empty(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
+_LASTS = {"select", *(name.rpartition(".")[2] for name in SHELLS)}
 _LOOKED_AT = {"isinstance", "issubclass", "getattr", "hasattr", "id", "repr", "callable", "type"}
 """What only looks at a function that it is given."""

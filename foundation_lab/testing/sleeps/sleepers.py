@@ -70,6 +70,9 @@ METHODS: dict[str, Sleeper] = {
 NAMES = frozenset({"sleep", "asleep", "async_sleep", "sleep_ms", "sleep_forever"})
 """Names that say it all, where they come from a module that is not among the audited files."""
 
+LAST_NAMES = frozenset(name.rpartition(".")[2] for name in SLEEPERS) | NAMES | METHODS.keys()
+"""What a function that sleeps may be called where it is defined."""
+
 FRESH_WAITS = frozenset(
     {
         f"{module}.{kind}()"

@@ -42,14 +42,21 @@ class Wrapper:
         function: Its definition.
         places: What sleeps in it.
         calls: How many places call it.
+        fixture: What it is called as a fixture, if it is one.
+        hander: The fixture around it, which may hand it out, if any.
+        homes: The names of modules that others import it from.
     """
 
-    def __init__(self, module: Module, function: Function) -> None:
+    def __init__(self, project: Project, module: Module, function: Function) -> None:
         self.module = module
         self.function = function
         self.places: list[Place] = []
         self.calls = 0
         self.fixture = module.fixture_name(function)
+        around = module.tree.functions_around(function)
+        outer = around[0] if around else None
+        self.hander = module.fixture_name(outer) if isinstance(outer, FUNCTIONS) else None
+        self.homes = project.homes(module, function.name)
 
     @property
     def name(self) -> str:
@@ -81,9 +88,9 @@ class Wrapper:
 SOUGHT = (
     "sleep",
     ".wait(",
-    "while ",
     "select(",
-    "queue",
+    "Empty",
+    "Queue(",
     "pause",
     "sigwait",
     "call_later",
@@ -94,33 +101,33 @@ SOUGHT = (
     "wait_for_timeout",
     "time.delay",
 )
-"""A file that sleeps by itself holds one of these."""
+"""A file that sleeps by itself holds one of these, or a loop that only asks."""
+
+IDLE_LOOP = re.compile(r"while [^\n]*:\s*(?:#[^\n]*\n\s*)*(?:pass|continue|\.\.\.|\w+ = |[\"'])")
 
 
 def find_places(project: Project) -> list[Place]:
     """Find every place that sleeps, by itself or through a wrapper, in the order of the files."""
     found: dict[str, list[Place]] = {}
+    names = project.sleeping_names()
     for path, source in project.sources.items():
-        if not any(word in source.text for word in SOUGHT):
+        if not (any(word in source.text for word in SOUGHT) or IDLE_LOOP.search(source.text)):
             project.parse(path)  # its errors are told even so
             continue
         module = project.module(path)
         if module is not None:
             found[path] = [
                 Place(module, site, innermost(module, site.node))
-                for site in sites(module.tree, project.origin)
+                for site in sites(module.tree, project.origin, names)
             ]
     wrappers: dict[ast.AST, Wrapper] = {}
     everything = [place for places in found.values() for place in places]
     fresh = _wrap(project, everything, wrappers)
-    words = (
-        {path: set(_WORD.findall(s.text)) for path, s in project.sources.items()} if fresh else {}
-    )
+    words = project.words() if fresh else {}
     while fresh:
         called: list[Place] = []
-        names = {each.function.name for each in fresh} | {w.fixture for w in fresh if w.fixture}
         for path in project.sources:
-            if path in project.errors or not names & words[path]:
+            if path in project.errors or not any(_may_call(path, words[path], w) for w in fresh):
                 continue
             module = project.module(path)
             if module is None:
@@ -130,6 +137,17 @@ def find_places(project: Project) -> list[Place]:
             called += places
         fresh = _wrap(project, called, wrappers)
     return [place for path in project.sources for place in found.get(path, [])]
+
+
+def _may_call(path: str, words: set[str], wrapper: Wrapper) -> bool:
+    """Return whether a file has the words that it takes to call a wrapper."""
+    if wrapper.fixture is not None:
+        return wrapper.fixture in words
+    if wrapper.hander is not None:
+        return wrapper.hander in words
+    if wrapper.function.name not in words:
+        return False
+    return path == wrapper.module.path or not words.isdisjoint(wrapper.homes)
 
 
 def innermost(module: Module, node: ast.AST) -> Function | ast.Lambda | None:
@@ -156,7 +174,7 @@ def _wrap(project: Project, places: list[Place], wrappers: dict[ast.AST, Wrapper
         if not project.is_of_tests(place.module.path) and not _is_certain(place):
             continue  # a product that may sleep, somewhere inside, does not when it is called
         if function not in wrappers:
-            wrappers[function] = Wrapper(place.module, function)
+            wrappers[function] = Wrapper(project, place.module, function)
             fresh.append(wrappers[function])
         wrappers[function].places.append(place)
     return fresh
@@ -297,6 +315,3 @@ def _sees(module: Module, wrapper: Wrapper) -> bool:
         for binding in bindings
         if hasattr(binding, "dotted")
     )
-
-
-_WORD = re.compile(r"\w+")

@@ -19,7 +19,7 @@ def audited(code: str) -> Audit:
         "import time\n# lab: allow-sleep the kernel takes a second\n# and more\ntime.sleep(1)",
         "import time\ntime.sleep(\n    1  # lab: allow-sleep: the kernel takes a second\n)",
         "import time\ndef f():  # lab: allow-sleep the kernel takes a second\n    time.sleep(1)",
-        "import time\n# lab: allow-sleep the kernel takes a second\n@deco\ndef f():\n  time.sleep(1)",
+        "import time\n# lab: allow-sleep the kernel takes a second\n@d\ndef f():\n  time.sleep(1)",
         "# lab: allow-sleep-in-file the kernel takes a second\nimport time\ntime.sleep(1)",
         "import time\nx = [time.sleep(1)]  #lab:allow-sleep the kernel takes a second",
     ],

@@ -131,7 +131,7 @@ def test_what_is_safe_is_rewritten_and_the_rest_of_the_text_stays(
         "def test_it():\n    with one():\n        time.sleep(1)",
         "def helper():\n    one()\n    time.sleep(1)",
         "async def test_it():\n    await asyncio.sleep(0)",
-        "class TestIt:\n    def teardown_method(self): ...\n    def test_it(self):\n        time.sleep(1)",
+        "class TestIt:\n  def teardown_method(self): ...\n  def test_it(self):\n    time.sleep(1)",
         "class TestIt(Base):\n    def test_it(self):\n        time.sleep(1)",
         "@pytest.fixture(autouse=True)\ndef f(): yield\ndef test_it():\n    time.sleep(1)",
         "def test_it():\n    one(); time.sleep(1)",
@@ -147,9 +147,8 @@ def test_what_might_change_a_test_is_left_alone(tmp_path: Path, body: str) -> No
 def test_a_diff_writes_nothing_and_a_write_keeps_rights_and_line_ends(tmp_path: Path) -> None:
     pytest.importorskip("libcst")
     path = tmp_path / "test_it.py"
-    path.write_bytes(
-        b"# coding: latin-1\r\nimport time\r\n\r\ndef test_it():\r\n    '\xfc'\r\n    time.sleep(0)\r\n"
-    )
+    head = b"# coding: latin-1\r\nimport time\r\n\r\ndef test_it():\r\n    '\xfc'\r\n"
+    path.write_bytes(head + b"    time.sleep(0)\r\n")
     path.chmod(0o640)
     (change,) = changes([path])
     assert "-    time.sleep(0)" in change.diff()

@@ -191,7 +191,7 @@ def test_a_replacement_is_python_that_names_what_exists(number: int) -> None:
             if name in {"assert_event", "refute_event"}:
                 (event, *_) = node.args
                 assert isinstance(event, ast.Constant)
-                assert f"foundation.{event.value}" in catalogue
+                assert f"foundation.{event.value!s}" in catalogue
 
 
 def test_a_replacement_fills_in_the_names_of_the_finding() -> None:
