@@ -85,14 +85,6 @@ def measure(paths: Sequence[str | Path], folder: Path | None = None) -> Measurem
             again = _run(paths, [VIRTUAL], folder)
         except SuiteFailed as error:
             note = f"the run with {VIRTUAL} failed: {error}"
-    changed: tuple[Changed, ...] = ()
-    if again is not None:
-        before, after = first["outcomes"], again["outcomes"]
-        changed = tuple(
-            Changed(test, before.get(test, "not run"), after.get(test, "not run"))
-            for test in sorted({*before, *after})
-            if before.get(test) != after.get(test)
-        )
     return Measurement(
         tests=len(first["outcomes"]),
         seconds=round(first["seconds"], 3),
@@ -100,8 +92,17 @@ def measure(paths: Sequence[str | Path], folder: Path | None = None) -> Measurem
         by_test=longest,
         virtual_seconds=None if again is None else round(again["seconds"], 3),
         saved=None if again is None else round(first["seconds"] - again["seconds"], 3),
-        changed=changed,
+        changed=() if again is None else differences(first["outcomes"], again["outcomes"]),
         note=note,
+    )
+
+
+def differences(before: dict[str, str], after: dict[str, str]) -> tuple[Changed, ...]:
+    """Return the tests that did not end alike in two runs, by name."""
+    return tuple(
+        Changed(test, before.get(test, "not run"), after.get(test, "not run"))
+        for test in sorted({*before, *after})
+        if before.get(test) != after.get(test)
     )
 
 

@@ -110,8 +110,9 @@ def find_places(project: Project) -> list[Place]:
     """Find every place that sleeps, by itself or through a wrapper, in the order of the files."""
     found: dict[str, list[Place]] = {}
     names = project.sleeping_names()
+    sought = (*SOUGHT, *sorted(names))
     for path, source in project.sources.items():
-        if not (any(word in source.text for word in SOUGHT) or IDLE_LOOP.search(source.text)):
+        if not (any(word in source.text for word in sought) or IDLE_LOOP.search(source.text)):
             project.parse(path)  # its errors are told even so
             continue
         module = project.module(path)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sys
+from collections import defaultdict
+from io import StringIO
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
-from foundation_lab.testing.sleeps import SuiteFailed, measure
+from foundation_lab.testing.sleeps import (
+    Changed,
+    Measurement,
+    SuiteFailed,
+    measure,
+    pages,
+    recorder,
+)
+from foundation_lab.testing.sleeps.measure import differences
 from tests.test_cli import command_line, refused
 from tests.testing.sleeps.suites import suite
 
@@ -161,3 +174,103 @@ def test_a_measurement_is_a_table_or_json(folder: Path) -> None:
     assert "test_it.py::test_it" in table.stdout
     document = command_line("audit-sleeps", ".", "--measure", "--json", folder=folder)
     assert json.loads(document.stdout)["tests"] == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_a_suite_runs_again_where_time_can_be_virtual(tmp_path: Path) -> None:
+    suite(
+        tmp_path,
+        conftest="""
+        import time
+        from contextlib import suppress
+
+        def pytest_addoption(parser):
+            with suppress(ValueError):  # the plugin has the option itself
+                parser.addoption("--lab-virtual", action="store_true")
+
+        def pytest_configure(config):
+            if config.getoption("--lab-virtual"):
+                time.sleep = lambda seconds: None
+        """,
+        test_it="import time\n\ndef test_it():\n    time.sleep(0.01)\n",
+    )
+    found = measure(["test_it.py"], tmp_path)
+    assert (found.note, found.changed) == (None, ())
+    assert found.virtual_seconds is not None
+    assert found.saved == pytest.approx(found.seconds - found.virtual_seconds, abs=0.002)
+
+
+def test_what_ended_otherwise_is_told_test_by_test() -> None:
+    before = {"a": "passed", "b": "passed", "c": "failed"}
+    after = {"a": "passed", "b": "failed", "d": "passed"}
+    assert differences(before, after) == (
+        Changed("b", "passed", "failed"),
+        Changed("c", "failed", "not run"),
+        Changed("d", "not run", "passed"),
+    )
+
+
+def test_a_measurement_in_virtual_time_says_what_it_saves() -> None:
+    result = Measurement(
+        2, 9.5, 8.0, (("t.py::a", 8.0),), 1.5, 8.0, (Changed("t.py::b", "passed", "failed"),), None
+    )
+    page = StringIO()
+    Console(file=page, width=100).print(pages.measured(result))
+    assert "2 tests in 9.5 s, of which 8 s slept" in page.getvalue()
+    assert "in virtual time 1.5 s: 8 s saved" in page.getvalue()
+    assert "t.py::b: passed, in virtual time failed" in page.getvalue()
+
+
+def test_a_recorded_sleep_belongs_to_the_test_that_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    times = iter([1.0, 3.5, 4.0, 4.25])
+    monkeypatch.setenv(recorder.REPORT, str(report))
+    monkeypatch.setattr(recorder, "_clock", lambda: next(times))
+    monkeypatch.setattr(recorder, "_sleep", lambda _: None)
+
+    async def at_once(_: float, result: object) -> object:
+        return result
+
+    monkeypatch.setattr(recorder, "_asyncio_sleep", at_once)
+    monkeypatch.setattr(recorder, "_slept", defaultdict(float))
+    monkeypatch.setattr(recorder, "_running", "t.py::a")
+    recorder._recorded_sleep(1)
+    assert asyncio.run(recorder._recorded_asyncio_sleep(1, "done")) == "done"
+    recorder.pytest_unconfigure()
+    assert json.loads(report.read_text(encoding="utf-8"))["slept"] == {"t.py::a": 2.75}
+
+
+def test_the_worst_phase_of_a_test_is_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes: dict[str, str] = {}
+    monkeypatch.setattr(recorder, "_outcomes", outcomes)
+    for test, when, outcome in (
+        ("a", "setup", "passed"),
+        ("a", "call", "passed"),
+        ("b", "setup", "skipped"),
+        ("c", "call", "passed"),
+        ("c", "teardown", "failed"),
+        ("d", "call", "failed"),
+        ("d", "teardown", "passed"),
+    ):
+        report = SimpleNamespace(nodeid=test, when=when, outcome=outcome)
+        recorder.pytest_runtest_logreport(report)  # type: ignore[arg-type]
+    assert outcomes == {"a": "passed", "b": "skipped", "c": "error", "d": "failed"}
+
+
+def test_a_broken_file_is_told_in_every_form(folder: Path) -> None:
+    (folder / "bad.py").write_text("def (:", encoding="utf-8")
+    assert "bad.py:1: not audited" in command_line("audit-sleeps", ".", folder=folder).stdout
+    assert "## Problems" in command_line("audit-sleeps", ".", "--md", folder=folder).stdout
+    command_line("audit-sleeps", ".", "--html", "out.html", "--json", folder=folder)
+    assert "<h2>Problems</h2>" in (folder / "out.html").read_text(encoding="utf-8")
+
+
+def test_long_tables_are_cut_and_say_so(folder: Path) -> None:
+    code = "\n".join(f"def test_{n}(x):\n    time.sleep(max(1, x))\n" for n in range(20))
+    suite(folder, test_it=f"import time\n{code}")
+    shown = command_line("audit-sleeps", ".", folder=folder).stdout
+    assert "and 5 more" in shown
+    assert "at least 20 s, 20 of unknown length" in shown
+    assert "at least 1 s" in shown

@@ -24,12 +24,19 @@ from tests.testing.sleeps.suites import findings, only
         ("Config.delay", 0.75),
         ("True", 1.0),
         ("(later := 3)", 3.0),
+        ("2 or 2", 2.0),
+        ("int(2.9)", 2.0),
+        ("round(2.6)", 3.0),
+        ("random.choice([2, 2])", 2.0),
+        ("len([1, 2])", 2.0),
+        ("len({1: 2})", 1.0),
+        ("random.randint(3, 3)", 3.0),
     ],
 )
 def test_a_duration_is_computed_where_the_code_tells_it(expression: str, seconds: float) -> None:
     found = findings(
         f"""
-        import time
+        import time, random
         from datetime import timedelta
         PAUSE = 1.5
 
@@ -56,6 +63,15 @@ def test_a_duration_is_computed_where_the_code_tells_it(expression: str, seconds
         ("1e999", 0.0),
         ("'soon'", 0.0),
         ("LOOP", 0.0),
+        ("abs(delay())", 0.0),
+        ("(-1) ** 0.5", 0.0),
+        ("timedelta(years=1).total_seconds()", 0.0),
+        ("delay.total_seconds()", 0.0),
+        ("float(x=1)", 0.0),
+        ("len(delay())", 0.0),
+        ("2 % delay()", 0.0),
+        ("1 << 3", 0.0),
+        ("not 1", 0.0),
     ],
 )
 def test_an_unknown_duration_has_a_lower_bound(expression: str, at_least: float) -> None:
@@ -197,3 +213,34 @@ def test_a_fixture_that_no_test_names_runs_for_each_of_them() -> None:
         """
     )
     assert (found.total, found.total_at_least) == (None, 1.0)
+
+
+def test_comprehensions_fixture_parameters_and_marks_of_a_class_multiply() -> None:
+    found = findings(
+        """
+        import time, pytest
+
+        @pytest.fixture(params=[1, 2, 3])
+        def each():
+            time.sleep(1)
+
+        @pytest.mark.parametrize("a", range(2))
+        class TestIt:
+            pytestmark = [pytest.mark.parametrize(argnames=["b"], argvalues="xyz")]
+
+            def test_it(self):
+                [time.sleep(0.5) for _ in range(2)]
+                [time.sleep(0.25) for x in y if x]
+
+        @pytest.mark.parametrize("n", numbers())
+        @pytest.mark.repeat(3)
+        def test_other(n):
+            time.sleep(1)
+        """
+    )
+    assert [(each.times, each.total_at_least) for each in found] == [
+        (3, 3.0),
+        (12, 6.0),
+        (None, 1.5),
+        (None, 3.0),
+    ]

@@ -180,3 +180,94 @@ def test_functions_that_call_each_other_in_a_circle_come_to_an_end() -> None:
         """
     )
     assert [each.test for each in found] == ["ping", "ping", "pong", "test_it"]
+
+
+def test_constants_and_names_are_followed_through_packages(tmp_path: Path) -> None:
+    suite(
+        tmp_path,
+        tests____init__="from tests.timing import LONG as FOREVER, nap\n",
+        tests__timing="""
+        import time
+        LONG = SHORT = 0.5
+        ALL = [1, 2]
+        nap = time.sleep
+        """,
+        tests__around="from tests.around import LONG\n",
+        tests__test_it="""
+        import time, math
+        from tests import FOREVER, nap, timing
+        from tests.timing import ALL
+        from tests.around import LONG as ROUND
+
+        def test_it():
+            nap(FOREVER)
+            timing.nap(timing.LONG * 2)
+            for each in ALL + [3]:
+                nap(each)
+            nap(math.pi)
+            nap(ROUND)
+            nap(self.gone)
+        """,
+    )
+    found = [each for each in audit([tmp_path]).findings if each.kind == "sleep"]
+    assert [each.total for each in found] == [0.5, 1.0, 6.0, 3.141592654, None, None]
+
+
+def test_static_methods_inner_classes_and_aliases_of_functions_are_found() -> None:
+    found = findings(
+        """
+        import time
+
+        class Outer:
+            @staticmethod
+            def pause(n, *rest, k=2):
+                time.sleep(n * k)
+
+            class Inner:
+                def nothing(self): ...
+
+        def wait(n): time.sleep(n)
+        hold = wait
+        Other = Outer
+
+        def test_it(args):
+            Outer.pause(1)
+            hold(2)
+            Other.pause(1, k=3)
+            wait(*args)
+            Outer.Inner.nothing()
+            Outer.gone()
+        """
+    )
+    calls = {each.call: each.total for each in found if each.kind == "wrapper"}
+    assert calls == {
+        "Outer.pause(1)": 2.0,
+        "hold(2)": 2.0,
+        "Other.pause(1, k=3)": 3.0,
+        "wait(*args)": None,
+    }
+
+
+def test_an_inner_function_is_counted_where_it_is_a_step_of_its_own() -> None:
+    found = findings(
+        """
+        import asyncio, time
+
+        async def test_it():
+            def pause():
+                time.sleep(1)
+
+            async def work():
+                await asyncio.sleep(2)
+
+            pause()
+            pause()
+            task = asyncio.create_task(work())
+        """
+    )
+    assert [(each.kind, each.total) for each in found] == [
+        ("sleep", 0.0),
+        ("sleep", 2.0),
+        ("wrapper", 1.0),
+        ("wrapper", 1.0),
+    ]
