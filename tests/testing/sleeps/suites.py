@@ -25,9 +25,11 @@ def only(code: str) -> Finding:
 
 
 def suite(folder: Path, **files: str) -> Path:
-    """Write files to a folder; their names without the ending are the keywords."""
+    """Write files to a folder; the keywords are their names, with ``__`` for each slash."""
     for name, code in files.items():
-        path = folder / f"{name.replace('__', '/')}.py"
+        package, is_package, _ = name.partition("____init__")
+        file = f"{package}__init" if is_package else name
+        path = folder / f"{file.replace('__', '/').replace('/init', '/__init__')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(code), encoding="utf-8")
     return folder

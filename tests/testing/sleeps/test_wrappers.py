@@ -271,3 +271,37 @@ def test_an_inner_function_is_counted_where_it_is_a_step_of_its_own() -> None:
         ("wrapper", 1.0),
         ("wrapper", 1.0),
     ]
+
+
+def test_a_base_class_of_another_module_brings_its_methods(tmp_path: Path) -> None:
+    suite(
+        tmp_path,
+        tests____init__="",
+        tests__base="""
+        import time
+
+        class Patient:
+            pause = 2
+
+            def settle(self):
+                time.sleep(self.pause)
+        """,
+        tests__test_it="""
+        from tests import base
+        from tests.base import Patient
+
+        class TestA(Patient):
+            def test_it(self):
+                self.settle()
+
+        class TestB(base.Patient, Unknown):
+            def test_it(self):
+                self.settle()
+                self.gone()
+        """,
+    )
+    found = [each for each in audit([tmp_path]).findings if each.kind == "wrapper"]
+    assert [(each.test, each.total) for each in found] == [
+        ("TestA.test_it", 2.0),
+        ("TestB.test_it", 2.0),
+    ]
