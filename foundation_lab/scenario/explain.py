@@ -79,8 +79,8 @@ def _findings(error: ErrorDetails, data: Data, schema: dict[str, Any]) -> Iterat
         yield _missing_key(path, meaning)
     elif kind == "extra_forbidden":
         yield _unknown_key(path, data, schema)
-    elif kind.startswith("union_tag_") and (name := _quoted(context["discriminator"])):
-        yield _wrong_tag(error, (*path, name[0]), data, schema)
+    elif kind.startswith("union_tag_") and (key := _tag_key(context["discriminator"])):
+        yield _wrong_tag(error, (*path, key), data, schema)
     elif "problems" in context:
         for inner, message in context["problems"]:
             whole = (*path, *inner)
@@ -142,6 +142,12 @@ def _remedy(expected: str, value: Data) -> str:
 
 def _quoted(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']*)'", text))
+
+
+def _tag_key(discriminator: str) -> str:
+    """Return the key of a tag: it is named itself, or the function that knows a default for it."""
+    found = re.fullmatch(r"'(\w+)'|(\w+)_of\(\)", discriminator)
+    return (found[1] or found[2]) if found else ""
 
 
 def _choices(text: str) -> tuple[str, ...]:
