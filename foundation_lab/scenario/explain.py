@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.scenario.diagnostics import Problem, shortened, suggestion
@@ -41,7 +42,7 @@ def explain(
         at once with a `PydanticCustomError` whose context has `problems`: pairs of a path, from
         the value that it checks, and a message.
     """
-    schema = model.model_json_schema()
+    schema = _schema_of(model)
     findings = [
         finding
         for each in error.errors(include_url=False)
@@ -59,6 +60,11 @@ def explain(
         for finding in _merged(findings)
     ]
     return tuple(sorted(dict.fromkeys(problems), key=_order))
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +164,10 @@ def _merged(findings: list[_Finding]) -> Iterator[_Finding]:
     """Join what the members of a union said about the same value.
 
     A member that wanted a value of another type says nothing of use once another member has
-    accepted the type and complains about something inside.
+    accepted the type and complains about something inside, or about the whole of it.
     """
     inner = {found.path[:depth] for found in findings for depth in range(len(found.path))}
+    inner |= {found.path for found in findings if not (found.expected or found.at_key)}
     mismatches: dict[tuple[DataPath, bool], list[_Finding]] = {}
     for found in findings:
         if not found.expected:

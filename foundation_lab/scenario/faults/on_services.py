@@ -114,6 +114,5 @@ class CacheFlushSpec(OnServices, InstantSection):
     """A cache loses all that it keeps."""
 
     fault: ClassVar[type[faults.Fault]] = faults.CacheFlush
-    echoes: ClassVar[tuple[str, ...]] = ("fault", "cache")
 
     kind: Literal["cache_flush"]
