@@ -36,7 +36,10 @@ DISTRIBUTIONS: list[tuple[dict[str, Any], float]] = [
     ({"kind": "pareto", "smallest": 1, "shape": 1, "largest": 2}, 1.386),
     ({"kind": "hyperexponential", "parts": [[3, 0.1], [1, 0.5]]}, 0.2),
     (
-        {"kind": "mixture", "parts": [[1, 0.1], [1, {"kind": "shifted", "offset": 0.1, "rest": 0.2}]]},
+        {
+            "kind": "mixture",
+            "parts": [[1, 0.1], [1, {"kind": "shifted", "offset": 0.1, "rest": 0.2}]],
+        },
         0.2,
     ),
     ({"kind": "shifted", "offset": 0.1, "rest": {"kind": "exponential", "mean": 0.1}}, 0.2),

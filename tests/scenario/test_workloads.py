@@ -38,7 +38,10 @@ MORE_ARRIVALS: list[dict[str, Any]] = [
     {"kind": "bootstrap", "times": [1, 1, 1.5, 4], "block": 2},
 ]
 
-PAGES = {"home": {"call": ["db"]}, "cart": {"call": ["db"], "think_time": 0.1}}
+PAGES: dict[str, dict[str, Any]] = {
+    "home": {"call": ["db"]},
+    "cart": {"call": ["db"], "think_time": 0.1},
+}
 
 WORKLOADS: list[dict[str, Any]] = [
     {"arrivals": {"kind": "constant", "rate": 4}, "call": ["db"]},
@@ -233,8 +236,10 @@ WRONG = [
         "there is no page 'b'",
     ),
     (
-        "kind: sessions, arrivals: {poisson}, pages: {{a: {{{call}}}, b: {{{call}}}}}, "
-        "links: {{a: {{a: 0.6, b: 0.5}}}}",
+        (
+            "kind: sessions, arrivals: {poisson}, pages: {{a: {{{call}}}, b: {{{call}}}}}, "
+            "links: {{a: {{a: 0.6, b: 0.5}}}}"
+        ),
         "links.a",
         "the chances sum up to 1.1",
     ),
