@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from foundation_lab.reporting.incidents import fault_plans
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 from foundation_lab.telemetry.event import NAMESPACE
 
@@ -220,10 +221,12 @@ def _protocols(summary: Summary) -> Table:
 
 
 def _faults(summary: Summary) -> Table:
-    table = _table("Faults", ("service", "fault"), ("from", "lasted"))
-    for fault in summary.faults:
+    table = _table("Faults", ("service", "fault"), ("from", "times", "on for"))
+    for fault in fault_plans(summary.faults):
         lasted = duration_text(fault.duration or None) + (" (to the end)" if fault.open else "")
-        table.add_row(Text(fault.service), Text(fault.kind), duration_text(fault.start), lasted)
+        times = f"{fault.times:,}"
+        names = map(Text, (fault.service, fault.kind))
+        table.add_row(*names, duration_text(fault.start), times, lasted)
     return table
 
 

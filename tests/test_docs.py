@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from foundation_lab import services
+from foundation_lab.scenario.build import build
+from foundation_lab.scenario.load import load_scenario
 from foundation_lab.services import Service
 from foundation_lab.telemetry import events
 from tests.test_event_coverage import EMITTERS, classes_of, shipped
@@ -19,6 +21,12 @@ BLOCKS = [
     pytest.param(block, id=f"{page.stem}-{number}")
     for page, text in PAGES.items()
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL), 1)
+]
+SCENARIOS = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page, text in PAGES.items()
+    if page.stem.startswith("scenarios")
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL), 1)
 ]
 SERVICES = sorted(
     name
@@ -37,6 +45,16 @@ FAMILIES = sorted(
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_python_in_the_docs_runs(block: str) -> None:
     exec(compile(block, "docs", "exec"), {"__name__": "docs"})
+
+
+@pytest.mark.parametrize("block", SCENARIOS)
+def test_a_scenario_in_the_docs_runs_and_keeps_the_laws(block: str, tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(block, encoding="utf-8")
+    scenario = load_scenario(file)
+    sim = build(scenario)
+    sim.run(until=min(scenario.horizon, 60))
+    sim.check_invariants()
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "Service"])

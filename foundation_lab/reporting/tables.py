@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from foundation_lab.reporting.incidents import fault_plans
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def tables(summary: Summary) -> tuple[Table, ...]:
             note="An error that passes through several services counts once in each.",
             last=_others(failures),
         ),
-        _table("faults", "Faults", _FAULTS, summary.faults),
+        _table("faults", "Faults", _FAULTS, fault_plans(summary.faults)),
         _table("alerts", "Alerts", _ALERTS, summary.alerts),
         _table("sessions", "Coordination of agents", _PROTOCOLS, summary.protocols),
         _table("events", "Events", _EVENTS, summary.events.items()),
@@ -223,10 +224,11 @@ _FAULTS: _Spec = (
     *_fields("text", "service"),
     *_named("from", "time", "start"),
     *_named("to", "time", "end"),
-    *_fields("seconds", "duration"),
+    *_fields("count", "times"),
+    *_named("on for", "seconds", "duration"),
     *_closed("cleared"),
     *_fields("text", "parameters"),
-    *_named("id", "text", "fault_id"),
+    *_named("id", "text", "plan"),
 )
 _ALERTS: _Spec = (
     *_fields("text", "rule", "key", "severity"),

@@ -81,6 +81,16 @@ class RateLimiter(Service):
         self._reserves = isinstance(limit(), Reserving)
         super().__init__(sim, name)
 
+    @property
+    def clock(self) -> Clock:
+        """What tells the limiter the time; it can be set before the first call."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: NodeClock) -> None:
+        self._clock = clock
+        self._lasting = clock.lasting
+
     def allow(self, key: str = "", amount: float = 1) -> bool:
         """Take permits if they are there and nobody waits for some; return whether they were.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
     from foundation_lab.simulation.process import Process
 
 
@@ -49,6 +50,8 @@ class Service:
     Stopped = events.service.Stopped
     Restarted = events.service.Restarted
     ServiceHealth = events.service.HealthCheck
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = ()
+    """The faults that can be on it as `impairments`; any service can crash besides."""
 
     def __init__(self, sim: Simulation, name: str, *, health_interval: float | None = None) -> None:
         if not name:

@@ -10,6 +10,7 @@ import pytest
 from foundation_lab.recording.recording import Recording
 from foundation_lab.reporting import Summary, summarise
 from foundation_lab.reporting.failures import failures
+from foundation_lab.reporting.incidents import fault_plans
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events as e
 from tests.reporting.worlds import Script, checkout_under_outage, play
@@ -243,6 +244,11 @@ def test_a_fault_that_was_never_cleared_is_on_until_the_end() -> None:
         (6.0, e.fault.Injected("db", "f1", "outage", {})),
     ]
     found = summarise(play(script, until=10.0)).faults
+    plans = fault_plans(found)
+    assert [(p.plan, p.times, p.start, p.end, p.duration, p.open) for p in plans] == [
+        ("f1", 2, 1.0, 10.0, 7.0, True),
+        ("f2", 1, 2.0, 10.0, 8.0, True),
+    ]
     assert [(f.fault_id, f.start, f.end, f.duration, f.open) for f in found] == [
         ("f1", 1.0, 4.0, 3.0, False),
         ("f2", 2.0, 10.0, 8.0, True),
