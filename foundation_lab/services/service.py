@@ -40,6 +40,7 @@ class Service:
         health_interval: Seconds between two health checks; none without it.
 
     Attributes:
+        supervisor: The name of the supervisor that looks after it, if any.
         keeps_state: Whether what it knew when it last went down is there again after the restart.
         node: The node that it is on: that of the context in which it was made.
         stop_time: Seconds that an orderly stop takes; 0 unless somebody sets it.
@@ -66,6 +67,7 @@ class Service:
         self.stop_time = 0.0
         self.node = sim.telemetry.running.context.node
         self.keeps_state = False
+        self.supervisor: str | None = None
         self._on_exit: list[Callable[[str], object]] = []
         self._winding_down: Process | None = None
         sim.add(self)

@@ -146,3 +146,11 @@ def test_a_child_that_somebody_else_restarted_is_left_alone() -> None:
 def test_a_wrong_argument_is_an_error_at_once(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Supervisor(Simulation(seed=11), "root", [], **arguments)
+
+
+def test_a_service_has_one_supervisor_at_most() -> None:
+    sim = Simulation(seed=9)
+    child = Service(sim, "worker")
+    Supervisor(sim, "root", [child])
+    with pytest.raises(ValueError, match="'worker' of supervisor 'other' has a supervisor already"):
+        Supervisor(sim, "other", [child])

@@ -50,6 +50,12 @@ class Family:
         if not isinstance(child, Child):
             child = Child(child, "permanent" if child.kind == "supervisor" else "transient")
         child.check(self.auto_shutdown)
+        if service.supervisor not in {None, self.name}:
+            message = (
+                f"child {service.name!r} of supervisor {self.name!r} has a supervisor already, "
+                f"{service.supervisor!r}; give it one"
+            )
+            raise ValueError(message)
         return child
 
     def __iter__(self) -> Iterator[Ward]:
@@ -99,11 +105,13 @@ class Family:
             message = f"supervisor {self.name!r} has a child called {ward.name!r} already"
             raise ValueError(message)
         self.wards.append(ward)
+        ward.service.supervisor = self.name
 
     def remove(self, ward: Ward) -> None:
         """Forget a child, if it is known."""
         if ward in self.wards:
             self.wards.remove(ward)
+            ward.service.supervisor = None
 
     def affected(self, ward: Ward) -> list[Ward]:
         """Return who is restarted with a child, in the order of their start."""
