@@ -10,14 +10,17 @@ from foundation_lab.scenario import agent_specs, fault_specs
 from foundation_lab.scenario.calls import call_through
 from foundation_lab.scenario.duration_specs import distribution
 from foundation_lab.scenario.references import COORDINATOR
+from foundation_lab.scenario.services.service import Parts
 from foundation_lab.simulation import faults
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from foundation_lab.scenario.model import Scenario
+    from foundation_lab.scenario.workload_specs import WorkloadSpec
     from foundation_lab.services.service import Service
 
 
@@ -43,19 +46,18 @@ def build(
     for fault in scenario.faults:
         _schedule(sim, fault, services)
     for client, workload in scenario.workloads.items():
-        facts = {}
-        if workload.keys is not None:
-            facts["key"] = workload.keys.build(sim.stream(f"workload.{client}.keys"))
-        call = call_through(workload.call, scenario.services, services, facts)
+        call = call_through(
+            workload.call, scenario.services, services, _facts(sim, client, workload)
+        )
         Workload(sim, client, workload.arrivals.build(), call, node=workload.node)
     if scenario.agents is not None:
         build_agents(sim, scenario.agents)
     return sim
 
 
-def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
+def build_services(sim: Simulation, scenario: Scenario) -> Parts:
     """Return the scenario's services by name, each one made after those that it is made of."""
-    services: dict[str, Service] = {}
+    services = Parts(scenario.services)
     waiting = dict(scenario.services)
     while waiting:
         name = next(
@@ -94,6 +96,19 @@ def build_agents(sim: Simulation, spec: agent_specs.AgentsSpec) -> agents.Coordi
         times=sessions.times,
     )
     return coordinator
+
+
+def _facts(sim: Simulation, client: str, workload: WorkloadSpec) -> dict[str, Callable[[], Any]]:
+    """Return what each request of a workload tells services: a function for each fact."""
+    facts: dict[str, Callable[[], Any]] = {}
+    if workload.keys is not None:
+        facts["key"] = workload.keys.build(sim.stream(f"workload.{client}.keys"))
+    priority, limit = workload.priority, workload.deadline
+    if priority is not None:
+        facts["priority"] = lambda: priority
+    if limit is not None:
+        facts["deadline"] = lambda: sim.now + limit
+    return facts
 
 
 def _protocol(spec: Any) -> agents.MajorityVote | agents.Assignment:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from foundation_lab.errors import nearest
 from foundation_lab.scenario.services import KINDS
+from foundation_lab.scenario.services.consumer import ConsumerSpec
 from foundation_lab.scenario.services.service import Stand
 from foundation_lab.scenario.services.supervisor import SupervisorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from foundation_lab.scenario.agent_specs import AgentsSpec
     from foundation_lab.scenario.model import Scenario
@@ -83,19 +84,28 @@ def _within(name: str, made_of: Mapping[str, list[str]]) -> set[str]:
 def _of_calls(scenario: Scenario) -> Iterator[Problem]:
     services = scenario.services
     for client, workload in scenario.workloads.items():
-        for number, name in enumerate(workload.call, 1):
-            path = ("workloads", client, "call", number - 1)
-            service = services.get(name)
-            if service is None:
-                yield path, unknown("service", name, services)
-                continue
-            last, stand = number == len(workload.call), service.stand
-            if last and stand is not Stand.END:
-                ends = ", ".join(_kinds(Stand.END))
-                yield path, f"a call ends at {ends} only, and {name!r} is a {service.kind}"
-            elif not last and stand is not Stand.AROUND:
-                kinds = ", ".join(_kinds(Stand.AROUND))
-                yield path, f"a call goes through {kinds} only, and {name!r} is a {service.kind}"
+        yield from _of_call(("workloads", client, "call"), workload.call, services)
+    for name, service in services.items():
+        if isinstance(service, ConsumerSpec) and services.keys() >= set(service.call):
+            yield from _of_call(("services", name, "call"), service.call, services)
+
+
+def _of_call(
+    place: Path, call: Sequence[str], services: Mapping[str, ServiceSpec]
+) -> Iterator[Problem]:
+    for number, name in enumerate(call, 1):
+        path = (*place, number - 1)
+        service = services.get(name)
+        if service is None:
+            yield path, unknown("service", name, services)
+            continue
+        last, stand = number == len(call), service.stand
+        if last and stand is not Stand.END:
+            ends = ", ".join(_kinds(Stand.END))
+            yield path, f"a call ends at {ends} only, and {name!r} is a {service.kind}"
+        elif not last and stand is not Stand.AROUND:
+            kinds = ", ".join(_kinds(Stand.AROUND))
+            yield path, f"a call goes through {kinds} only, and {name!r} is a {service.kind}"
 
 
 def _kinds(stand: Stand) -> list[str]:

@@ -155,8 +155,12 @@ class WorkloadSpec(Section):
     ]
     """When they arrive."""
     call: Annotated[list[Name], Field(min_length=1)]
-    """The services that each request goes through, from the outside in; the last is a backend."""
+    """The services that each request goes through, from the outside in; the last one answers."""
     node: Name = "lab"
     """The simulated node that the requests run on."""
     keys: AnyKeys | None = None
     """What each request asks for; caches, limiters and balancers tell the keys apart."""
+    priority: Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
+    """How urgent a request is, for lines and load shedders that know it: smaller is more urgent."""
+    deadline: Positive | None = None
+    """Seconds from its start after which the answer is of no use, for lines that know deadlines."""
