@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole, WholeOrZero
 from foundation_lab.simulation import line, shedding
@@ -115,12 +115,15 @@ class DeadlineAwareSpec(Section):
     order: AnyLine | None = None
     """The line that says whose turn it is; first in, first out without it."""
 
-    @model_validator(mode="after")
-    def _one_says_whose_turn_it_is(self) -> Self:
-        if self.earliest_first and self.order is not None:
-            message = "earliest_first and order both say whose turn it is; leave one of them out"
+    @field_validator("order")
+    @classmethod
+    def _one_says_whose_turn_it_is(
+        cls, order: AnyLine | None, info: ValidationInfo
+    ) -> AnyLine | None:
+        if order is not None and info.data.get("earliest_first"):
+            message = "earliest_first says whose turn it is already; leave one of the two out"
             raise ValueError(message)
-        return self
+        return order
 
     def build(self) -> Line:
         """Return the line."""
