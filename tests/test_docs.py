@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import pytest
 
 from foundation_lab import services
 from foundation_lab.scenario.build import build
-from foundation_lab.scenario.files import read_yaml
-from foundation_lab.scenario.model import Scenario
+from foundation_lab.scenario.load import load_scenario
 from foundation_lab.scenario.services import KINDS
 from foundation_lab.services import Service
 from foundation_lab.telemetry import events
@@ -51,12 +49,16 @@ def test_a_block_of_python_in_the_docs_runs(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", SCENARIOS)
-def test_a_block_of_yaml_in_the_docs_is_a_scenario_or_parts_of_one(block: str) -> None:
-    whole = {"name": "docs", "description": "A block.", "seed": 1, "horizon": 20}
-    data = whole | read_yaml(block).data
-    sim = build(Scenario.model_validate_json(json.dumps(data)))
-    sim.run(until=20)
-    sim.check_invariants()
+def test_a_block_of_yaml_in_the_docs_is_a_scenario_or_parts_of_one(
+    tmp_path: Path, block: str
+) -> None:
+    whole = "" if "seed:" in block else "name: docs\ndescription: A block.\nseed: 1\nhorizon: 20\n"
+    path = tmp_path / "docs.yaml"
+    path.write_text(whole + block, encoding="utf-8")
+    for variant in (None, *load_scenario(path).variants):
+        sim = build(load_scenario(path, variant=variant, until=20))
+        sim.run(until=20)
+        sim.check_invariants()
 
 
 def test_the_keys_of_every_service_are_on_the_page_as_the_models_have_them() -> None:

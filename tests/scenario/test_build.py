@@ -209,6 +209,7 @@ SERVICES: list[dict[str, Any]] = [
         "reject_on": ["BackendError"],
         "connection_bound": False,
     },
+    {"kind": "broker", "queues": ["jobs"]},
     {"kind": "health_monitor", "watch": ["db"]},
     {
         "kind": "health_monitor",

@@ -12,6 +12,7 @@ from foundation_lab import errors
 from foundation_lab import services as made
 from foundation_lab.errors import ServiceError
 from foundation_lab.scenario.build import build, build_services
+from foundation_lab.scenario.model import Scenario
 from foundation_lab.scenario.services import KINDS
 from foundation_lab.scenario.services.error_names import ErrorName
 from foundation_lab.services import breaker_presets, pool_presets
@@ -22,7 +23,7 @@ from tests.scenario.test_build import BACKEND, scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
-OTHERWISE_SAID = {
+OTHERWISE_SAID: dict[str, set[str]] = {
     "circuit_breaker": {"counting"},  # `window`
     "consumer": {"handler"},  # `call`
     "fallback": {"value", "function", "call"},  # `ask`, and nobody looks at a value
@@ -214,6 +215,25 @@ def test_a_fallback_may_leave_the_work_in_a_queue() -> None:
     assert frame(sim, "queue.published").height == frame(sim, "request.finished").height
 
 
+def test_the_queues_of_a_broker_go_down_with_it_and_come_back_with_what_they_kept() -> None:
+    services: dict[str, Any] = {
+        "jobs": {"kind": "queue"},
+        "gone": {"kind": "queue", "durable": False},
+        "rabbit": {"kind": "broker", "queues": ["jobs", "gone"]},
+        "keeper": {"kind": "supervisor", "children": ["rabbit"], "restart_delay": 2},
+    }
+    workloads = {"a": steady(1, "jobs"), "b": steady(1, "gone")}
+    crash = {"kind": "crash", "service": "rabbit", "at": 5.5}
+    sim = build(scenario(services=services, workloads=workloads, faults=[crash]))
+    sim.run(until=8.5)
+    queues: Any = [sim.components["queue", name] for name in ("jobs", "gone")]
+    assert [queue.up for queue in queues] == [True, True]
+    assert [queue.depth for queue in queues] == [6, 1]
+    outcomes = frame(sim, "request.finished").group_by("outcome").len()
+    assert dict(outcomes.iter_rows()) == {"ok": 12, "error": 4}
+    sim.check_invariants()
+
+
 # Presets
 
 
@@ -259,6 +279,24 @@ def test_what_a_file_says_itself_wins_over_the_preset() -> None:
         }
     ).services["x"]
     assert (plain.window, plain.half_open_rule, plain.half_open_calls) == (None, "every", 10)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "circuit_breaker", "preset": "finagle"},
+        {"kind": "circuit_breaker", "preset": "resilience4j", "failure_threshold": 2},
+        {"kind": "circuit_breaker", "preset": "polly", "window": None},
+        {"kind": "connection_manager", "preset": "hikaricp", "size": 3},
+    ],
+    ids=str,
+)
+def test_a_recorded_scenario_says_the_same_as_the_file_with_its_preset(
+    spec: dict[str, Any],
+) -> None:
+    given = scenario(services={"x": spec})
+    kept = given.model_dump_json(by_alias=True)
+    assert Scenario.model_validate_json(kept) == given
 
 
 # Which errors
@@ -513,6 +551,7 @@ REFUSED = [
     ),
     ("queue, dead_letters: db", "dead_letters", "go to a queue, and 'db' is a backend"),
     ("queue, dead_letters: x", "dead_letters", "'x' needs 'x' itself"),
+    ("broker, queues: [db]", "queues[0]", "a broker has queues, and 'db' is a backend"),
     ("consumer, queue: pool, call: [db]", "queue", "from a queue, and 'pool' is a"),
     ("consumer, queue: q, call: [db]", "queue", "there is no service 'q'"),
     ("consumer, queue: pool, call: [dbb]", "call[0]", "did you mean 'db'?"),

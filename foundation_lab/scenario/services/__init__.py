@@ -7,6 +7,7 @@ from pydantic import Field
 from foundation_lab.scenario.services.adaptive_limiter import AdaptiveLimiterSpec
 from foundation_lab.scenario.services.autoscaler import AutoscalerSpec
 from foundation_lab.scenario.services.backend import BackendSpec
+from foundation_lab.scenario.services.broker import BrokerSpec
 from foundation_lab.scenario.services.bulkhead import BulkheadSpec
 from foundation_lab.scenario.services.cache import CacheSpec
 from foundation_lab.scenario.services.circuit_breaker import CircuitBreakerSpec
@@ -53,6 +54,7 @@ ServiceSpec = Annotated[
     | AutoscalerSpec
     | QueueSpec
     | ConsumerSpec
+    | BrokerSpec
     | SupervisorSpec
     | HealthMonitorSpec,
     Field(discriminator="kind"),
