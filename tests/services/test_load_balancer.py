@@ -502,5 +502,5 @@ def test_what_a_request_is_told_beside_its_key_goes_to_the_host() -> None:
     asking(sim, lambda: balancer.request("key", priority=2, deadline=9.0))
     asking(sim, lambda: plain.request(priority=3))
     asking(sim, lambda: plain.request("key"))
-    sim.run()
+    sim.run(until=1)
     assert told == [{"priority": 2, "deadline": 9.0}, {"priority": 3}, {}]

@@ -142,7 +142,7 @@ class RateLimiterSpec(ServiceSection):
         """Return a call that takes permits, and waits for them where it may."""
         limiter: made.RateLimiter = service
         if self.max_wait == 0:
-            return partial(limiter.call, amount=self.amount)
+            return limiter.call if self.amount == 1 else partial(limiter.call, amount=self.amount)
 
         def wait(fn: Callable[[], Any], *, key: str = "") -> Generator[Any, Any, Any]:
             yield from limiter.acquire(key, self.amount, timeout=self.max_wait)
