@@ -250,13 +250,11 @@ SERVICES: list[dict[str, Any]] = [
     {"kind": "retry", "retry_on": ["TimedOut", "BackendError"], "never_on": ["CheckoutTimeout"]},
     {"kind": "hedge", "delay": 0.05, "non_fatal": ["BackendError"]},
     {"kind": "fallback", "ask": "jobs", "on": ["ServiceDown"]},
-    {"kind": "cache", "ttl": 1, "clock": "edge"},
     {
         "kind": "rate_limiter",
         "limit": {"kind": "cycle", "limit": 2, "period": 0.1},
         "amount": 2,
         "max_wait": None,
-        "clock": "edge",
     },
 ]
 

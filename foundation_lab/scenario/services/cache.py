@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from foundation_lab import services as made
-from foundation_lab.scenario.section import Name, Positive, Whole
+from foundation_lab.scenario.section import Positive, Whole
 from foundation_lab.scenario.services.service import ServiceSection, Stand
-from foundation_lab.simulation.clock import NodeClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +34,6 @@ class CacheSpec(ServiceSection):
     """Whether callers of one key wait for one load."""
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share by which a time to live is shortened at most."""
-    clock: Name | None = None
-    """The node whose clock it goes by; true virtual time without it."""
 
     def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.Cache:
         """Return the service."""
@@ -48,5 +45,4 @@ class CacheSpec(ServiceSection):
             negative_ttl=self.negative_ttl,
             single_flight=self.single_flight,
             jitter=self.jitter,
-            clock=None if self.clock is None else NodeClock.of(sim, self.clock),
         )

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from foundation_lab import services as made
-from foundation_lab.scenario.section import Name, NotNegative, Positive, Section, Whole
+from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
 from foundation_lab.scenario.services.service import ServiceSection, Stand
-from foundation_lab.simulation.clock import NodeClock
 from foundation_lab.simulation.invocation import invoke
 
 if TYPE_CHECKING:
@@ -127,8 +126,6 @@ class RateLimiterSpec(ServiceSection):
     """How many permits a call takes."""
     max_wait: NotNegative | None = 0.0
     """Seconds that a call waits for permits at most; null lets it wait for as long as it takes."""
-    clock: Name | None = None
-    """The node whose clock it goes by; true virtual time without it."""
 
     @model_validator(mode="after")
     def _so_much_can_be_granted(self) -> Self:
@@ -154,5 +151,4 @@ class RateLimiterSpec(ServiceSection):
         self, sim: Simulation, name: str, services: Mapping[str, Service]
     ) -> made.RateLimiter:
         """Return the service."""
-        clock = None if self.clock is None else NodeClock.of(sim, self.clock)
-        return made.RateLimiter(sim, name, self.limit.build, clock=clock)
+        return made.RateLimiter(sim, name, self.limit.build)
