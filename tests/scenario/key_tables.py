@@ -152,7 +152,8 @@ def value(about: dict[str, Any]) -> str:
     if "enum" in about:
         return "[error](#errors)" if "ServiceError" in about["enum"] else _words(about["enum"])
     if about["type"] == "array":
-        return f"list of {value(about.get('items', {}))}"
+        row = [value(each) for each in about.get("prefixItems", ())]
+        return f"[{', '.join(row)}]" if row else f"list of {value(about['items'])}"
     if about["type"] == "object":
         entries = [*about.get("patternProperties", {}).values(), about.get("additionalProperties")]
         return f"mapping to {value(entries[0])}"

@@ -88,7 +88,7 @@ class ConnectionManagerSpec(ServiceSection):
         if self.opened_by == "pool" and self.max_overflow:
             message = "a pool that opens connections itself has no max_overflow; give a larger size"
             raise ValueError(message)
-        free = distribution(self.connect_time).mean == 0 and self.connect_failure == 0
+        free = self.connect_time == 0 and self.connect_failure == 0
         if self.opened_by == "caller" and self.min_idle and not free:
             message = (
                 f"min_idle ({self.min_idle}): nobody opens connections ahead of callers; "
