@@ -13,6 +13,7 @@ from foundation_lab.scenario.faults.fault import OnServices
 from foundation_lab.scenario.faults.on_surroundings import ClockSkewSpec, LoadStepSpec
 from foundation_lab.scenario.nodes import node_of, nodes_of
 from foundation_lab.scenario.references import COORDINATOR
+from foundation_lab.scenario.services.service import Parts
 from foundation_lab.simulation.clock import NodeClock
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Node, inject
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from foundation_lab.scenario.faults.fault import FaultSection
     from foundation_lab.scenario.model import Scenario
     from foundation_lab.scenario.workloads.workload import Facts
-    from foundation_lab.services.service import Service
 
 
 def build(
@@ -66,9 +66,9 @@ def build(
     return sim
 
 
-def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
+def build_services(sim: Simulation, scenario: Scenario) -> Parts:
     """Return the scenario's services by name, each one made after those that it is made of."""
-    services: dict[str, Service] = {}
+    services = Parts(scenario.services)
     waiting = dict(scenario.services)
     while waiting:
         name = next(

@@ -8,6 +8,7 @@ from foundation_lab.scenario import nodes
 from foundation_lab.scenario.diagnostics import unknown
 from foundation_lab.scenario.faults import targets
 from foundation_lab.scenario.services import KINDS
+from foundation_lab.scenario.services.consumer import ConsumerSpec
 from foundation_lab.scenario.services.service import Stand
 from foundation_lab.scenario.services.supervisor import SupervisorSpec
 
@@ -80,6 +81,10 @@ def _of_calls(scenario: Scenario) -> Iterator[Problem]:
         for place, call in workload.calls():
             for number, message in _of_call(call, scenario.services):
                 yield ("workloads", client, *place, number), message
+    for name, service in scenario.services.items():
+        if isinstance(service, ConsumerSpec) and scenario.services.keys() >= set(service.call):
+            for number, message in _of_call(service.call, scenario.services):
+                yield ("services", name, "call", number), message
 
 
 def _of_call(call: Sequence[str], services: Mapping[str, ServiceSpec]) -> Iterator[tuple[int, str]]:

@@ -147,6 +147,21 @@ class EventLoop(Service):
         return len(self._under_way)
 
     @property
+    def concurrency(self) -> int:
+        """How many threads run bursts."""
+        return self._slots.capacity
+
+    @property
+    def serving(self) -> int:
+        """How many threads run a burst now."""
+        return self._slots.used
+
+    @property
+    def waiting(self) -> int:
+        """How many bursts wait for the loop now; `ready` by the name that a backend has for it."""
+        return self._slots.waiting
+
+    @property
     def ready(self) -> int:
         """How many bursts wait for the loop now."""
         return self._slots.waiting

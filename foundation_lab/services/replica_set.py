@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.services.backend import Backend
     from foundation_lab.services.balancing.algorithm import Key
+    from foundation_lab.services.event_loop import EventLoop
     from foundation_lab.simulation.engine import Simulation
 
 PENDING, READY, DRAINING, STOPPED = ReplicaState
@@ -48,7 +49,7 @@ class ReplicaSet(Service):
     Args:
         sim: The simulation.
         name: The set's name, `service_id` in its events.
-        make: Makes a backend of the name it is given.
+        make: Makes a backend, or an event loop, of the name it is given.
         replicas: How many there are to be.
         balancer: The load balancer in front, without hosts; a round robin of the same name without
             it.
@@ -72,7 +73,7 @@ class ReplicaSet(Service):
         self,
         sim: Simulation,
         name: str,
-        make: Callable[[str], Backend],
+        make: Callable[[str], Backend | EventLoop],
         *,
         replicas: int = 1,
         balancer: LoadBalancer | None = None,
@@ -98,14 +99,14 @@ class ReplicaSet(Service):
         for _ in range(replicas):
             self._become_ready(self._start("begin"))
 
-    def request(self, key: Key | None = None) -> Generator[Any, Any, Any]:
+    def request(self, key: Key | None = None, **facts: Any) -> Generator[Any, Any, Any]:
         """Have a replica serve one request (``yield from``); see `LoadBalancer.request`.
 
         Raises:
             NoHost: No replica is ready.
             ServiceDown: The balancer or the replica is down, or went down meanwhile.
         """
-        return self.balancer.request(key)
+        return self.balancer.request(key, **facts)
 
     # -- how many ------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class ReplicaSet(Service):
 
     def rolling_deploy(
         self,
-        make: Callable[[str], Backend] | None = None,
+        make: Callable[[str], Backend | EventLoop] | None = None,
         *,
         max_unavailable: float = 1,
         max_surge: float = 1,
@@ -194,7 +195,7 @@ class ReplicaSet(Service):
         """Whether a rolling deploy is on."""
         return self._deploy is not None
 
-    def backends(self) -> list[Backend]:
+    def backends(self) -> list[Backend | EventLoop]:
         """Return the backends of the replicas that are ready, in order."""
         return [r.backend for r in self._replicas.those(READY) if r.backend is not None]
 
@@ -317,7 +318,7 @@ class ReplicaSet(Service):
         ready = events.replica.Ready
         self._emit(ready(self.name, replica.name, replica.generation, took, self.ready))
 
-    def _made(self, name: str) -> Backend:
+    def _made(self, name: str) -> Backend | EventLoop:
         backend = self._make(name)
         if backend.name != name:
             message = f"make({name!r}) returned {backend!r}; give it the name that it is asked for"

@@ -491,3 +491,16 @@ def test_a_bug_in_a_host_is_no_failure_of_the_host() -> None:
         sim.run(sim.process(balancer.request()))
     assert detector.ejected() == ["b"]
     sim.check_invariants()
+
+
+def test_what_a_request_is_told_beside_its_key_goes_to_the_host() -> None:
+    sim = Simulation(seed=1)
+    told: list[dict[str, Any]] = []
+    hosts = {"a": lambda **facts: told.append(facts)}
+    balancer = LoadBalancer(sim, "front", hosts, outliers=OutlierDetector(sim, "front"))
+    plain = LoadBalancer(sim, "plain", hosts)
+    asking(sim, lambda: balancer.request("key", priority=2, deadline=9.0))
+    asking(sim, lambda: plain.request(priority=3))
+    asking(sim, lambda: plain.request("key"))
+    sim.run(until=1)
+    assert told == [{"priority": 2, "deadline": 9.0}, {"priority": 3}, {}]

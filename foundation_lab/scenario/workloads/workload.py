@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from foundation_lab.scenario.keys import AnyKeys
-from foundation_lab.scenario.section import Name, Section
+from foundation_lab.scenario.section import Name, Positive, Section
 from foundation_lab.telemetry.context import DEFAULT_NODE
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class WorkloadSection(Section):
     """The simulated node that the requests run on."""
     keys: AnyKeys | None = None
     """What each request asks for; caches, limiters and balancers tell the keys apart."""
+    priority: Annotated[int, Field(ge=-(10**9), le=10**9)] | None = None
+    """How urgent a request is, for lines and load shedders that know it: smaller is more urgent."""
+    deadline: Positive | None = None
+    """Seconds from its start after which the answer is of no use, for lines that know deadlines."""
 
     def calls(self) -> Iterator[tuple[Place, Call]]:
         """Yield what its requests go through, each with its place."""
@@ -47,9 +51,15 @@ class WorkloadSection(Section):
 
     def facts(self, sim: Simulation, client: str) -> Facts:
         """Return what its requests tell services."""
-        if self.keys is None:
-            return {}
-        return {"key": self.keys.build(sim.stream(f"workload.{client}.keys"))}
+        facts: dict[str, Callable[[], Any]] = {}
+        priority, limit = self.priority, self.deadline
+        if self.keys is not None:
+            facts["key"] = self.keys.build(sim.stream(f"workload.{client}.keys"))
+        if priority is not None:
+            facts["priority"] = lambda: priority
+        if limit is not None:
+            facts["deadline"] = lambda: sim.now + limit
+        return facts
 
     def build(self, sim: Simulation, client: str, through: Through) -> Sender:
         """Return the workload.
