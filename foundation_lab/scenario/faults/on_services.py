@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from foundation_lab.scenario.faults.fault import InstantSection, LastingSection, OnServices
-from foundation_lab.scenario.section import Positive, PositiveShare, Whole
+from foundation_lab.scenario.section import Positive, PositiveShare, Whole, WholeOrZero
 from foundation_lab.simulation import faults
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class RollingDeploySpec(OnServices, InstantSection):
     kind: Literal["rolling_deploy"]
     down_for: Positive | None = None
     """Seconds that each service is down; for `services` only."""
-    max_unavailable: Whole = 1
-    """How many are down for it at the same time, at most."""
+    max_unavailable: WholeOrZero = 1
+    """How many are down for it at the same time, at most; 0 for a replica set only."""
 
     def contradictions(self) -> Iterator[tuple[Place, str]]:
         """Yield what does not fit together, each with its place."""
