@@ -1,0 +1,442 @@
+"""What goes wrong in a drawn world: faults, and people who meddle with services while they run."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from foundation_lab.errors import ServiceDown, ServiceError
+from foundation_lab.services import (
+    Backend,
+    Broker,
+    Bulkhead,
+    Cache,
+    Child,
+    CircuitBreaker,
+    ConnectionManager,
+    Consumer,
+    EventLoop,
+    HealthCheck,
+    HealthMonitor,
+    LoadBalancer,
+    LoadShedder,
+    Queue,
+    RateLimiter,
+    ReplicaSet,
+    Supervisor,
+    exponential_backoff,
+)
+from foundation_lab.services.service import Service
+from foundation_lab.simulation.clock import NodeClock
+from foundation_lab.simulation.closed_loop import ClosedLoop
+from foundation_lab.simulation.distributions import exponential
+from foundation_lab.simulation.faults import (
+    CacheFlush,
+    CapacityLoss,
+    ClockSkew,
+    CpuStress,
+    Crash,
+    ErrorRate,
+    Hang,
+    Latency,
+    LoadStep,
+    LostRequest,
+    LostResponse,
+    Node,
+    Once,
+    OnEvent,
+    Outage,
+    Partition,
+    Pause,
+    Periodic,
+    Poisson,
+    Reset,
+    RollingDeploy,
+    SlowDown,
+    SlowNode,
+    Window,
+    inject,
+)
+from foundation_lab.simulation.sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundation_lab.simulation.faults import Fault, When
+    from tests.services.worlds import Pick, World
+
+END = 10.0
+"""When the workloads end, and so do nearly all faults."""
+
+INSTANTS = [1.0, 0.0, 0.25, 0.5, 1.5, 2.0, 2.5, 3.0, 4.0, 4.25, 5.0, 6.5, 8.0]
+LENGTHS = [1.0, 0.25, 0.5, 2.0, 3.0]
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def faults(pick: Pick, *, quiet: bool) -> list[Fault]:
+    """Return one of each fault.
+
+    Args:
+        pick: Picks what is to be known of them.
+        quiet: Whether nobody may be left waiting for ever.
+    """
+    chance = pick([1.0, 0.5])
+    detect = pick([0.5, 0.25]) if quiet else pick([None, 0.5, 0.25])
+    return [
+        Outage(),
+        Latency(delay=pick([0.5, 0.0, exponential(0.5)]), jitter=pick([0, 0.25])),
+        ErrorRate(rate=chance),
+        Hang(probability=chance, release=quiet or pick([True, False])),
+        Reset(probability=chance, after=pick([None, 0.25, 0.0])),
+        LostRequest(probability=chance, detect_after=detect),
+        LostResponse(probability=chance, detect_after=detect),
+        Partition(probability=chance, detect_after=detect),
+        Pause(),
+        SlowDown(factor=pick([2.0, 0.5])),
+        SlowNode(factor=4.0),
+        CpuStress(share=0.5),
+        CapacityLoss(places=pick([1, 2])),
+        CapacityLoss(share=pick([0.5, 1.0])),
+        Crash(),
+        Crash(down_for=pick([0.5, 1.0]), state=pick(["volatile", "durable"])),
+        Crash(state="durable"),
+        CacheFlush(),
+        LoadStep(factor=pick([2.0, 0.0, 3.0])),
+        ClockSkew(offset=pick([1.0, -1.0]), drift=pick([0.0, 0.5, -0.5])),
+        RollingDeploy(),
+        RollingDeploy(down_for=0.5, max_unavailable=pick([1, 2])),
+    ]
+
+
+EVENTS = [
+    "foundation.circuit_breaker.state_change",
+    "foundation.service.stopped",
+    "foundation.service.restarted",
+    "foundation.request.finished",
+    "foundation.request.started",
+    "foundation.retry.backoff",
+    "foundation.fault.injected",
+    "foundation.fault.cleared",
+    "foundation.backend.*",
+    "foundation.connection.*",
+    "foundation.queue.*",
+]
+
+
+def some_time(world: World) -> tuple[When, bool]:
+    """Return when a fault is on, and whether that follows from telemetry."""
+    pick = world.pick
+    start = pick(INSTANTS)
+    length = pick([*LENGTHS, exponential(0.5)])
+    kind = pick(["window", "periodic", "poisson", "on event", "instant", "once"])
+    if world.haunted and kind == "once":
+        kind = "window"  # a ghost would wait for ever
+    if kind == "window":
+        return Window(start=start, duration=length), False
+    if kind == "once":
+        world.forever.append("a fault")
+        return Once(at=start), False
+    if kind == "instant":
+        return Once(at=start, duration=length), False
+    if kind == "periodic":
+        every = pick([1.0, 0.5, 2.5])
+        return Periodic(every=every, first=start, duration=length, times=3), False
+    if kind == "poisson":
+        return Poisson(rate=0.5, start=start, duration=length, until=8.0), False
+    delay, times = pick([0.0, 0.25]), pick([1, 2, 3])
+    return OnEvent(event=pick(EVENTS), delay=delay, duration=length, times=times), True
+
+
+def add_a_fault(world: World) -> bool:
+    """Inject a fault where it can be; return whether it needs telemetry."""
+    pick = world.pick
+    fault = pick(faults(pick, quiet=world.haunted))
+    when, needs_telemetry = some_time(world)
+    if fault.has_own_length:
+        when = Once(at=pick(INSTANTS))
+        needs_telemetry = False
+    targets = [each for each in world.sim.components.values() if can_have(world, each, fault)]
+    if isinstance(fault, RollingDeploy) and fault.down_for is not None:
+        members = [each for each in world.things(Service) if hasattr(each, "restart")]
+        targets = [[pick(members) for _ in range(2)]]  # type: ignore[list-item]
+        targets = [list(dict.fromkeys(targets[0]))]  # type: ignore[call-overload]
+    if not targets:
+        return False
+    target = pick(targets)
+    node = getattr(target, "node", None)
+    if node is not None and pick([False, False, True]):
+        target = Node(node)  # type: ignore[assignment]
+    inject(world.sim, target, fault, when=when)
+    return needs_telemetry
+
+
+def can_have(world: World, target: Any, fault: Fault) -> bool:
+    """Whether a target can have a fault."""
+    from foundation_lab.simulation.faults.schedule import _misfit
+
+    if getattr(target, "name", "").startswith("patience"):
+        return False  # nobody could tell when a request is over
+    if isinstance(fault, RollingDeploy) and fault.down_for is not None:
+        return False
+    return _misfit(fault, target) is None
+
+
+# -- people --------------------------------------------------------------------------------------
+
+
+def things_to_do(world: World) -> list[Callable[[], object]]:
+    """Return what people may do with what there is."""
+    pick, deeds = world.pick, []
+    for each in list(world.sim.components.values()):
+        if getattr(each, "name", "").startswith("patience"):
+            continue
+        if isinstance(each, Service):
+            deeds += deeds_with_any(world, each)
+        deeds += deeds_with(world, each, pick([1, 2, 3]))
+    return deeds
+
+
+def interrupt_somebody(world: World, number: int) -> None:
+    """Interrupt one of those who are in a call."""
+    callers = list(world.under_way)
+    if callers:
+        process = callers[number % len(callers)]
+        if process is not world.sim.active_process and process.is_alive:
+            process.throw(simpy.Interrupt("somebody"))
+
+
+def deeds_with_any(world: World, service: Service) -> list[Callable[[], object]]:
+    """Return what people may do with any service."""
+
+    def down(how: str, durable: bool, seconds: float | None) -> None:  # noqa: FBT001
+        if how == "kill":
+            service.kill(durable=durable)
+        else:
+            service.stop()
+        if seconds is not None:
+            world.sim.call_in(seconds, lambda: world.bring_up(service))
+
+    pick = world.pick
+    how, durable, seconds = pick(["kill", "stop"]), pick([False, True]), pick([0.5, 0.0, None, 2.0])
+    return [lambda: down(how, durable, seconds)]
+
+
+def deeds_with(world: World, each: Any, number: int) -> list[Callable[[], object]]:
+    """Return what people may do with a service of its kind."""
+    if isinstance(each, Backend):
+        return [lambda: each.resize(number)]
+    if isinstance(each, LoadShedder):
+        return [lambda: each.resize(number)]
+    if isinstance(each, ConnectionManager):
+
+        def drain() -> None:
+            if each.up:
+                world.sim.process(quietly(each.drain(0.5 * number)))
+
+        return [
+            lambda: each.resize(number),
+            drain,
+            each.break_idle,
+            lambda: each.break_idle(silent=True),
+            lambda: [each.kill_connection(name) for name in each.connection_ids[:number]],
+        ]
+    if isinstance(each, CircuitBreaker):
+        deeds = [each.trip, each.reset, each.force_open, each.disable, each.metrics_only]
+        return [deeds[number], deeds[number - 1], deeds[number + 1]]
+    if isinstance(each, Cache):
+        return [each.flush, lambda: each.invalidate(""), lambda: each.put(number % 3, "by hand")]
+    if isinstance(each, RateLimiter):
+        return [each.drain]
+    if isinstance(each, Queue):
+        return [
+            each.pause,
+            each.resume,
+            lambda: each.offer("by hand"),
+            lambda: world.sim.process(quietly(each.drain())),
+        ]
+    if isinstance(each, ReplicaSet):
+        return [
+            lambda: each.scale(number - 1),
+            lambda: each.rolling_deploy(max_surge=number - 1, max_unavailable=1),
+            lambda: each.rolling_deploy(max_surge=0.5, max_unavailable=0.5),
+        ]
+    if isinstance(each, LoadBalancer):
+        return deeds_with_hosts(world, each, number)
+    if isinstance(each, Supervisor):
+        return deeds_with_children(each, number)
+    if isinstance(each, ClosedLoop):
+        return [lambda: each.set_users(number), lambda: each.ramp_to(number, 1.0)]
+    if isinstance(each, Sender):
+        return [
+            lambda: each.change_load(number),  # type: ignore[attr-defined]
+            lambda: interrupt_somebody(world, number),
+        ]
+    return []
+
+
+def deeds_with_hosts(world: World, lb: LoadBalancer, number: int) -> list[Callable[[], object]]:
+    """Return what people may do with a load balancer of its own."""
+    if any(each.balancer is lb for each in world.things(ReplicaSet)):
+        return []
+
+    def leave_and_come() -> None:
+        if lb.hosts:
+            name = lb.hosts[number % len(lb.hosts)]
+            target = lb._rotation[name].target
+            lb.remove(name)
+            world.sim.call_in(0.5 * (number - 1), lambda: lb.add(name, target))
+
+    def weigh() -> None:
+        if lb.hosts and lb.algorithm.weighs:
+            lb.set_weight(lb.hosts[0], number)
+
+    return [leave_and_come, weigh]
+
+
+def deeds_with_children(boss: Supervisor, number: int) -> list[Callable[[], object]]:
+    """Return what people may do with a supervisor."""
+
+    def child() -> str:
+        return boss.children[number % len(boss.children)].name
+
+    def terminate() -> None:
+        if boss.children:
+            boss.terminate_child(child())
+
+    def restart() -> None:
+        with suppress(RuntimeError):
+            if boss.children:
+                boss.restart_child(child())
+
+    return [terminate, restart]
+
+
+def quietly(work: Any) -> Any:
+    """Do something, whatever it comes to in the simulated world."""
+    with suppress(ServiceError):
+        yield from work
+
+
+def deed_of(act: Callable[[], object]) -> Callable[[], None]:
+    """Return a deed that the simulated world may refuse."""
+
+    def do() -> None:
+        with suppress(ServiceError):
+            act()
+
+    return do
+
+
+def meddle(world: World, times: int) -> None:
+    """Let people do some things."""
+    pick = world.pick
+    deeds = things_to_do(world)
+    for _ in range(times):
+        act = deed_of(pick(deeds))
+        when = pick(INSTANTS)
+        how = pick(["timer", "process", "caller"])
+        if how == "timer":
+            world.sim.call_at(when, act)
+        elif how == "process":
+            world.sim.process(acting(world, when, act))
+        else:
+            world.plans.append((when, act))
+    for _ in range(pick([0, 1, 2, 3])):
+        number = pick(range(5))
+        world.sim.call_at(pick(INSTANTS), lambda n=number: interrupt_somebody(world, n))  # type: ignore[misc]
+
+
+def acting(world: World, when: float, act: Callable[[], None]) -> Any:
+    """Do something at a time, in a process."""
+    yield when
+    act()
+
+
+# -- those who look after services ---------------------------------------------------------------
+
+
+def add_a_supervisor(world: World) -> None:
+    """Let a supervisor look after some services that nobody looks after."""
+    pick, taken = world.pick, world.supervised
+    free = [
+        each
+        for each in world.things(Service)
+        if each not in taken and not each.name.startswith("patience")
+    ]
+    names: dict[str, None] = {}
+    children: list[Any] = []
+    for _ in range(pick([1, 2, 3])):
+        if not free:
+            break
+        service = pick(free)
+        free.remove(service)
+        if service.name in names:
+            continue
+        taken[service] = names[service.name] = None
+        plain = pick([True, False])
+        children.append(
+            service
+            if plain
+            else Child(
+                service,
+                pick(["permanent", "transient", "temporary"]),
+                pick([None, 0.0, 0.5, "brutal_kill"]),
+            )
+        )
+    if not children:
+        return
+    boss = Supervisor(
+        world.sim,
+        world.name("boss"),
+        children,
+        strategy=pick(["one_for_one", "one_for_all", "rest_for_one"]),
+        restart_delay=pick([0.0, 0.5, exponential_backoff(0.25, cap=1.0)]),
+        intensity=pick([3, 1, 0, 99]),
+        period=pick([5.0, 1.0]),
+        auto_shutdown="never",
+    )
+    for child in children:
+        service = child.service if isinstance(child, Child) else child
+        service.stop_time = pick([0.0, 0.0, 0.5])
+    _ = boss
+
+
+def served(request: Callable[[], Any]) -> Any:
+    """Return whether a request was served: it was, or an error is raised."""
+    yield from request()
+    return True
+
+
+def add_a_monitor(world: World) -> None:
+    """Let a health monitor watch some services."""
+    pick = world.pick
+    monitor = HealthMonitor(world.sim, world.name("monitor"))
+    services = [each for each in world.things(Service) if each is not monitor]
+    names: list[str] = []
+    for _ in range(pick([1, 2, 3])):
+        service = pick(services)
+        if service.name in names:
+            continue
+        request = getattr(service, "request", None)
+        ask = service.check_health
+        if request is not None and pick([False, True]):
+            ask = partial(served, request)
+        check = HealthCheck(
+            ask,
+            interval=pick([0.5, 1.0, 0.25]),
+            timeout=pick([0.25, 1.0]),
+            initial_delay=pick([0.0, 0.25]),
+            failure_threshold=pick([1, 2]),
+            success_threshold=pick([1, 2]),
+        )
+        depends_on = [pick(names)] if names and pick([False, True]) else []
+        monitor.watch(service, check, depends_on=depends_on, critical=pick([True, False]))
+        names.append(service.name)
+
+
+_ = (Broker, Bulkhead, Consumer, EventLoop, NodeClock, ServiceDown)
