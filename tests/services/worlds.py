@@ -172,6 +172,8 @@ class World:
 
     def kept_for_good(self) -> dict[str, dict[str, float]]:
         """Return what nobody gives back, however long one waits: long lines take their time."""
+        for monitor in self.things(HealthMonitor):
+            monitor.stop()  # somebody may have started it again
         for wait in (0.3, 0.7, 1.1, *[4.9] * 150):
             if not self.kept():
                 break
