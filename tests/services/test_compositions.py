@@ -18,6 +18,7 @@ from tests.services.world_troubles import (
     add_a_monitor,
     add_a_supervisor,
     meddle,
+    react,
 )
 from tests.services.world_wrappers import some_stages
 from tests.services.worlds import World, alone, try_once
@@ -74,6 +75,9 @@ class Course:
         for _ in range(pick([1, 0, 2, 3, 5])):
             self.needs_telemetry |= add_a_fault(world)
         meddle(world, pick([0, 1, 2, 4, 6]))
+        listeners = pick([0, 0, 1, 2])
+        react(world, listeners)
+        self.needs_telemetry |= listeners > 0
         world.plans.sort(key=lambda plan: plan[0])
         self.looks = sorted({pick([0.0, 0.25, 1.0, 1.5, 2.0, 3.125, 5.0, 7.75]) for _ in range(4)})
 

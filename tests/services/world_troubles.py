@@ -125,6 +125,24 @@ EVENTS = [
     "foundation.backend.*",
     "foundation.connection.*",
     "foundation.queue.*",
+    "foundation.bulkhead.*",
+    "foundation.cache.*",
+    "foundation.hedge.*",
+    "foundation.adaptive_limit.*",
+    "foundation.load_shed.*",
+    "foundation.load_balancer.*",
+    "foundation.replica.*",
+    "foundation.resource.*",
+    "foundation.rate_limiter.*",
+    "foundation.circuit_breaker.*",
+    "foundation.event_loop.*",
+    "foundation.supervisor.*",
+    "foundation.outlier_detector.*",
+    "foundation.client_rate.*",
+    "foundation.network_link.*",
+    "foundation.retry.*",
+    "foundation.timeout.*",
+    "foundation.health.*",
 ]
 
 
@@ -349,6 +367,23 @@ def meddle(world: World, times: int) -> None:
     for _ in range(pick([0, 1, 2, 3])):
         number = pick(range(5))
         world.sim.call_at(pick(INSTANTS), lambda n=number: interrupt_somebody(world, n))  # type: ignore[misc]
+
+
+def react(world: World, times: int) -> None:
+    """Let people act as soon as they hear of something."""
+    pick = world.pick
+    deeds = things_to_do(world)
+    for _ in range(times):
+        act, event, count = deed_of(pick(deeds)), pick(EVENTS), pick([1, 2, 3, 7])
+        handler = world.name("handler")
+        left = iter(range(count))
+
+        def hear(_record: Any, act: Any = act, left: Any = left, handler: Any = handler) -> None:
+            if next(left, None) is None:
+                world.sim.telemetry.detach(handler)
+                act()
+
+        world.sim.telemetry.attach(handler, event, hear, on_error="raise")
 
 
 def acting(world: World, when: float, act: Callable[[], None]) -> Any:

@@ -257,6 +257,7 @@ def a_pool(world: World) -> Any:
     if pick([False, False, False, True]):
         preset = pick([pool_presets.hikaricp(2), pool_presets.sqlalchemy_queue_pool(1, 1)])
         options = preset | {"checkout_timeout": patience, "connect_time": pick([0.0, 0.25])}
+        options["validation_timeout"] = 1.0
         return ConnectionManager(world.sim, name, **options)
     by_pool = pick([False, True])
     slow = pick([0.0, 0.25, exponential(0.25)])
@@ -273,7 +274,7 @@ def a_pool(world: World) -> Any:
         connect_failure=pick([0.0, 0.25]),
         validation=pick([False, True]),
         validation_time=pick([0.0, 0.25]),
-        validation_timeout=pick([5.0, 0.25]),
+        validation_timeout=pick([1.0, 0.25]),
         alive_bypass=pick([None, 0.5]),
         invalidate_all=pick([False, True]),
         recycle=pick([None, 1.0]),
