@@ -292,7 +292,7 @@ def deeds_with(world: World, each: Any, number: int) -> list[Callable[[], object
     if isinstance(each, Sender):
         return [
             lambda: each.change_load(number),  # type: ignore[attr-defined]
-            lambda: interrupt_somebody(world, number),
+            lambda: world.sim.call_in(0, lambda: interrupt_somebody(world, number)),
         ]
     return []
 
@@ -378,8 +378,14 @@ def react(world: World, times: int) -> None:
         handler = world.name("handler")
         left = iter(range(count))
 
-        def hear(_record: Any, act: Any = act, left: Any = left, handler: Any = handler) -> None:
-            if next(left, None) is None:
+        def hear(
+            _record: Any,
+            act: Any = act,
+            left: Any = left,
+            handler: Any = handler,
+            count: int = count,
+        ) -> None:
+            if next(left, None) == count - 1 and world.sim.now < END:
                 world.sim.telemetry.detach(handler)
                 act()
 
