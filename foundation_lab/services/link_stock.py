@@ -64,9 +64,7 @@ class LinkStock:
         self.links: dict[str, Link] = {}
         self.idle: deque[Link] = deque()
         self.keeps = size
-        self.slots = Slots(
-            sim, max(1, self.limit), f"a connection of pool {pool!r}", holders
-        )
+        self.slots = Slots(sim, max(1, self.limit), f"a connection of pool {pool!r}", holders)
         self.checks = sim.stream(f"connection_manager.{pool}.validation_time")
         self._sim = sim
         self._pool = pool

@@ -137,7 +137,7 @@ class LoadBalancer(Service):
         self.in_flight += 1
         try:
             self._picks(self.name, host.name, host.active)
-            if self.outliers is None:
+            if self.outliers is None or host in self._leaving:
                 return (yield from invoke(host.request))
             return (yield from self.outliers.call(host.name, host.request))
         finally:

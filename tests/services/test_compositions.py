@@ -39,7 +39,7 @@ class Picks:
     def __init__(self, numbers: Sequence[int]) -> None:
         self._numbers = iter(numbers)
 
-    def __call__(self, options: Sequence[T], /) -> T:
+    def __call__(self, options: Sequence[Any], /) -> Any:
         """Return one of them."""
         return options[next(self._numbers, 0) % len(options)]
 
@@ -51,7 +51,7 @@ class Noted:
         self._pick = pick
         self.numbers: list[int] = []
 
-    def __call__(self, options: Sequence[T], /) -> T:
+    def __call__(self, options: Sequence[Any], /) -> Any:
         """Return one of them."""
         number = self._pick(range(len(options)))
         self.numbers.append(number)

@@ -491,3 +491,21 @@ def test_a_bug_in_a_host_is_no_failure_of_the_host() -> None:
         sim.run(sim.process(balancer.request()))
     assert detector.ejected() == ["b"]
     sim.check_invariants()
+
+
+def test_who_hears_of_a_pick_may_remove_the_host() -> None:
+    sim = Simulation(seed=64)
+    outliers = OutlierDetector(sim, "web", interval=1)
+    hosts = [Backend(sim, name, service_time=1) for name in "ab"]
+    balancer = LoadBalancer(sim, "web", hosts, outliers=outliers)
+
+    def act(record: Any) -> None:
+        sim.telemetry.detach("act")
+        balancer.remove(record.event.host)
+
+    sim.telemetry.attach("act", LoadBalancer.Picked, act, on_error="raise")
+    call = sim.process(balancer.request())
+    sim.run(until=3)
+    assert call.processed
+    assert (balancer.hosts, balancer.in_flight) == (("b",), 0)
+    sim.check_invariants()

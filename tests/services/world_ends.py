@@ -24,31 +24,12 @@ from foundation_lab.services import (
     exponential_backoff,
 )
 from foundation_lab.simulation.distributions import exponential
-from foundation_lab.simulation.line import AdaptiveLifo, EarliestDeadline, Lifo, Priority
-from foundation_lab.simulation.shedding import CoDel, ControlledDelay, DeadlineAware
+from tests.services.world_wrappers import LINES, some_stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.simulation.line import Line
     from tests.services.worlds import World
-
-LINES: list[Callable[[], Line | None]] = [
-    lambda: None,
-    lambda: None,
-    Lifo,
-    lambda: Lifo(2),
-    lambda: AdaptiveLifo(1),
-    lambda: AdaptiveLifo(1, 3),
-    Priority,
-    EarliestDeadline,
-    lambda: CoDel(0.125, 0.5),
-    lambda: CoDel(0.125, 0.5, order=Priority()),
-    lambda: ControlledDelay(0.25, 1.0),
-    lambda: ControlledDelay(0.25, 1.0, order=AdaptiveLifo(1)),
-    lambda: DeadlineAware(0.25),
-    lambda: DeadlineAware(0.25, earliest_first=True),
-]
 
 ALGORITHMS: list[Callable[[], Any]] = [
     lambda: "round_robin",
@@ -72,7 +53,7 @@ def an_end(world: World) -> Callable[[], Generator[Any, Any, Any]]:
     node = world.pick([None, "a", "b"])
     with world.sim.telemetry.context(node=node):
         make = world.pick([a_backend, a_backend, a_loop, a_balancer, a_replica_set, a_queue])
-        end = make(world)
+        end: Callable[[], Generator[Any, Any, Any]] = make(world)
     world.ends.append(end)
     return end
 
@@ -157,6 +138,7 @@ def new_balancer(world: World, name: str, hosts: Any = ()) -> LoadBalancer:
             ),
         ]
     )()
+    world.hosts[name] = {host.name: host for host in hosts}
     algorithm = pick(ALGORITHMS)()
     warms = getattr(algorithm, "warms", algorithm != "round_robin")
     return LoadBalancer(
@@ -239,8 +221,6 @@ def a_replica_set(world: World) -> Callable[[], Generator[Any, Any, Any]]:
 
 def a_queue(world: World) -> Callable[[], Generator[Any, Any, Any]]:
     """Make a queue and consumers, whose handlers call something themselves."""
-    from tests.services.world_wrappers import some_stages
-
     pick, sim = world.pick, world.sim
     name = world.name("queue")
     dead = Queue(sim, f"{name}.dead") if pick([False, True]) else None

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from foundation_lab.errors import ServiceDown, ServiceError
+from foundation_lab.errors import ServiceError
 from foundation_lab.services import (
     Backend,
-    Broker,
-    Bulkhead,
     Cache,
     Child,
     CircuitBreaker,
     ConnectionManager,
-    Consumer,
-    EventLoop,
     HealthCheck,
     HealthMonitor,
     LoadBalancer,
@@ -30,7 +26,6 @@ from foundation_lab.services import (
     exponential_backoff,
 )
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.clock import NodeClock
 from foundation_lab.simulation.closed_loop import ClosedLoop
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.faults import (
@@ -60,7 +55,7 @@ from foundation_lab.simulation.faults import (
     Window,
     inject,
 )
-from foundation_lab.simulation.sender import Sender
+from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,30 +173,29 @@ def add_a_fault(world: World) -> bool:
     if fault.has_own_length:
         when = Once(at=pick(INSTANTS))
         needs_telemetry = False
-    targets = [each for each in world.sim.components.values() if can_have(world, each, fault)]
+    targets: list[Any] = [each for each in world.sim.components.values() if can_have(each, fault)]
     if isinstance(fault, RollingDeploy) and fault.down_for is not None:
         members = [each for each in world.things(Service) if hasattr(each, "restart")]
-        targets = [[pick(members) for _ in range(2)]]  # type: ignore[list-item]
-        targets = [list(dict.fromkeys(targets[0]))]  # type: ignore[call-overload]
+        targets = [list(dict.fromkeys(pick(members) for _ in range(2)))]
     if not targets:
         return False
     target = pick(targets)
     node = getattr(target, "node", None)
     if node is not None and pick([False, False, True]):
-        target = Node(node)  # type: ignore[assignment]
+        target = Node(node)
     inject(world.sim, target, fault, when=when)
     return needs_telemetry
 
 
-def can_have(world: World, target: Any, fault: Fault) -> bool:
+def can_have(target: Any, fault: Fault) -> bool:
     """Whether a target can have a fault."""
-    from foundation_lab.simulation.faults.schedule import _misfit
-
-    if getattr(target, "name", "").startswith("patience"):
+    if target.name.startswith("patience"):
         return False  # nobody could tell when a request is over
-    if isinstance(fault, RollingDeploy) and fault.down_for is not None:
+    if isinstance(fault, RollingDeploy):
+        return fault.down_for is None and hasattr(target, "rolling_deploy")
+    if not all(hasattr(target, each) for each in fault.needs):
         return False
-    return _misfit(fault, target) is None
+    return "impairments" not in fault.needs or isinstance(fault, target.impairments.takes)
 
 
 # -- people --------------------------------------------------------------------------------------
@@ -246,55 +240,97 @@ def deeds_with_any(world: World, service: Service) -> list[Callable[[], object]]
 
 def deeds_with(world: World, each: Any, number: int) -> list[Callable[[], object]]:
     """Return what people may do with a service of its kind."""
-    if isinstance(each, Backend):
-        return [lambda: each.resize(number)]
-    if isinstance(each, LoadShedder):
-        return [lambda: each.resize(number)]
-    if isinstance(each, ConnectionManager):
-
-        def drain() -> None:
-            if each.up:
-                world.sim.process(quietly(each.drain(0.5 * number)))
-
-        return [
-            lambda: each.resize(number),
-            drain,
-            each.break_idle,
-            lambda: each.break_idle(silent=True),
-            lambda: [each.kill_connection(name) for name in each.connection_ids[:number]],
-        ]
-    if isinstance(each, CircuitBreaker):
-        deeds = [each.trip, each.reset, each.force_open, each.disable, each.metrics_only]
-        return [deeds[number], deeds[number - 1], deeds[number + 1]]
-    if isinstance(each, Cache):
-        return [each.flush, lambda: each.invalidate(""), lambda: each.put(number % 3, "by hand")]
-    if isinstance(each, RateLimiter):
-        return [each.drain]
-    if isinstance(each, Queue):
-        return [
-            each.pause,
-            each.resume,
-            lambda: each.offer("by hand"),
-            lambda: world.sim.process(quietly(each.drain())),
-        ]
-    if isinstance(each, ReplicaSet):
-        return [
-            lambda: each.scale(number - 1),
-            lambda: each.rolling_deploy(max_surge=number - 1, max_unavailable=1),
-            lambda: each.rolling_deploy(max_surge=0.5, max_unavailable=0.5),
-        ]
-    if isinstance(each, LoadBalancer):
-        return deeds_with_hosts(world, each, number)
-    if isinstance(each, Supervisor):
-        return deeds_with_children(each, number)
-    if isinstance(each, ClosedLoop):
-        return [lambda: each.set_users(number), lambda: each.ramp_to(number, 1.0)]
-    if isinstance(each, Sender):
-        return [
-            lambda: each.change_load(number),  # type: ignore[attr-defined]
-            lambda: world.sim.call_in(0, lambda: interrupt_somebody(world, number)),
-        ]
+    for kind, deeds in KINDS.items():
+        if isinstance(each, kind):
+            return deeds(world, each, number)
     return []
+
+
+def deeds_with_places(
+    _world: World, each: Backend | LoadShedder, number: int
+) -> list[Callable[[], object]]:
+    """Return what people may do with something that has places."""
+    return [lambda: each.resize(number)]
+
+
+def deeds_with_a_pool(
+    world: World, pool: ConnectionManager, number: int
+) -> list[Callable[[], object]]:
+    """Return what people may do with a pool."""
+
+    def drain() -> None:
+        if pool.up:
+            world.sim.process(quietly(pool.drain(0.5 * number)))
+
+    def cut() -> None:
+        for name in pool.connection_ids[:number]:
+            if name in pool.connection_ids:  # the last one may have taken others along
+                pool.kill_connection(name)
+
+    return [
+        lambda: pool.resize(number),
+        drain,
+        pool.break_idle,
+        lambda: pool.break_idle(silent=True),
+        cut,
+    ]
+
+
+def deeds_with_a_breaker(
+    _world: World, breaker: CircuitBreaker, number: int
+) -> list[Callable[[], object]]:
+    """Return what people may do with a breaker."""
+    hands = [breaker.trip, breaker.reset, breaker.force_open, breaker.disable, breaker.metrics_only]
+    return list(hands[number - 1 : number + 2])
+
+
+def deeds_with_a_cache(_world: World, cache: Cache, number: int) -> list[Callable[[], object]]:
+    """Return what people may do with a cache."""
+    key = number % 3
+    return [cache.flush, lambda: cache.invalidate(key), lambda: cache.put(key, "by hand")]
+
+
+def deeds_with_a_limiter(
+    _world: World, limiter: RateLimiter, _number: int
+) -> list[Callable[[], object]]:
+    """Return what people may do with a rate limiter."""
+    return [limiter.drain]
+
+
+def deeds_with_a_queue(world: World, queue: Queue, _number: int) -> list[Callable[[], object]]:
+    """Return what people may do with a queue."""
+    return [
+        queue.pause,
+        queue.resume,
+        lambda: queue.offer("by hand"),
+        lambda: world.sim.process(quietly(queue.drain())),
+    ]
+
+
+def deeds_with_replicas(
+    _world: World, replicas: ReplicaSet, number: int
+) -> list[Callable[[], object]]:
+    """Return what people may do with a replica set."""
+    return [
+        lambda: replicas.scale(number - 1),
+        lambda: replicas.rolling_deploy(max_surge=number - 1, max_unavailable=1),
+        lambda: replicas.rolling_deploy(max_surge=0.5, max_unavailable=0.5),
+    ]
+
+
+def deeds_with_users(_world: World, users: ClosedLoop, number: int) -> list[Callable[[], object]]:
+    """Return what people may do with a closed loop."""
+    return [lambda: users.set_users(number), lambda: users.ramp_to(number, 1.0)]
+
+
+def deeds_with_a_workload(
+    world: World, workload: Workload, number: int
+) -> list[Callable[[], object]]:
+    """Return what people may do with another workload, and with those who ask."""
+    return [
+        lambda: workload.change_load(number),
+        lambda: world.sim.call_in(0, lambda: interrupt_somebody(world, number)),
+    ]
 
 
 def deeds_with_hosts(world: World, lb: LoadBalancer, number: int) -> list[Callable[[], object]]:
@@ -305,9 +341,9 @@ def deeds_with_hosts(world: World, lb: LoadBalancer, number: int) -> list[Callab
     def leave_and_come() -> None:
         if lb.hosts:
             name = lb.hosts[number % len(lb.hosts)]
-            target = lb._rotation[name].target
             lb.remove(name)
-            world.sim.call_in(0.5 * (number - 1), lambda: lb.add(name, target))
+            back = world.hosts[lb.name][name]
+            world.sim.call_in(0.5 * (number - 1), lambda: lb.add(name, back))
 
     def weigh() -> None:
         if lb.hosts and lb.algorithm.weighs:
@@ -316,7 +352,7 @@ def deeds_with_hosts(world: World, lb: LoadBalancer, number: int) -> list[Callab
     return [leave_and_come, weigh]
 
 
-def deeds_with_children(boss: Supervisor, number: int) -> list[Callable[[], object]]:
+def deeds_with_children(_world: World, boss: Supervisor, number: int) -> list[Callable[[], object]]:
     """Return what people may do with a supervisor."""
 
     def child() -> str:
@@ -332,6 +368,22 @@ def deeds_with_children(boss: Supervisor, number: int) -> list[Callable[[], obje
                 boss.restart_child(child())
 
     return [terminate, restart]
+
+
+KINDS: dict[type[Any], Callable[[World, Any, int], list[Callable[[], object]]]] = {
+    Backend: deeds_with_places,
+    LoadShedder: deeds_with_places,
+    ConnectionManager: deeds_with_a_pool,
+    CircuitBreaker: deeds_with_a_breaker,
+    Cache: deeds_with_a_cache,
+    RateLimiter: deeds_with_a_limiter,
+    Queue: deeds_with_a_queue,
+    ReplicaSet: deeds_with_replicas,
+    LoadBalancer: deeds_with_hosts,
+    Supervisor: deeds_with_children,
+    ClosedLoop: deeds_with_users,
+    Workload: deeds_with_a_workload,
+}
 
 
 def quietly(work: Any) -> Any:
@@ -431,7 +483,7 @@ def add_a_supervisor(world: World) -> None:
         )
     if not children:
         return
-    boss = Supervisor(
+    Supervisor(
         world.sim,
         world.name("boss"),
         children,
@@ -444,7 +496,6 @@ def add_a_supervisor(world: World) -> None:
     for child in children:
         service = child.service if isinstance(child, Child) else child
         service.stop_time = pick([0.0, 0.0, 0.5])
-    _ = boss
 
 
 def served(request: Callable[[], Any]) -> Any:
@@ -478,6 +529,3 @@ def add_a_monitor(world: World) -> None:
         depends_on = [pick(names)] if names and pick([False, True]) else []
         monitor.watch(service, check, depends_on=depends_on, critical=pick([True, False]))
         names.append(service.name)
-
-
-_ = (Broker, Bulkhead, Consumer, EventLoop, NodeClock, ServiceDown)

@@ -50,12 +50,32 @@ from foundation_lab.services import (
 )
 from foundation_lab.simulation.clock import NodeClock
 from foundation_lab.simulation.distributions import exponential
-from tests.services.world_ends import LINES
+from foundation_lab.simulation.invocation import invoke
+from foundation_lab.simulation.line import AdaptiveLifo, EarliestDeadline, Lifo, Priority
+from foundation_lab.simulation.shedding import CoDel, ControlledDelay, DeadlineAware
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from foundation_lab.simulation.line import Line
     from tests.services.worlds import World
+
+LINES: list[Callable[[], Line | None]] = [
+    lambda: None,
+    lambda: None,
+    Lifo,
+    lambda: Lifo(2),
+    lambda: AdaptiveLifo(1),
+    lambda: AdaptiveLifo(1, 3),
+    Priority,
+    EarliestDeadline,
+    lambda: CoDel(0.125, 0.5),
+    lambda: CoDel(0.125, 0.5, order=Priority()),
+    lambda: ControlledDelay(0.25, 1.0),
+    lambda: ControlledDelay(0.25, 1.0, order=AdaptiveLifo(1)),
+    lambda: DeadlineAware(0.25),
+    lambda: DeadlineAware(0.25, earliest_first=True),
+]
 
 
 def some_stages(world: World) -> list[Any]:
@@ -107,11 +127,10 @@ def a_budget(world: World) -> Any:
             lambda: AdaptiveThrottle(1.5, window=2.0),
         ]
     )()
-    shared = world.__dict__.setdefault("budgets", [])
-    if shared and pick([False, True]):
-        return shared[0]
+    if world.budgets and pick([False, True]):
+        return world.budgets[0]
     if made is not None:
-        shared.append(made)
+        world.budgets.append(made)
     return made
 
 
@@ -176,7 +195,7 @@ def a_fallback(world: World) -> Any:
         {"call": lambda: world.sim.sleep(0.25)},
     ]
     on = world.pick([ServiceDown, (ServiceDown, BackendError, TimedOut)])
-    return Fallback(world.sim, world.name("fallback"), on=on, **world.pick(answers))  # type: ignore[arg-type]
+    return Fallback(world.sim, world.name("fallback"), on=on, **world.pick(answers))
 
 
 def a_bulkhead(world: World) -> Any:
@@ -230,23 +249,17 @@ def a_limiter(world: World) -> Any:
 
 def a_patient_limiter(world: World) -> Any:
     """Make a rate limiter at which one waits."""
-    clock = a_clock(world)
-    limiter = RateLimiter(world.sim, world.name("limiter"), world.pick(LIMITS), clock=clock)
+    clock, limit = a_clock(world), world.pick(LIMITS)
+    limiter = RateLimiter(world.sim, world.name("limiter"), limit, clock=clock)
     keys, amounts, patience = world.pick([1, 2]), world.pick([1, 2]), world.pick([None, 0.5, 1.0])
+    most = int(limit().largest)
 
     def call(fn: Callable[[], Any]) -> Any:
         key, amount = str(world.turn(keys)), 1 + world.turn(amounts)
-        amount = min(amount, 1 if limiter._make().largest < 2 else 2)
-        yield from limiter.acquire(key, amount, timeout=patience)
-        return (yield from _go_on(fn))
+        yield from limiter.acquire(key, min(amount, most), timeout=patience)
+        return (yield from invoke(fn))
 
     return call
-
-
-def _go_on(fn: Callable[[], Any]) -> Any:
-    from foundation_lab.simulation.invocation import invoke
-
-    return (yield from invoke(fn))
 
 
 def a_pool(world: World) -> Any:

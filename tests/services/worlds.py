@@ -8,11 +8,9 @@ same instant.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
-import simpy
 
 from foundation_lab.errors import ServiceError
 from foundation_lab.services import HealthMonitor, ReplicaSet, Timeout, outcome_of, pipeline
@@ -53,7 +51,7 @@ HELD = (
 class Pick(Protocol):
     """Picks one of several options."""
 
-    def __call__(self, options: Sequence[T], /) -> T:
+    def __call__(self, options: Sequence[Any], /) -> Any:
         """Return one of them."""
 
 
@@ -71,6 +69,18 @@ class Answer(msgspec.Struct):
 class World:
     """A simulation, and what is known of it.
 
+    Attributes:
+        answers: What became of each call.
+        under_way: The processes that are in one.
+        stages: Everything that stands around calls.
+        ends: Everything that is called in the end.
+        forever: What never comes to an end by itself.
+        haunted: Whether work may go on that nobody waits for.
+        budgets: Budgets of retries.
+        hosts: The hosts of each load balancer.
+        supervised: The services that somebody looks after.
+        plans: What callers do on their way, and when.
+
     Args:
         pick: Picks what it is made of.
         telemetry: Whether it is recorded.
@@ -87,6 +97,8 @@ class World:
         self.ends: list[Callable[[], Any]] = []
         self.forever: list[str] = []
         self.haunted = False
+        self.budgets: list[Any] = []
+        self.hosts: dict[str, dict[str, Any]] = {}
         self.supervised: dict[Service, None] = {}
         self.plans: list[tuple[float, Callable[[], None]]] = []
         self._numbers: dict[str, int] = {}
@@ -206,7 +218,7 @@ class World:
 
 def numbers_of(service: Any) -> dict[str, float]:
     """Return the metrics of a service; none of what has none."""
-    return service.metrics() if hasattr(service, "metrics") else {}  # type: ignore[no-any-return]
+    return service.metrics() if hasattr(service, "metrics") else {}
 
 
 def alone(stage: Callable[..., Any]) -> Callable[[], Generator[Any, Any, Any]]:
