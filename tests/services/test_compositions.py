@@ -178,7 +178,8 @@ def requests_are_told_of(course: Course) -> None:
         assert times == 1 or (times == 0 and ends[request]["outcome"] == "cancelled")
 
 
-@settings(max_examples=60)
+@pytest.mark.slow
+@settings(max_examples=120)
 @given(st.data())
 def test_nothing_is_lost_in_any_world(data: st.DataObject) -> None:
     check(lambda options: options[data.draw(st.integers(0, len(options) - 1))])
