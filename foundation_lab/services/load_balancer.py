@@ -139,7 +139,7 @@ class LoadBalancer(Service):
         try:
             self._picks(self.name, host.name, host.active)
             ask = partial(host.request, **facts) if facts else host.request
-            if self.outliers is None:
+            if self.outliers is None or host in self._leaving:
                 return (yield from invoke(ask))
             return (yield from self.outliers.call(host.name, ask))
         finally:

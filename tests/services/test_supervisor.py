@@ -154,3 +154,23 @@ def test_a_service_has_one_supervisor_at_most() -> None:
     Supervisor(sim, "root", [child])
     with pytest.raises(ValueError, match="'worker' of supervisor 'other' has a supervisor already"):
         Supervisor(sim, "other", [child])
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_who_hears_of_an_exit_may_crash_the_supervisor(back: Any) -> None:
+    sim = Simulation(seed=63)
+    db = Service(sim, "db")
+    boss = Supervisor(sim, "boss", [db])
+
+    def act(_record: object) -> None:
+        sim.telemetry.detach("act")
+        boss.kill()
+        if back:
+            boss.restart()
+
+    sim.telemetry.attach("act", Supervisor.ChildExited, act, on_error="raise")
+    sim.call_at(1, db.kill)
+    sim.run()
+    assert (boss.up, db.up) == (back, back)
+    assert Supervisor.ChildRestarting.event_name not in sim.recording.counts
+    sim.check_invariants()
