@@ -2,7 +2,7 @@
 BIN ?= $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check static format format-check lint types contracts test coverage \
+.PHONY: help setup run check static format format-check lint types contracts sleeps test coverage \
         coverage-report bench gallery notebooks schema constraints clean
 
 help:  ## list the targets
@@ -17,7 +17,7 @@ run:  ## run the first scenario
 
 check: static coverage  ## all checks: format, lint, types, contracts, tests with coverage
 
-static: format-check lint types contracts  ## the checks that run no code
+static: format-check lint types contracts sleeps  ## the checks that run no code
 
 format:  ## lay the code out, and fix what lint can fix
 	$(BIN)ruff format
@@ -34,6 +34,9 @@ types:  ## mypy --strict over the package and the tests
 
 contracts:  ## the architecture: who may import whom
 	$(BIN)lint-imports --no-logo
+
+sleeps:  ## no test sleeps: the auditor finds none
+	$(BIN)foundation-lab audit-sleeps tests --max 0
 
 test:  ## the tests
 	$(BIN)pytest

@@ -28,7 +28,7 @@ FoundationLabError
 ├── EventsNotKept                a recording is asked for, but only aggregates were kept
 ├── MissingExtra                 an optional dependency is not installed (an ImportError)
 ├── DeadlockError                nothing is left to run, but somebody still waits
-├── LivelockError                somebody waits for the clock without letting it go on
+├── LivelockError                things go on happening, but time does not
 ├── TaskFailed                   a task failed, and nobody has awaited it
 ├── SimulationFailed             a model raised; carries the recording up to there
 ├── InvariantError               a conservation law does not hold
@@ -241,7 +241,7 @@ class DeadlockError(FoundationLabError, RuntimeError):
 
 
 class LivelockError(FoundationLabError, RuntimeError):
-    """Somebody waits for the clock in a loop, and so keeps it from going on; names the line."""
+    """Things go on happening, but time does not; names who goes round in circles."""
 
 
 class TaskFailed(FoundationLabError, RuntimeError):

@@ -9,6 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from foundation_lab.reporting.incidents import fault_plans
+from foundation_lab.reporting.tables import shares_text
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 from foundation_lab.telemetry.event import NAMESPACE
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     from foundation_lab.reporting.clients import Client
     from foundation_lab.reporting.summary import Summary
+
+_Stories = dict[tuple[str, str], tuple[str | None, list[str]]]
+"""By kind and name: the state in a word, if it is not up or down, and what happened."""
 
 
 def render(summary: Summary) -> RenderableType:
@@ -133,9 +138,10 @@ def _services(summary: Summary) -> Table:
     return table
 
 
-def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str | None, list[str]]]:
+def _stories(summary: Summary) -> _Stories:
     """Return the state of each service that has one of its own, and what happened to it."""
-    told: dict[tuple[str, str], tuple[str | None, list[str]]] = {}
+    told: _Stories = {}
+    shed = {each.name: each.rejected + each.expired for each in summary.shedders}
     for breaker in summary.breakers:
         told["circuit_breaker", breaker.name] = (
             breaker.state,
@@ -168,6 +174,7 @@ def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str | None, list[s
                 f"{backend.abandoned:,} abandoned",
                 f"wait p99 {duration_text(backend.wait.p99)}",
                 f"{number_text(backend.mean_busy)} busy on average",
+                *([f"{shed[backend.name]:,} shed"] if backend.name in shed else []),
             ],
         )
     for retry in summary.retries:
@@ -187,6 +194,85 @@ def _stories(summary: Summary) -> dict[tuple[str, str], tuple[str | None, list[s
                 f"{limiter.allowed:,} allowed",
                 f"{limiter.denied:,} denied",
             ],
+        )
+    return told | _stories_of_load(summary) | _stories_of_upkeep(summary)
+
+
+def _stories_of_load(summary: Summary) -> _Stories:
+    told: _Stories = {}
+    for loop in summary.event_loops:
+        told["event_loop", loop.name] = (
+            None,
+            [
+                f"{loop.served:,} served",
+                f"{loop.failed:,} of them failed",
+                f"{loop.rejected:,} rejected",
+                f"lag p99 {duration_text(loop.lag.p99)}",
+                f"{number_text(loop.mean_busy)} busy on average",
+            ],
+        )
+    for balancer in summary.balancers:
+        told["load_balancer", balancer.name] = (
+            None,
+            [
+                f"{balancer.picked:,} picked",
+                f"{balancer.rejected:,} rejected",
+                f"ejected {_times(balancer.ejected)}",
+                shares_text(balancer.hosts, 5) or "no hosts",
+            ],
+        )
+    for shedder in summary.shedders:
+        told["load_shedder", shedder.name] = (
+            None,
+            [
+                f"{shedder.admitted:,} admitted",
+                f"{shedder.rejected:,} rejected",
+                f"{shedder.expired:,} expired",
+                f"wait p99 {duration_text(shedder.wait.p99)}",
+            ],
+        )
+    for limit in summary.adaptive_limits:
+        told["adaptive_limiter", limit.name] = (
+            None if limit.last is None else f"limit {limit.last:,}",
+            [
+                f"{limit.permitted:,} permitted",
+                f"{limit.rejected:,} rejected",
+                f"limit {number_text(limit.lowest)} to {number_text(limit.highest)}",
+                f"{number_text(limit.mean)} on average",
+            ],
+        )
+    return told
+
+
+def _stories_of_upkeep(summary: Summary) -> _Stories:
+    told: _Stories = {}
+    for queue in summary.queues:
+        told["queue", queue.name] = (
+            f"{queue.depth:,} kept",
+            [
+                f"{queue.published:,} published",
+                f"{queue.acknowledged:,} acknowledged",
+                f"{queue.redelivered:,} redelivered",
+                f"{queue.dead_lettered:,} dead letters",
+                f"{queue.dropped:,} dropped",
+                f"age p99 {duration_text(queue.age.p99)}",
+            ],
+        )
+    for scaler in summary.autoscalers:
+        told["autoscaler", scaler.name] = (
+            f"{scaler.last:,} wanted",
+            [
+                f"{scaler.fewest:,} to {scaler.most:,} replicas",
+                f"{number_text(scaler.mean)} on average",
+                f"up {_times(scaler.scaled_up)}",
+                f"down {_times(scaler.scaled_down)}",
+            ],
+        )
+    for supervisor in summary.supervisors:
+        gave_up = [f"gave up {_times(supervisor.gave_up)}"] if supervisor.gave_up else []
+        told["supervisor", supervisor.name] = (
+            None,
+            [f"{supervisor.exits:,} exits", f"{supervisor.restarts:,} restarts", *gave_up],
         )
     return told
 
@@ -220,10 +306,12 @@ def _protocols(summary: Summary) -> Table:
 
 
 def _faults(summary: Summary) -> Table:
-    table = _table("Faults", ("service", "fault"), ("from", "lasted"))
-    for fault in summary.faults:
+    table = _table("Faults", ("service", "fault"), ("from", "times", "on for"))
+    for fault in fault_plans(summary.faults):
         lasted = duration_text(fault.duration or None) + (" (to the end)" if fault.open else "")
-        table.add_row(Text(fault.service), Text(fault.kind), duration_text(fault.start), lasted)
+        times = f"{fault.times:,}"
+        names = map(Text, (fault.service, fault.kind))
+        table.add_row(*names, duration_text(fault.start), times, lasted)
     return table
 
 

@@ -1,4 +1,3 @@
-import ast
 import re
 import subprocess
 import sys
@@ -6,6 +5,8 @@ from pathlib import Path
 
 import grimp
 import pytest
+
+from foundation_lab.testing.sleeps import audit
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "foundation_lab"
@@ -78,14 +79,11 @@ def test_every_module_is_named_after_what_it_holds() -> None:
     assert [str(path) for path in modules if path.stem in NAMES_WITHOUT_A_NOUN] == []
 
 
-def test_no_test_sleeps_on_the_wall_clock() -> None:
-    sleeps = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sorted((ROOT / "tests").rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep"
-    ]
-    assert sleeps == []
+def test_no_test_sleeps_on_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = audit(["tests"])
+    assert [f"{each.file}:{each.line}: {each.call}" for each in found.counted] == []
+    assert found.problems == ()
 
 
 def test_a_diagram_is_read_arrow_by_arrow() -> None:

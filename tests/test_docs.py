@@ -1,4 +1,4 @@
-"""Every block of Python in `docs/` runs, every service has its page, every link leads somewhere."""
+"""Every block in `docs/` runs, every service has its page and keys, every link leads somewhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from foundation_lab import services
+from foundation_lab.scenario.build import build
+from foundation_lab.scenario.load import load_scenario
+from foundation_lab.scenario.services import KINDS
 from foundation_lab.services import Service
 from foundation_lab.telemetry import events
+from tests.scenario import key_tables
 from tests.test_event_coverage import EMITTERS, classes_of, shipped
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -19,6 +23,12 @@ BLOCKS = [
     pytest.param(block, id=f"{page.stem}-{number}")
     for page, text in PAGES.items()
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL), 1)
+]
+SCENARIOS = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page, text in PAGES.items()
+    if page.stem.startswith("scenarios")
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL), 1)
 ]
 SERVICES = sorted(
     name
@@ -37,6 +47,27 @@ FAMILIES = sorted(
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_python_in_the_docs_runs(block: str) -> None:
     exec(compile(block, "docs", "exec"), {"__name__": "docs"})
+
+
+@pytest.mark.parametrize("block", SCENARIOS)
+def test_a_block_of_yaml_in_the_docs_is_a_scenario_or_parts_of_one(
+    tmp_path: Path, block: str
+) -> None:
+    whole = "" if "seed:" in block else "name: docs\ndescription: A block.\nseed: 1\nhorizon: 20\n"
+    path = tmp_path / "docs.yaml"
+    path.write_text(whole + block, encoding="utf-8")
+    for variant in (None, *load_scenario(path).variants):
+        sim = build(load_scenario(path, variant=variant, until=20))
+        sim.run(until=20)
+        sim.check_invariants()
+
+
+def test_the_keys_of_every_service_are_on_the_page_as_the_models_have_them() -> None:
+    page = key_tables.PAGE.read_text(encoding="utf-8")
+    shown = [name for _, name, _ in key_tables.BLOCK.findall(page)]
+    assert {*KINDS, *key_tables.PARTS} <= set(shown)
+    assert len(shown) == len(set(shown))
+    assert key_tables.renewed(page) == page, "python -m tests.scenario.key_tables"
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "Service"])

@@ -15,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 
 import foundation_lab
+from foundation_lab import errors
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
@@ -70,8 +71,8 @@ def test_the_constraints_name_no_place_to_load_from() -> None:
 def test_every_package_imported_is_declared_and_the_other_way_round() -> None:
     core = {Requirement(line).name for line in PROJECT["dependencies"]}
     extras = PROJECT["optional-dependencies"]
-    optional = (*extras["excel"], *extras["hypothesis"], *extras["threads"])
-    extra = {Requirement(line).name for line in optional}
+    wanted = ("excel", "fix", "hypothesis", "threads")
+    extra = {Requirement(line).name for name in wanted for line in extras[name]}
     imported = {DISTRIBUTIONS.get(name, name) for name in third_party_imports()}
     assert imported - core - extra == set(), "imported, not declared"
     assert core - imported - SHIPPED_FOR_THE_USER == set(), "declared, not imported"
@@ -204,3 +205,12 @@ def texts() -> Iterator[Path]:
         named = path.suffix in suffixes or path.name in {"Makefile", "run"}
         if path.is_file() and named and path != Path(__file__):
             yield path
+
+
+def test_every_failure_of_the_simulated_world_has_its_name_at_the_top() -> None:
+    names = {
+        name
+        for name, each in vars(errors).items()
+        if isinstance(each, type) and issubclass(each, errors.ServiceError)
+    }
+    assert names <= set(foundation_lab.__all__)

@@ -1,4 +1,4 @@
-"""The command line: ``foundation-lab run | report | export | events | ...``.
+"""The command line: ``foundation-lab run | report | export | events | audit-sleeps | ...``.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 all is well; 1 the run finished, but
 an objective was missed or a comparison failed; 2 wrong usage or an unusable file; 3 the simulation
@@ -7,7 +7,7 @@ failed; 130 interrupted, with what happened up to there saved.
 Nothing heavy is imported before a command needs it.
 """
 
-from foundation_lab.cli import catalogue, recordings, running
+from foundation_lab.cli import auditing, catalogue, recordings, running
 from foundation_lab.cli.app import app, main
 
-__all__ = ["app", "catalogue", "main", "recordings", "running"]
+__all__ = ["app", "auditing", "catalogue", "main", "recordings", "running"]

@@ -50,11 +50,15 @@ def breakers(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
 def incidents(recording: Recording, *, wall_clock: bool = False) -> go.Figure:
     """Return when faults were on and when alerts fired, one row for each fault and each alert rule.
 
-    Of more than 30 rows, those with the most spans are shown.
+    All occurrences of a fault are in its row. Of more than 30 rows, those with the most spans are
+    shown.
     """
     title = "Faults and alerts"
+    what = pl.format("{} {}", "kind", "service")
+    several = pl.col("plan").n_unique().over("kind", "service") > 1
+    own_part = pl.col("plan").str.strip_prefix(pl.format("{}:{}:", "kind", "service"))
     faults = fault_spans(recording).select(
-        pl.format("{} {}", "kind", "service").alias("name"),
+        pl.when(several).then(pl.format("{} {}", what, own_part)).otherwise(what).alias("name"),
         "start",
         "duration",
         kind=pl.lit("fault"),

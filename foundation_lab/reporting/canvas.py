@@ -19,7 +19,7 @@ from foundation_lab.reporting.palette import (
     FAULT_COLOUR,
     RESOLVED_COLOUR,
 )
-from foundation_lab.reporting.spans import alert_spans, fault_spans
+from foundation_lab.reporting.spans import alert_spans, fault_spans, joined
 from foundation_lab.reporting.style import base_layout, label
 from foundation_lab.reporting.timeline import Timeline
 
@@ -34,8 +34,14 @@ MOST_POINTS = 2_000
 MOST_POINTS_IN_ALL = 20_000
 """How many points a figure can have."""
 
-MOST_BANDS = 60
-"""How many faults are drawn behind a chart, the longest first."""
+MANY_BANDS = 60
+"""How many faults are drawn behind a chart as they are; of more, neighbours are drawn as one."""
+
+MOST_BANDS = 240
+"""How many bands there are behind a chart, the longest first, and how many fit beside each other.
+
+Occurrences of one fault with less than this part of the time axis between them make one band.
+"""
 
 MOST_MARKS = 500
 """How many alerts are marked on a chart."""
@@ -185,9 +191,15 @@ class Canvas:
 
     def _draw_faults(self) -> None:
         spans = fault_spans(self._recording)
-        shown = spans.sort("duration", descending=True, maintain_order=True).head(MOST_BANDS)
-        if shown.height < spans.height:
-            self.notes.append(f"the longest {shown.height} of {spans.height:,} faults")
+        bands = spans
+        if spans.height > MANY_BANDS:
+            gap = self.timeline.span / MOST_BANDS
+            bands = joined(spans, ["service", "kind", "plan"], gap)
+            if bands.height < spans.height:
+                self.notes.append(f"{spans.height:,} faults, neighbours drawn as one")
+        shown = bands.sort("duration", descending=True, maintain_order=True).head(MOST_BANDS)
+        if shown.height < bands.height:
+            self.notes.append(f"the longest {shown.height} of {bands.height:,} faults")
         few = shown.height <= _FEW and self._panels == 1 and self._height >= _TALL
         for number, fault in enumerate(shown.sort("start").iter_rows(named=True)):
             first, last = self.timeline.at([fault["start"], fault["end"]])

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
     from foundation_lab.reporting.tally import Tally
 
-FAMILIES = {"connection_manager": "connection", "resource_manager": "resource"}
+FAMILIES = {
+    "adaptive_limiter": "adaptive_limit",
+    "client_rate_limiter": "client_rate",
+    "connection_manager": "connection",
+    "health_monitor": "health",
+    "load_shedder": "load_shed",
+    "replica_set": "replica",
+    "resource_manager": "resource",
+}
 """The family of events of a kind of service, where it is not called like the kind."""
 
 

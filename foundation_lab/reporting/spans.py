@@ -60,16 +60,43 @@ def paired(
 
 
 def fault_spans(recording: Recording) -> pl.DataFrame:
-    """Return when faults were on.
+    """Return when faults were on, one row for each occurrence.
 
     Returns:
-        service, fault_id, kind, parameters (JSON); start, end, duration, open as in `paired`.
+        service, fault_id, kind, parameters (JSON), plan (what all occurrences of one fault share:
+        the id of the first); start, end, duration, open as in `paired`.
     """
-    return paired(
+    spans = paired(
         recording.frame(events.fault.Injected),
         recording.frame(events.fault.Cleared),
         ["service", "fault_id"],
         horizon(recording)[1],
+    )
+    alone = pl.col("plan").fill_null("") == ""
+    return spans.with_columns(plan=pl.when(alone).then("fault_id").otherwise("plan"))
+
+
+def joined(spans: pl.DataFrame, by: Sequence[str], gap: float = 0.0) -> pl.DataFrame:
+    """Join spans of one kind that overlap, or are at most `gap` seconds apart.
+
+    Args:
+        spans: `start`, `end` and the columns `by`.
+        by: What the spans of one kind have in common.
+        gap: Seconds.
+
+    Returns:
+        The columns `by`, then start, end, duration and `parts` (how many spans were joined), in
+        order of start.
+    """
+    far = pl.col("end").cum_max().shift(1).over(by)
+    return (
+        spans.sort("start", maintain_order=True)
+        .with_columns(first=(pl.col("start") > far + gap).fill_null(value=True))
+        .with_columns(number=pl.col("first").cum_sum().over(by))
+        .group_by(*by, "number", maintain_order=True)
+        .agg(pl.col("start").first(), pl.col("end").max(), parts=pl.len())
+        .sort("start", maintain_order=True)
+        .select(*by, "start", "end", (pl.col("end") - pl.col("start")).alias("duration"), "parts")
     )
 
 

@@ -21,15 +21,26 @@ from foundation_lab.reporting.components import (
     resources,
     retries,
 )
+from foundation_lab.reporting.event_loops import EventLoop, event_loops
 from foundation_lab.reporting.failures import Failures, failures
 from foundation_lab.reporting.incidents import Alert, Fault, alerts, faults
 from foundation_lab.reporting.latency import QUANTILES, Latency
+from foundation_lab.reporting.load import (
+    AdaptiveLimit,
+    Balancer,
+    Shedder,
+    adaptive_limits,
+    balancers,
+    shedders,
+)
 from foundation_lab.reporting.objectives import Verdict, verdicts
 from foundation_lab.reporting.pools import Pool, pools
+from foundation_lab.reporting.queues import Queue, queues
 from foundation_lab.reporting.services import Service, services
 from foundation_lab.reporting.sessions import Protocol, protocols
 from foundation_lab.reporting.spans import horizon
 from foundation_lab.reporting.tally import Tally
+from foundation_lab.reporting.upkeep import Autoscaler, Supervisor, autoscalers, supervisors
 
 if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
@@ -83,6 +94,13 @@ class Summary(msgspec.Struct, frozen=True):
         breakers: The circuit breakers.
         pools: The connection managers.
         backends: The backends.
+        event_loops: The event loops.
+        balancers: The load balancers.
+        shedders: Who sheds load.
+        adaptive_limits: The adaptive limiters.
+        queues: The message queues.
+        autoscalers: The autoscalers.
+        supervisors: The supervisors.
         retries: The retries.
         limiters: The rate limiters.
         resources: The limited resources.
@@ -102,6 +120,13 @@ class Summary(msgspec.Struct, frozen=True):
     breakers: tuple[Breaker, ...]
     pools: tuple[Pool, ...]
     backends: tuple[Backend, ...]
+    event_loops: tuple[EventLoop, ...]
+    balancers: tuple[Balancer, ...]
+    shedders: tuple[Shedder, ...]
+    adaptive_limits: tuple[AdaptiveLimit, ...]
+    queues: tuple[Queue, ...]
+    autoscalers: tuple[Autoscaler, ...]
+    supervisors: tuple[Supervisor, ...]
     retries: tuple[Retry, ...]
     limiters: tuple[Limiter, ...]
     resources: tuple[Resource, ...]
@@ -131,6 +156,13 @@ def summarise(recording: Recording) -> Summary:
         breakers=breakers(recording, tally),
         pools=pools(recording, tally),
         backends=backends(recording, tally),
+        event_loops=event_loops(recording, tally),
+        balancers=balancers(recording, tally),
+        shedders=shedders(recording, tally),
+        adaptive_limits=adaptive_limits(recording, tally),
+        queues=queues(recording, tally),
+        autoscalers=autoscalers(recording),
+        supervisors=supervisors(recording, tally),
         retries=retries(recording, tally),
         limiters=limiters(tally),
         resources=resources(recording),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from foundation_lab.reporting.incidents import fault_plans
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 
 if TYPE_CHECKING:
     from foundation_lab.reporting.failures import Failures
-    from foundation_lab.reporting.sessions import Protocol
     from foundation_lab.reporting.summary import Summary
 
 Kind = Literal["text", "count", "number", "seconds", "time", "share"]
@@ -55,6 +55,13 @@ def tables(summary: Summary) -> tuple[Table, ...]:
         _table("breakers", "Circuit breakers", _BREAKERS, summary.breakers),
         _table("pools", "Connection pools", _POOLS, summary.pools),
         _table("backends", "Backends", _BACKENDS, summary.backends),
+        _table("event_loops", "Event loops", _EVENT_LOOPS, summary.event_loops),
+        _table("balancers", "Load balancers", _BALANCERS, summary.balancers),
+        _table("shedders", "Load shedding", _SHEDDERS, summary.shedders),
+        _table("adaptive_limits", "Adaptive limits", _ADAPTIVE_LIMITS, summary.adaptive_limits),
+        _table("queues", "Message queues", _QUEUES, summary.queues),
+        _table("autoscalers", "Autoscalers", _AUTOSCALERS, summary.autoscalers),
+        _table("supervisors", "Supervisors", _SUPERVISORS, summary.supervisors),
         _table("retries", "Retries", _RETRIES, summary.retries),
         _table("limiters", "Rate limiters", _LIMITERS, summary.limiters),
         _table("resources", "Limited resources", _RESOURCES, summary.resources),
@@ -66,7 +73,7 @@ def tables(summary: Summary) -> tuple[Table, ...]:
             note="An error that passes through several services counts once in each.",
             last=_others(failures),
         ),
-        _table("faults", "Faults", _FAULTS, summary.faults),
+        _table("faults", "Faults", _FAULTS, fault_plans(summary.faults)),
         _table("alerts", "Alerts", _ALERTS, summary.alerts),
         _table("sessions", "Coordination of agents", _PROTOCOLS, summary.protocols),
         _table("events", "Events", _EVENTS, summary.events.items()),
@@ -136,8 +143,20 @@ def _others(failures: Failures) -> tuple[tuple[Any, ...], ...]:
     )
 
 
-def _results(protocol: Protocol) -> str | None:
-    return ", ".join(f"{result}: {count:,}" for result, count in protocol.results.items()) or None
+def shares_text(hosts: Mapping[str, float], most: int = 8) -> str | None:
+    """Return the shares of hosts on a line, the largest ones if there are many.
+
+    >>> shares_text({"a": 0.5, "b": 0.25, "c": 0.25}, most=2)
+    'a: 50 %, b: 25 %, 1 more'
+    """
+    largest = sorted(hosts.items(), key=lambda item: -item[1])[:most]
+    shown = [f"{host}: {share_text(share)}" for host, share in largest]
+    left = [f"{len(hosts) - most} more"] if len(hosts) > most else []
+    return ", ".join([*shown, *left]) or None
+
+
+def _counts(counts: Mapping[str, int]) -> str | None:
+    return ", ".join(f"{what}: {count:,}" for what, count in counts.items()) or None
 
 
 def _closed(name: str) -> _Spec:
@@ -194,6 +213,47 @@ _BACKENDS: _Spec = (
     *_fields("share", "utilisation"),
     *_fields("seconds", "wait.mean", "wait.p95", "service_time.mean", "service_time.p95"),
 )
+_EVENT_LOOPS: _Spec = (
+    *_named("event loop", "text", "name"),
+    *_fields("count", "served", "failed", "rejected", "abandoned", "lagged"),
+    *_fields("number", "mean_busy"),
+    *_fields("seconds", "lag.mean", "lag.p95", "lag.max", "cpu.mean", "io.mean"),
+)
+_BALANCERS: _Spec = (
+    *_named("balancer", "text", "name"),
+    *_fields("count", "picked", "rejected", "ejected", "panics"),
+    ("hosts", "text", lambda balancer: shares_text(balancer.hosts)),
+)
+_SHEDDERS: _Spec = (
+    *_named("shedder", "text", "name"),
+    *_fields("count", "admitted", "rejected", "expired", "abandoned"),
+    ("reasons", "text", lambda shedder: _counts(shedder.reasons)),
+    *_fields("seconds", "wait.mean", "wait.p95", "wait.max"),
+)
+_ADAPTIVE_LIMITS: _Spec = (
+    *_named("limiter", "text", "name"),
+    *_fields("count", "permitted", "rejected", "changed", "lowest"),
+    *_fields("number", "mean"),
+    *_fields("count", "highest", "last"),
+    *_fields("seconds", "wait.mean", "wait.p95"),
+)
+_QUEUES: _Spec = (
+    *_named("queue", "text", "name"),
+    *_fields("count", "published", "full", "delivered", "redelivered", "acknowledged"),
+    *_fields("count", "dead_lettered", "dropped", "depth", "peak_depth"),
+    *_fields("seconds", "age.mean", "age.p95", "age.max"),
+)
+_AUTOSCALERS: _Spec = (
+    *_named("autoscaler", "text", "name"),
+    *_fields("count", "decisions", "scaled_up", "scaled_down", "fewest"),
+    *_fields("number", "mean"),
+    *_fields("count", "most", "last"),
+    *_fields("number", "metric"),
+)
+_SUPERVISORS: _Spec = (
+    *_named("supervisor", "text", "name"),
+    *_fields("count", "exits", "restarts", "failed", "forced", "gave_up"),
+)
 _RETRIES: _Spec = (
     *_named("retry", "text", "name"),
     *_fields("count", "calls", "attempts"),
@@ -223,10 +283,11 @@ _FAULTS: _Spec = (
     *_fields("text", "service"),
     *_named("from", "time", "start"),
     *_named("to", "time", "end"),
-    *_fields("seconds", "duration"),
+    *_fields("count", "times"),
+    *_named("on for", "seconds", "duration"),
     *_closed("cleared"),
     *_fields("text", "parameters"),
-    *_named("id", "text", "fault_id"),
+    *_named("id", "text", "plan"),
 )
 _ALERTS: _Spec = (
     *_fields("text", "rule", "key", "severity"),
@@ -244,7 +305,7 @@ _PROTOCOLS: _Spec = (
     *_fields("seconds", "duration.mean", "duration.p95", "duration.max"),
     *_fields("count", "sent", "received", "dropped", "votes"),
     *_fields("seconds", "message.mean"),
-    ("results", "text", _results),
+    ("results", "text", lambda protocol: _counts(protocol.results)),
 )
 _EVENTS: _Spec = (
     ("event", "text", lambda item: item[0]),

@@ -6,19 +6,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab import agents
-from foundation_lab.scenario import agent_specs, fault_specs
+from foundation_lab.scenario import agent_specs
 from foundation_lab.scenario.calls import call_through
 from foundation_lab.scenario.duration_specs import distribution
+from foundation_lab.scenario.faults.fault import OnServices
+from foundation_lab.scenario.faults.on_surroundings import ClockSkewSpec, LoadStepSpec
+from foundation_lab.scenario.nodes import node_of, nodes_of
 from foundation_lab.scenario.references import COORDINATOR
-from foundation_lab.simulation import faults
+from foundation_lab.scenario.services.service import Parts
+from foundation_lab.simulation.clock import NodeClock
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.workload import Workload
+from foundation_lab.simulation.faults import Node, inject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from foundation_lab.scenario.faults.fault import FaultSection
     from foundation_lab.scenario.model import Scenario
-    from foundation_lab.services.service import Service
+    from foundation_lab.scenario.workloads.workload import Facts
 
 
 def build(
@@ -40,22 +46,29 @@ def build(
     )
     sim.scenario = scenario.model_dump(mode="json", by_alias=True)
     services = build_services(sim, scenario)
+    _set_clocks(sim, scenario, services)
+    of_load = [fault for fault in scenario.faults if isinstance(fault, LoadStepSpec)]
     for fault in scenario.faults:
-        _schedule(sim, fault, services)
-    for client, workload in scenario.workloads.items():
-        facts = {}
-        if workload.keys is not None:
-            facts["key"] = workload.keys.build(sim.stream(f"workload.{client}.keys"))
-        call = call_through(workload.call, scenario.services, services, facts)
-        Workload(sim, client, workload.arrivals.build(), call, node=workload.node)
+        if fault not in of_load:
+            _schedule(sim, fault, services)
+
+    def through(path: Sequence[str], facts: Facts) -> Callable[[], Any]:
+        return call_through(path, scenario.services, services, facts)
+
+    workloads = {
+        client: workload.build(sim, client, through)
+        for client, workload in scenario.workloads.items()
+    }
+    for fault in of_load:
+        _schedule(sim, fault, workloads)
     if scenario.agents is not None:
         build_agents(sim, scenario.agents)
     return sim
 
 
-def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
+def build_services(sim: Simulation, scenario: Scenario) -> Parts:
     """Return the scenario's services by name, each one made after those that it is made of."""
-    services: dict[str, Service] = {}
+    services = Parts(scenario.services)
     waiting = dict(scenario.services)
     while waiting:
         name = next(
@@ -63,7 +76,8 @@ def build_services(sim: Simulation, scenario: Scenario) -> dict[str, Service]:
             for name, spec in waiting.items()
             if waiting.keys().isdisjoint(part for _, part in spec.parts())
         )
-        services[name] = waiting.pop(name).build(sim, name, services)
+        with sim.telemetry.context(node=node_of(name, scenario.nodes)):
+            services[name] = waiting.pop(name).build(sim, name, services)
     return services
 
 
@@ -108,21 +122,33 @@ def _protocol(spec: Any) -> agents.MajorityVote | agents.Assignment:
     )
 
 
-def _schedule(sim: Simulation, spec: Any, services: dict[str, Service]) -> None:
-    target: Any = services[spec.service]
-    lasting = {} if getattr(spec, "duration", None) is None else {"duration": spec.duration}
-    match spec:
-        case fault_specs.OutageSpec():
-            fault: faults.Fault = faults.Outage(service=spec.service, start=spec.start, **lasting)
-        case fault_specs.SlowDownSpec():
-            fault = faults.SlowDown(
-                service=spec.service, start=spec.start, factor=spec.factor, **lasting
-            )
-        case fault_specs.ErrorRateSpec():
-            fault = faults.ErrorRate(
-                service=spec.service, start=spec.start, rate=spec.rate, **lasting
-            )
-        case _:
-            faults.crash(sim, target, at=spec.at)
-            return
-    faults.inject(sim, target, [fault])
+def _schedule(sim: Simulation, fault: FaultSection, parts: Mapping[str, Any]) -> None:
+    target: Any
+    match fault:
+        case LoadStepSpec():
+            target = parts[fault.workload]
+        case ClockSkewSpec():
+            target = [NodeClock.of(sim, name) for name in _clocks_of(fault)]
+        case OnServices(node=str(node)):
+            target = Node(node)
+        case OnServices(services=[*names]):
+            target = [parts[name] for name in names]
+        case OnServices():
+            target = parts[str(fault.service)]
+    inject(sim, target, fault.build(), when=fault.time())
+
+
+def _clocks_of(fault: ClockSkewSpec) -> list[str]:
+    """Return the names of the clocks that a fault puts out: a node's, or services' own."""
+    return [name for _, name in fault.targets()] if fault.node is None else [fault.node]
+
+
+def _set_clocks(sim: Simulation, scenario: Scenario, services: Mapping[str, Any]) -> None:
+    """Let services read the clocks that will be wrong; all others read the true time."""
+    nodes = nodes_of(scenario)
+    for fault in scenario.faults:
+        if isinstance(fault, ClockSkewSpec):
+            for clock in _clocks_of(fault):
+                for name in nodes.get(clock, [clock]):
+                    if hasattr(services[name], "clock"):
+                        services[name].clock = NodeClock.of(sim, clock)

@@ -27,30 +27,38 @@ def call_through(
         facts: What a request tells the services that want to know it, by its name; each is a
             function that gives it for one more request.
     """
-    stages = [
-        (_method(services[name], last=number == len(path)), wanted)
-        for number, name in enumerate(path, 1)
-        for wanted in [[fact for fact in specs[name].takes if fact in facts]]
-    ]
-    if not any(wanted for _, wanted in stages):
-        return _nested([method for method, _ in stages])
+    make = route(path, specs, services)
+    wanted = {fact for name in path for fact in specs[name].wants(specs)}
+    if wanted.isdisjoint(facts):
+        return make({})
 
     def call() -> Any:
-        told = {fact: give() for fact, give in facts.items()}
-        bound = [
-            partial(method, **{fact: told[fact] for fact in wanted}) for method, wanted in stages
-        ]
-        return _nested(bound)()
+        return make({fact: give() for fact, give in facts.items()})()
 
     return call
 
 
-def _method(service: Any, *, last: bool) -> Callable[..., Any]:
-    return service.request if last else service.call  # type: ignore[no-any-return]
+def route(
+    path: Sequence[str], specs: Mapping[str, ServiceSection], services: Mapping[str, Service]
+) -> Callable[[Mapping[str, Any]], Callable[[], Any]]:
+    """Return what makes a call out of what is known of a request.
+
+    Arguments are those of `call_through`. A service that wants to know more than is known of a
+    request does without.
+    """
+    stages = [(specs[name].enter(services[name]), specs[name].wants(specs)) for name in path]
+
+    def make(known: Mapping[str, Any]) -> Callable[[], Any]:
+        *wrappers, call = (_telling(method, wanted, known) for method, wanted in stages)
+        for wrapper in reversed(wrappers):
+            call = partial(wrapper, call)
+        return call
+
+    return make
 
 
-def _nested(methods: Sequence[Callable[..., Any]]) -> Callable[[], Any]:
-    *wrappers, call = methods
-    for wrapper in reversed(wrappers):
-        call = partial(wrapper, call)
-    return call
+def _telling(
+    method: Callable[..., Any], wanted: Sequence[str], known: Mapping[str, Any]
+) -> Callable[..., Any]:
+    told = {fact: known[fact] for fact in wanted if fact in known}
+    return partial(method, **told) if told else method

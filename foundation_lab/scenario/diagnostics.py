@@ -127,6 +127,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"did you mean {folded[near[0]]!r}?" if near else ""
 
 
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return what is wrong with a `name` that is not among the `known` ones."""
+    names = list(known)
+    near = nearest(name, names)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
+    return f"there is no {kind} {name!r}; {hint}"
+
+
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 60
 _short.maxlevel, _short.maxdict, _short.maxlist = 2, 3, 3

@@ -4,103 +4,104 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
-from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
-from foundation_lab.simulation import distributions as made
+from foundation_lab.scenario.durations.empirical import EmpiricalDuration
+from foundation_lab.scenario.durations.simple import (
+    ConstantDuration,
+    ErlangDuration,
+    ExponentialDuration,
+    LogNormalDuration,
+    TriangularDuration,
+    UniformDuration,
+)
+from foundation_lab.scenario.durations.tails import (
+    GammaDuration,
+    HyperexponentialDuration,
+    ParetoDuration,
+    WeibullDuration,
+    refuse_weightless,
+)
+from foundation_lab.scenario.section import NotNegative, Positive, Section
+from foundation_lab.simulation import compositions, distributions
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.distributions import Distribution
 
 
-class ConstantDuration(Section):
-    """Always the same duration."""
+class MixtureDuration(Section):
+    """One of several durations, each with its chance."""
 
-    kind: Literal["constant"]
-    value: NotNegative
-    """Seconds."""
+    kind: Literal["mixture"]
+    parts: Annotated[list[tuple[NotNegative, Duration]], Field(min_length=1)]
+    """Rows of [weight, seconds or distribution]."""
 
-    def build(self) -> Distribution:
-        """Return the distribution."""
-        return made.constant(self.value)
-
-
-class ExponentialDuration(Section):
-    """Memoryless durations."""
-
-    kind: Literal["exponential"]
-    mean: Positive
-    """Mean in seconds."""
-
-    def build(self) -> Distribution:
-        """Return the distribution."""
-        return made.exponential(self.mean)
-
-
-class UniformDuration(Section):
-    """Any duration between two limits, with equal chance."""
-
-    kind: Literal["uniform"]
-    low: NotNegative
-    """Seconds."""
-    high: NotNegative
-    """Seconds."""
-
-    @field_validator("high")
+    @field_validator("parts")
     @classmethod
-    def _not_below_low(cls, high: float, info: ValidationInfo) -> float:
-        low = info.data.get("low", 0.0)
-        if high < low:
-            message = f"high ({high:g}) is below low ({low:g}); exchange them"
-            raise ValueError(message)
-        return high
+    def _has_a_weight(cls, parts: list[tuple[float, Duration]]) -> list[tuple[float, Duration]]:
+        refuse_weightless([weight for weight, _ in parts])
+        return parts
 
     def build(self) -> Distribution:
         """Return the distribution."""
-        return made.uniform(self.low, self.high)
+        return compositions.mixture([(weight, distribution(part)) for weight, part in self.parts])
 
 
-class LogNormalDuration(Section):
-    """Durations with a long right tail."""
+class ShiftedDuration(Section):
+    """A fixed time, and after it what another distribution says."""
 
-    kind: Literal["lognormal"]
-    median: Positive
-    """Median in seconds."""
-    sigma: NotNegative
-    """Standard deviation of the logarithm; 0.5 is mild, 1.5 is heavy."""
-
-    def build(self) -> Distribution:
-        """Return the distribution."""
-        return made.lognormal(self.median, self.sigma)
-
-
-class ErlangDuration(Section):
-    """The sum of several exponential stages."""
-
-    kind: Literal["erlang"]
-    mean: Positive
-    """Mean in seconds."""
-    stages: Whole
-    """How many stages; more make it less variable."""
+    kind: Literal["shifted"]
+    offset: NotNegative
+    """The fixed time in seconds."""
+    rest: Duration
+    """What comes on top: a number of seconds, or a distribution."""
 
     def build(self) -> Distribution:
         """Return the distribution."""
-        return made.erlang(self.mean, self.stages)
+        return compositions.shifted(self.offset, distribution(self.rest))
 
 
-Duration = (
-    NotNegative
-    | Annotated[
-        ConstantDuration
-        | ExponentialDuration
-        | UniformDuration
-        | LogNormalDuration
-        | ErlangDuration,
-        Field(discriminator="kind"),
-    ]
-)
+AnyDistribution = Annotated[
+    ConstantDuration
+    | ExponentialDuration
+    | UniformDuration
+    | LogNormalDuration
+    | ErlangDuration
+    | GammaDuration
+    | WeibullDuration
+    | ParetoDuration
+    | HyperexponentialDuration
+    | MixtureDuration
+    | ShiftedDuration
+    | TriangularDuration
+    | EmpiricalDuration,
+    Field(discriminator="kind"),
+]
+
+Duration = NotNegative | AnyDistribution
+"""A number of seconds from 0, or a distribution."""
+
+PositiveDuration = Positive | AnyDistribution
+"""A number of seconds above 0, or a distribution."""
+
+MixtureDuration.model_rebuild()
+ShiftedDuration.model_rebuild()
 
 
 def distribution(spec: Duration) -> Distribution:
     """Return the distribution that a part of a scenario describes; a number is a constant."""
-    return made.constant(spec) if isinstance(spec, float | int) else spec.build()
+    return distributions.constant(spec) if isinstance(spec, float | int) else spec.build()
+
+
+def takes_time(spec: Duration) -> bool:
+    """Return whether a duration is above 0 now and then; of one still in a file that is hoped."""
+    if isinstance(spec, float | int):
+        return spec > 0
+    match spec:
+        case EmpiricalDuration(values=None):
+            return True
+        case MixtureDuration():
+            return any(weight > 0 and takes_time(part) for weight, part in spec.parts)
+        case ShiftedDuration():
+            return spec.offset > 0 or takes_time(spec.rest)
+    return spec.build().mean > 0

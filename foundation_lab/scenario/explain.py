@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.scenario.diagnostics import Problem, shortened, suggestion
@@ -41,7 +42,7 @@ def explain(
         at once with a `PydanticCustomError` whose context has `problems`: pairs of a path, from
         the value that it checks, and a message.
     """
-    schema = model.model_json_schema()
+    schema = _schema_of(model)
     findings = [
         finding
         for each in error.errors(include_url=False)
@@ -59,6 +60,11 @@ def explain(
         for finding in _merged(findings)
     ]
     return tuple(sorted(dict.fromkeys(problems), key=_order))
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,8 @@ def _findings(error: ErrorDetails, data: Data, schema: dict[str, Any]) -> Iterat
         yield _missing_key(path, meaning)
     elif kind == "extra_forbidden":
         yield _unknown_key(path, data, schema)
-    elif kind.startswith("union_tag_") and (name := _quoted(context["discriminator"])):
-        yield _wrong_tag(error, (*path, name[0]), data, schema)
+    elif kind.startswith("union_tag_") and (key := _tag_key(context["discriminator"])):
+        yield _wrong_tag(error, (*path, key), data, schema)
     elif "problems" in context:
         for inner, message in context["problems"]:
             whole = (*path, *inner)
@@ -144,6 +150,12 @@ def _quoted(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']*)'", text))
 
 
+def _tag_key(discriminator: str) -> str:
+    """Return the key of a tag: it is named itself, or the function that knows a default for it."""
+    found = re.fullmatch(r"'(\w+)'|(\w+)_of\(\)", discriminator)
+    return (found[1] or found[2]) if found else ""
+
+
 def _choices(text: str) -> tuple[str, ...]:
     return _quoted(text) or tuple(re.split(r", | or ", text))
 
@@ -152,9 +164,10 @@ def _merged(findings: list[_Finding]) -> Iterator[_Finding]:
     """Join what the members of a union said about the same value.
 
     A member that wanted a value of another type says nothing of use once another member has
-    accepted the type and complains about something inside.
+    accepted the type and complains about something inside, or about the whole of it.
     """
     inner = {found.path[:depth] for found in findings for depth in range(len(found.path))}
+    inner |= {found.path for found in findings if not (found.expected or found.at_key)}
     mismatches: dict[tuple[DataPath, bool], list[_Finding]] = {}
     for found in findings:
         if not found.expected:

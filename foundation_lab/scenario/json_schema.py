@@ -43,16 +43,35 @@ def _schemas_at(schema: dict[str, Any], path: DataPath, data: Data) -> list[dict
 
 def _members(node: dict[str, Any], schema: dict[str, Any], value: Data) -> Iterator[dict[str, Any]]:
     yield node
-    union = node.get("discriminator", {})
-    tag = value.get(union.get("propertyName", "")) if isinstance(value, dict) else None
-    if isinstance(tag, str) and tag in union.get("mapping", {}):
-        members = [{"$ref": union["mapping"][tag]}]
+    tagged = _tagged(node.get("discriminator", {}), schema, value)
+    if tagged is not None:
+        members = [{"$ref": tagged}]
     else:
         members = [*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())]
     if "$ref" in node:
-        members.append(schema["$defs"][node["$ref"].rpartition("/")[2]])
+        members.append(_definition(schema, node["$ref"]))
     for member in members:
         yield from _members(member, schema, value)
+
+
+def _tagged(union: dict[str, Any], schema: dict[str, Any], value: Data) -> str | None:
+    """Return the name of the member of a union whose tag a value has, or has by default."""
+    if not union or not isinstance(value, dict):
+        return None
+    key, mapping = union["propertyName"], union["mapping"]
+    if key in value:
+        return mapping.get(value[key]) if isinstance(value[key], str) else None
+    defaults = (
+        name
+        for name in mapping.values()
+        if "default" in _definition(schema, name)["properties"][key]
+    )
+    return next(defaults, None)
+
+
+def _definition(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = schema["$defs"][name.rpartition("/")[2]]
+    return found
 
 
 def _inner(node: dict[str, Any], step: str | int) -> Iterator[dict[str, Any]]:

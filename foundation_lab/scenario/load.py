@@ -1,4 +1,4 @@
-"""Loading a scenario: the file, the overrides, and the traffic files that it names."""
+"""Loading a scenario: the file, the overrides, and the tables that it names."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from foundation_lab.errors import InvalidFile, nearest
 from foundation_lab.scenario.diagnostics import Problem, dotted, shortened
 from foundation_lab.scenario.document import Document
 from foundation_lab.scenario.files import read_yaml, validated
 from foundation_lab.scenario.model import Scenario
-from foundation_lab.scenario.workload_specs import FileArrivals
+from foundation_lab.scenario.table_section import Unfit, tables_in, with_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from foundation_lab.scenario.diagnostics import DataPath
-    from foundation_lab.scenario.workload_specs import WorkloadSpec
+    from foundation_lab.scenario.section import Section
 
 
 def load_scenario(
@@ -30,8 +32,8 @@ def load_scenario(
 ) -> Scenario:
     """Return the scenario in a file, ready to be built.
 
-    Traffic files are read in, so that the scenario holds all it needs to be run again. The file
-    itself may name only those in its own folder or below; an override may name any.
+    Tables are read in, so that the scenario holds all it needs to be run again. The file itself
+    may name only those in its own folder or below; an override may name any.
 
     Args:
         path: The YAML file.
@@ -41,7 +43,7 @@ def load_scenario(
         until: Another horizon, in virtual seconds.
 
     Raises:
-        InvalidFile: The file, an override or a traffic file is wrong; the message lists everything.
+        InvalidFile: The file, an override or a table is wrong; the message lists everything.
     """
     changes = list(overrides)
     if seed is not None:
@@ -52,15 +54,9 @@ def load_scenario(
     if variant is not None:
         document = varied(document, variant)
     scenario = validated(document, Scenario, overrides=changes)
-    named = {
-        client: workload.arrivals
-        for client, workload in scenario.workloads.items()
-        if isinstance(workload.arrivals, FileArrivals)
-    }
-    if not named:
+    if next(tables_in(scenario), None) is None:
         return scenario
-    document = reduce(Document.overridden, changes, document)
-    return scenario.model_copy(update={"workloads": _with_traffic(scenario, named, document)})
+    return _with_tables(scenario, reduce(Document.overridden, changes, document))
 
 
 def varied(document: Document, variant: str) -> Document:
@@ -84,28 +80,35 @@ def varied(document: Document, variant: str) -> Document:
     return document
 
 
-def _with_traffic(
-    scenario: Scenario, named: dict[str, FileArrivals], document: Document
-) -> dict[str, WorkloadSpec]:
-    from foundation_lab.scenario.traffic import read_arrivals  # noqa: PLC0415  (polars is heavy)
-
-    workloads = dict(scenario.workloads)
+def _with_tables(scenario: Scenario, document: Document) -> Scenario:
+    """Return a scenario with what its files hold in the place of their names."""
+    parts: dict[DataPath, Section] = {}
     problems: list[object] = []
-    for client, spec in named.items():
+    for path, section in tables_in(scenario):
+        place = document.place((*path, "file"))
         try:
-            arrivals = read_arrivals(spec, _located(document, client, spec.file))
+            parts[path] = section.read(_located(document, (*path, "file"), str(section.file)))
         except InvalidFile as error:
             problems += error.problems
-        else:
-            workloads[client] = workloads[client].model_copy(update={"arrivals": arrivals})
+        except ValidationError as error:
+            problems += [Problem.at(place, text, path=path) for text in _texts(error)]
     if problems:
         raise InvalidFile(*problems)
-    return workloads
+    try:
+        filled: Scenario = with_parts(scenario, parts)
+    except Unfit as refused:
+        place = document.place(refused.path)
+        texts = _texts(refused.error)
+        raise InvalidFile(*(Problem.at(place, t, path=refused.path) for t in texts)) from None
+    return filled
 
 
-def _located(document: Document, client: str, name: str) -> Path:
-    """Return a traffic file: beside the scenario, or from where the user is in an override."""
-    path: DataPath = ("workloads", client, "arrivals", "file")
+def _texts(error: ValidationError) -> list[str]:
+    return [each["msg"].removeprefix("Value error, ") for each in error.errors()]
+
+
+def _located(document: Document, path: DataPath, name: str) -> Path:
+    """Return a table: beside the scenario, or from where the user is in an override."""
     place = document.place(path)
     folder = Path(document.name).parent
     in_file = place.line > 0

@@ -6,16 +6,15 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from foundation_lab.scenario.agent_specs import AgentsSpec
 from foundation_lab.scenario.alert_specs import AnyRule, refuse_same_names
-from foundation_lab.scenario.diagnostics import dotted
-from foundation_lab.scenario.fault_specs import AnyFault
+from foundation_lab.scenario.faults import AnyFault
+from foundation_lab.scenario.problems import refuse
 from foundation_lab.scenario.references import references
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section
 from foundation_lab.scenario.services import ServiceSpec
-from foundation_lab.scenario.workload_specs import WorkloadSpec
+from foundation_lab.scenario.workloads import WorkloadSpec
 
 
 class ObjectiveSpec(Section):
@@ -53,6 +52,8 @@ class Scenario(Section):
     """The wall-clock instant that virtual 0 stands for, as ISO 8601: 2026-01-31T12:00:00Z."""
     services: dict[Name, ServiceSpec] = Field(default_factory=dict)
     """The services by name."""
+    nodes: dict[Name, list[Name]] = Field(default_factory=dict)
+    """Which services are on which simulated machine; the others are on `lab`."""
     workloads: dict[Name, WorkloadSpec] = Field(default_factory=dict)
     """The workloads by the name of their client."""
     faults: list[AnyFault] = Field(default_factory=list)
@@ -85,8 +86,5 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Scenario:
-        problems = references(self)
-        if problems:
-            text = "; ".join(f"{dotted(path)}: {message}" for path, message in problems)
-            raise PydanticCustomError("references", "{text}", {"text": text, "problems": problems})
+        refuse(references(self))
         return self

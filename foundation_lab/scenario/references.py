@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from foundation_lab.errors import nearest
+from foundation_lab.scenario import nodes
+from foundation_lab.scenario.diagnostics import unknown
+from foundation_lab.scenario.faults import targets
 from foundation_lab.scenario.services import KINDS
+from foundation_lab.scenario.services.consumer import ConsumerSpec
 from foundation_lab.scenario.services.service import Stand
 from foundation_lab.scenario.services.supervisor import SupervisorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from foundation_lab.scenario.agent_specs import AgentsSpec
     from foundation_lab.scenario.model import Scenario
@@ -33,19 +36,12 @@ def references(scenario: Scenario) -> list[Problem]:
     """
     return [
         *_of_parts(scenario.services),
+        *nodes.misplaced(scenario),
         *_of_calls(scenario),
         *_of_faults(scenario),
         *_of_agents(scenario.agents),
         *_of_objectives(scenario),
     ]
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return what is wrong with a `name` that is not among the `known` ones."""
-    names = list(known)
-    near = nearest(name, names)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
-    return f"there is no {kind} {name!r}; {hint}"
 
 
 def _of_parts(services: Mapping[str, ServiceSpec]) -> Iterator[Problem]:
@@ -81,21 +77,29 @@ def _within(name: str, made_of: Mapping[str, list[str]]) -> set[str]:
 
 
 def _of_calls(scenario: Scenario) -> Iterator[Problem]:
-    services = scenario.services
     for client, workload in scenario.workloads.items():
-        for number, name in enumerate(workload.call, 1):
-            path = ("workloads", client, "call", number - 1)
-            service = services.get(name)
-            if service is None:
-                yield path, unknown("service", name, services)
-                continue
-            last, stand = number == len(workload.call), service.stand
-            if last and stand is not Stand.END:
-                ends = ", ".join(_kinds(Stand.END))
-                yield path, f"a call ends at {ends} only, and {name!r} is a {service.kind}"
-            elif not last and stand is not Stand.AROUND:
-                kinds = ", ".join(_kinds(Stand.AROUND))
-                yield path, f"a call goes through {kinds} only, and {name!r} is a {service.kind}"
+        for place, call in workload.calls():
+            for number, message in _of_call(call, scenario.services):
+                yield ("workloads", client, *place, number), message
+    for name, service in scenario.services.items():
+        if isinstance(service, ConsumerSpec) and scenario.services.keys() >= set(service.call):
+            for number, message in _of_call(service.call, scenario.services):
+                yield ("services", name, "call", number), message
+
+
+def _of_call(call: Sequence[str], services: Mapping[str, ServiceSpec]) -> Iterator[tuple[int, str]]:
+    for number, name in enumerate(call):
+        service = services.get(name)
+        if service is None:
+            yield number, unknown("service", name, services)
+            continue
+        last, stand = number + 1 == len(call), service.stand
+        if last and stand is not Stand.END:
+            ends = ", ".join(_kinds(Stand.END))
+            yield number, f"a call ends at {ends} only, and {name!r} is a {service.kind}"
+        elif not last and stand is not Stand.AROUND:
+            kinds = ", ".join(_kinds(Stand.AROUND))
+            yield number, f"a call goes through {kinds} only, and {name!r} is a {service.kind}"
 
 
 def _kinds(stand: Stand) -> list[str]:
@@ -104,15 +108,9 @@ def _kinds(stand: Stand) -> list[str]:
 
 
 def _of_faults(scenario: Scenario) -> Iterator[Problem]:
-    services = scenario.services
     for number, fault in enumerate(scenario.faults):
-        path = ("faults", number, "service")
-        name, hit = fault.service, services.get(fault.service)
-        if hit is None:
-            yield path, unknown("service", name, services)
-        elif fault.kind != "crash" and hit.kind != "backend":
-            message = f"{fault.kind} hits a backend, and {name!r} is a {hit.kind}"
-            yield path, f"{message}; use a crash, or name a backend"
+        for place, message in targets.misplaced(fault, scenario):
+            yield ("faults", number, *place), message
 
 
 def _of_agents(agents: AgentsSpec | None) -> Iterator[Problem]:

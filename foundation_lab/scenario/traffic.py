@@ -1,48 +1,120 @@
-"""Traffic from files: CSV or Parquet tables of timestamps, or of counts per interval."""
+"""Tables of traffic and of samples: CSV or Parquet files."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from foundation_lab.errors import InvalidFile, nearest
-from foundation_lab.scenario.workload_specs import (
-    ROUNDING,
-    CountArrivals,
-    FileArrivals,
-    TimestampArrivals,
-)
+from foundation_lab.scenario.section import ROUNDING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_arrivals(spec: FileArrivals, path: Path) -> CountArrivals | TimestampArrivals:
-    """Return the arrivals in a table, as the part of a scenario that holds them itself.
+class Counts(NamedTuple):
+    """How many requests there were in each interval; the first one begins at 0.
 
-    The earliest time is virtual 0. Times are seconds, or date-times in any ISO 8601 spelling; one
-    without a zone is taken as UTC. Rows that are missing between two counts are intervals of
-    silence.
+    Attributes:
+        counts: How many.
+        interval: The length of an interval in seconds.
+        starts: Where each begins, in seconds.
+    """
+
+    counts: list[float]
+    interval: float
+    starts: list[float]
+
+
+def read_counts(
+    path: Path,
+    *,
+    time_column: str,
+    count_column: str,
+    interval: float | None,
+    count_scale: float,
+    time_scale: float,
+) -> Counts:
+    """Return the counts in a table.
+
+    Times are seconds, or date-times in any ISO 8601 spelling; one without a zone is taken as UTC.
+    Rows that are missing between two counts are intervals of silence.
+
+    Args:
+        path: The file.
+        time_column: The column of times.
+        count_column: The column of counts.
+        interval: The length of an interval in the seconds of the file; the most frequent distance
+            of two rows when ``None``.
+        count_scale: Every count is multiplied by this.
+        time_scale: Every time is multiplied by this.
 
     Raises:
         InvalidFile: The file cannot be read, a column is missing, or a value makes no sense; the
             message names the file, the row (from 1, below the headings), the column and the remedy.
     """
     frame = _read(path)
-    times = _seconds(path, _column(path, frame, spec.time_column, "time_column"))
-    if spec.holds == "timestamps":
-        arrivals = (times.sort() - times.min()) * spec.time_scale
-        return TimestampArrivals(kind="timestamps", seconds=arrivals.to_list())
-    counts = _counts(path, _column(path, frame, spec.count_column, "count_column"))
-    interval = _interval(path, spec, times)
-    return CountArrivals(
-        kind="counts",
-        counts=(counts * spec.count_scale).to_list(),
-        interval=interval * spec.time_scale,
-        starts=((times - times[0]) * spec.time_scale).to_list(),
+    times = _seconds(path, _column(path, frame, time_column, "time_column"))
+    counts = _from_0(path, _column(path, frame, count_column, "count_column"))
+    return Counts(
+        (counts * count_scale).to_list(),
+        _interval(path, interval, times) * time_scale,
+        ((times - times[0]) * time_scale).to_list(),
     )
+
+
+def read_numbers(path: Path, name: str, option: str, scale: float | None = None) -> list[float]:
+    """Return a column of numbers from 0, in the order of the file.
+
+    Args:
+        path: The file.
+        name: The column.
+        option: The key of the scenario that names it.
+        scale: Every number is multiplied by this.
+
+    Raises:
+        InvalidFile: As for `read_counts`.
+    """
+    numbers = _from_0(path, _column(path, _read(path), name, option), "durations")
+    return (numbers if scale is None else numbers * scale).to_list()
+
+
+def read_times(path: Path, name: str, option: str, scale: float = 1.0) -> list[float]:
+    """Return a column of times, in order and in seconds after the first one.
+
+    Args:
+        path: The file.
+        name: The column.
+        option: The key of the scenario that names it.
+        scale: Every time is multiplied by this.
+
+    Raises:
+        InvalidFile: As for `read_counts`.
+    """
+    times = _seconds(path, _column(path, _read(path), name, option))
+    return ((times.sort() - times.min()) * scale).to_list()
+
+
+def read_trace(path: Path, times: str, keys: str | None) -> list[tuple[float, str | None]]:
+    """Return the requests of a trace: seconds after the first one, and the key.
+
+    Args:
+        path: The file.
+        times: The column of times.
+        keys: The column of keys, if there is one.
+
+    Raises:
+        InvalidFile: As for `read_counts`.
+    """
+    frame = _read(path)
+    found = _seconds(path, _column(path, frame, times, "time_column"))
+    seconds = (found - found.min()).to_list()
+    if keys is None:
+        return [(second, None) for second in seconds]
+    asked = _column(path, frame, keys, "key_column")
+    return list(zip(seconds, map(str, asked.to_list()), strict=True))
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -101,13 +173,14 @@ def _instant(path: Path, row: int, name: str, text: str) -> float:
     return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
 
 
-def _counts(path: Path, column: pl.Series) -> pl.Series:
-    counts = _numbers(path, column)
-    if (counts < 0).any():
-        row = _first(counts < 0)
-        message = f"{path}: row {row}: {counts[row - 1]:g} in {column.name!r}; counts are 0 or more"
+def _from_0(path: Path, column: pl.Series, what: str = "counts") -> pl.Series:
+    numbers = _numbers(path, column)
+    if (numbers < 0).any():
+        row = _first(numbers < 0)
+        value = f"{numbers[row - 1]:g} in {column.name!r}"
+        message = f"{path}: row {row}: {value}; {what} are 0 or more"
         raise InvalidFile(message)
-    return counts
+    return numbers
 
 
 def _numbers(path: Path, column: pl.Series) -> pl.Series:
@@ -126,7 +199,7 @@ def _numbers(path: Path, column: pl.Series) -> pl.Series:
     return numbers
 
 
-def _interval(path: Path, spec: FileArrivals, times: pl.Series) -> float:
+def _interval(path: Path, given: float | None, times: pl.Series) -> float:
     """Return the length of an interval in the seconds of the file; no two intervals overlap."""
     distances = times.diff().drop_nulls().round(6)
     if (distances < 0).any():
@@ -134,10 +207,10 @@ def _interval(path: Path, spec: FileArrivals, times: pl.Series) -> float:
         message = f"{path}: row {row}: the time in {times.name!r} goes back; sort the rows"
         raise InvalidFile(message)
     usual = distances.filter(distances > 0).mode().sort()
-    if spec.interval is None and usual.is_empty():
+    if given is None and usual.is_empty():
         message = f"{path}: the times do not tell how long an interval is; set interval"
         raise InvalidFile(message)
-    interval = float(usual[0]) if spec.interval is None else spec.interval
+    interval = float(usual[0]) if given is None else given
     overlaps = distances < interval * (1 - ROUNDING)
     if overlaps.any():
         row = _first(overlaps) + 1

@@ -17,6 +17,7 @@ from foundation_lab.services.arguments import positive
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.limiting.concurrency_limits import VegasLimit
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.ability import a_function
 from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
@@ -64,7 +65,9 @@ class AdaptiveLimiter(Service):
     ) -> None:
         self.max_wait = None if max_wait is None else positive("max_wait", max_wait, zero=True)
         self._is_drop = classifier("drop_on", drop_on)
-        self._make = limit
+        self._make = a_function(
+            "limit", limit, "give a function that makes one: lambda: VegasLimit(5)"
+        )
         self._limit = limit()
         self._slots = Slots(sim, max(1, self._limit.limit), f"a place in adaptive limiter {name!r}")
         self._running = 0

@@ -7,7 +7,7 @@ in the line, and who is sent away out of it, is a `line` of its own.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from foundation_lab.errors import (
     BackendError,
@@ -18,6 +18,7 @@ from foundation_lab.errors import (
 )
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
+from foundation_lab.services.ghosts import Ghosts
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.serving.warm_up import Warming, WarmUp
 from foundation_lab.simulation.component import Held
@@ -50,6 +51,10 @@ class Backend(Service):
         line: Whose turn it is, and who is sent away; first in first out without it.
         warm_up: How slow it is after its start and after each restart.
         error_rate: The chance that a request fails after it was served.
+        abandoned: What becomes of a request whose caller leaves, for its own time limit or an
+            interrupt. ``dropped``: it leaves the line or its place at once, as when the caller's
+            cancellation reaches the server. ``served``: the server does not learn of it and serves
+            it to the end, for nobody; each request has a process of its own then.
         health_interval: Seconds between two health checks; none without it.
     """
 
@@ -70,8 +75,12 @@ class Backend(Service):
         line: Line | None = None,
         warm_up: WarmUp | None = None,
         error_rate: float = 0.0,
+        abandoned: Literal["dropped", "served"] = "dropped",
         health_interval: float | None = None,
     ) -> None:
+        if abandoned not in {"dropped", "served"}:
+            message = f"abandoned={abandoned!r}; give 'dropped' or 'served'"
+            raise ValueError(message)
         if not 0 <= error_rate <= 1:
             message = f"error_rate={error_rate!r}; give a share from 0 to 1"
             raise ValueError(message)
@@ -93,6 +102,10 @@ class Backend(Service):
         self._times = sim.stream(f"backend.{name}.service_time")
         self._errors = sim.stream(f"backend.{name}.errors")
         self._serving: dict[Process, None] = {}
+        self._ghosts = Ghosts(sim)
+        self.abandoned = abandoned
+        if abandoned == "served":
+            self.request = self._request_to_the_end  # type: ignore[method-assign]
         super().__init__(sim, name, health_interval=health_interval)
         self._served = sim.telemetry.emitting(events.backend.Served)
 
@@ -156,6 +169,11 @@ class Backend(Service):
             raise BackendError(message)
 
     @property
+    def ghosts(self) -> int:
+        """How many requests are here although their callers have left."""
+        return len(self._ghosts)
+
+    @property
     def concurrency(self) -> int:
         """How many requests can be served at the same time."""
         return self._slots.capacity
@@ -202,7 +220,7 @@ class Backend(Service):
         broken = self._slots.violations()
         if self.serving < len(self._serving):
             broken.append(f"{len(self._serving)} are being served in {self.serving} places")
-        return broken
+        return broken + self._ghosts.violations()
 
     def requests(self) -> list[Process]:
         """Return the processes whose requests are here: those in service, then those in line."""
@@ -230,6 +248,13 @@ class Backend(Service):
         self.fault_changed()
 
     # -- private -------------------------------------------------------------------------------
+
+    def _request_to_the_end(
+        self, *, priority: int = 0, deadline: float | None = None
+    ) -> Generator[Any, Any, None]:
+        """Have one request served, also when its caller leaves (``yield from``)."""
+        work = type(self).request(self, priority=priority, deadline=deadline)
+        return self._ghosts.wait_for(work, f"{self.name}.request")
 
     def _admit(self) -> None:
         refusal: ServiceError | None = None

@@ -39,9 +39,14 @@ class Broker(Service):
             ValueError: There is a queue of this name.
         """
         self.require_up()
-        queue = self.queues[name] = Queue(self.sim, name, **options)
-        queue.when_it_exits(lambda _reason: self._changes.tell())
+        queue = Queue(self.sim, name, **options)
+        self.adopt(queue)
         return queue
+
+    def adopt(self, queue: Queue) -> None:
+        """Take a queue that was made elsewhere for one of the broker's, from now on."""
+        self.queues[queue.name] = queue
+        queue.when_it_exits(lambda _reason: self._changes.tell())
 
     def publish(self, queue: str, body: Any, **options: Any) -> Generator[Any, Any, Message]:
         """Publish a message in a queue (``yield from``); as `Queue.publish`.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
     from foundation_lab.simulation.slots import Waiter
 
 
@@ -35,12 +36,13 @@ class Bulkhead(Service):
     Permitted = events.bulkhead.Permitted
     Rejected = events.bulkhead.Rejected
     Finished = events.bulkhead.Finished
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = (CapacityLoss,)
 
     def __init__(
         self, sim: Simulation, name: str, *, max_concurrent: int, max_wait: float | None = 0.0
     ) -> None:
         self._places = whole("max_concurrent", max_concurrent)
-        self.impairments = Impairments((CapacityLoss,))
+        self.impairments = Impairments(self.possible_faults)
         self.max_wait = None if max_wait is None else positive("max_wait", max_wait, zero=True)
         self._slots = Slots(sim, max_concurrent, f"a place in bulkhead {name!r}")
         self._running = 0

@@ -98,6 +98,15 @@ class Cache(Service):
         self._stream = sim.stream(f"cache.{name}.jitter")
         super().__init__(sim, name)
 
+    @property
+    def clock(self) -> Clock:
+        """What tells the cache the time; it can be set before the first call."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: NodeClock) -> None:
+        self._clock = clock
+
     def call(self, fn: Callable[[], Any], *, key: Hashable = "") -> Generator[Any, Any, Any]:
         """Return what is kept under `key`; call `fn` when there is nothing (``yield from``).
 

@@ -26,10 +26,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import CircuitOpen, ServiceDown, ServiceError, TimedOut
 from foundation_lab.services.arguments import positive, positive_or_none, whole
 from foundation_lab.services.breaking.break_duration import ResetTimeout, break_duration
-from foundation_lab.services.breaking.counting import TOO_FEW, Consecutive, Counting
+from foundation_lab.services.breaking.counting import (
+    TOO_FEW,
+    Consecutive,
+    Counting,
+    counting_for,
+)
 from foundation_lab.services.breaking.state import HEALTH, State
 from foundation_lab.services.breaking.switch import Switch
-from foundation_lab.services.classifier import Classifier, classifier
+from foundation_lab.services.classifier import Classifier, Types, classifier
 from foundation_lab.services.retrying.jitter import as_jitter
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.component import Held
@@ -98,7 +103,7 @@ class CircuitBreaker(Service):
         half_open_rule: str = "every",
         half_open_max_wait: float | None = None,
         failure_on: Classifier = ServiceError,
-        ignore: tuple[type[BaseException], ...] = (),
+        ignore: Types = (),
         call_timeout: float | None = None,
         health_interval: float | None = None,
     ) -> None:
@@ -113,7 +118,7 @@ class CircuitBreaker(Service):
         self._switch = Switch(
             sim,
             name,
-            Consecutive(failure_threshold) if counting is None else counting,
+            Consecutive(failure_threshold) if counting is None else counting_for(name, counting),
             break_duration(reset_timeout, as_jitter(reset_jitter, "reset_jitter"), stream),
             slow_after=slow_call_duration,
             automatic=automatic_half_open,

@@ -15,11 +15,14 @@ import simpy
 Classifier = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 """Exception types, or a predicate on the exception."""
 
+Types = type[BaseException] | tuple[type[BaseException], ...]
+"""An exception type, or several."""
+
 
 def classifier(
     argument: str,
     wanted: Classifier,
-    ignore: tuple[type[BaseException], ...] = (),
+    ignore: Types = (),
 ) -> Callable[[BaseException], bool]:
     """Return a predicate on exceptions; it is false for interrupts and for what is no error.
 
@@ -31,7 +34,7 @@ def classifier(
     Raises:
         TypeError: `wanted` is neither.
     """
-    left_out: tuple[type[BaseException], ...] = (simpy.Interrupt, *ignore)
+    left_out: tuple[type[BaseException], ...] = (simpy.Interrupt, *error_types("ignore", ignore))
     types = wanted if isinstance(wanted, tuple) else (wanted,)
     if all(isinstance(t, type) and issubclass(t, BaseException) for t in types):
         covers: Callable[[BaseException], bool] = partial(_is_one_of, types)
@@ -43,6 +46,19 @@ def classifier(
     return lambda error: (
         isinstance(error, Exception) and not isinstance(error, left_out) and bool(covers(error))
     )
+
+
+def error_types(argument: str, wanted: Types) -> tuple[type[BaseException], ...]:
+    """Return exception types, or the only one, as a tuple.
+
+    Raises:
+        TypeError: There is something else among them.
+    """
+    types = wanted if isinstance(wanted, tuple) else (wanted,)
+    if not all(isinstance(each, type) and issubclass(each, BaseException) for each in types):
+        message = f"{argument}={wanted!r}; give exception types"
+        raise TypeError(message)
+    return types
 
 
 def _is_one_of(types: tuple[Any, ...], error: BaseException) -> bool:

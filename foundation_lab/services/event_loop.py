@@ -16,7 +16,7 @@ from foundation_lab.services.eviction import evict
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.serving.loop_step import Cpu, Step, steps_of
 from foundation_lab.simulation.distributions import as_distribution
-from foundation_lab.simulation.faults import Impairments
+from foundation_lab.simulation.faults import BASIC, Impairments
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.simulation.timer import Timer
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
     from foundation_lab.simulation.process import Process
 
 
@@ -63,6 +64,7 @@ class EventLoop(Service):
     Rejected = events.event_loop.Rejected
     Abandoned = events.event_loop.Abandoned
     Lagged = events.event_loop.Lagged
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = BASIC
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class EventLoop(Service):
             None if max_in_flight is None else whole("max_in_flight", max_in_flight)
         )
         self.error_rate = error_rate
-        self.impairments = Impairments()
+        self.impairments = Impairments(self.possible_faults)
         self._slots = Slots(sim, whole("workers", workers), f"a turn on event loop {name!r}")
         self._draws = {what: sim.stream(f"event_loop.{name}.{what}") for what in ("cpu", "io")}
         self._choices = sim.stream(f"event_loop.{name}.steps")
@@ -143,6 +145,21 @@ class EventLoop(Service):
     def in_flight(self) -> int:
         """How many requests are under way now."""
         return len(self._under_way)
+
+    @property
+    def concurrency(self) -> int:
+        """How many threads run bursts."""
+        return self._slots.capacity
+
+    @property
+    def serving(self) -> int:
+        """How many threads run a burst now."""
+        return self._slots.used
+
+    @property
+    def waiting(self) -> int:
+        """How many bursts wait for the loop now; `ready` by the name that a backend has for it."""
+        return self._slots.waiting
 
     @property
     def ready(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import DeadlinePassed, ServiceError
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Service
+from foundation_lab.simulation.ability import a_function
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
@@ -51,8 +52,11 @@ class Fallback(Service):
         if value is not _NOTHING:
             sources["value"] = lambda _error: value
         if function is not None:
-            sources["function"] = function
+            sources["function"] = a_function(
+                "function", function, "give a function of the error that it stands in for"
+            )
         if call is not None:
+            a_function("call", call)
             sources["call"] = lambda _error: call()
         if len(sources) != 1:
             given = " and ".join(sources) or "none of them"

@@ -128,9 +128,9 @@ class HealthMonitor(Service):
     def violations(self) -> list[str]:
         """Return every law of health monitors that does not hold, in words."""
         return [
-            f"target {target.name!r} is {target.standing.status}, lost since {target.lost_since}"
+            f"target {target.name!r} is told to be {target.told}, lost since {target.lost_since}"
             for target in self._targets.values()
-            if target.lost != (target.lost_since is not None)
+            if (target.told is Health.UNHEALTHY) != (target.lost_since is not None)
         ]
 
     def on_exit(self, reason: str) -> None:  # noqa: ARG002  (whatever it was)
@@ -186,26 +186,30 @@ class HealthMonitor(Service):
         return result, "check"
 
     def _observe(self, target: Target, result: Health, reason: str, duration: float) -> None:
-        before = target.standing.status
-        after = target.standing.observe(result)
+        target.standing.observe(result)
         self._emit(
             events.health.Checked(
                 target.name, self.name, result.value, reason, target.standing.in_a_row, duration
             )
         )
-        self._changed(target, before, after, reason)
+        self._tell(target, reason)
 
     def _went_down(self, target: Target, reason: str) -> None:
         if not self.up:
             return
-        before = target.standing.status
         target.generation += 1
         target.standing.fail()
-        self._changed(target, before, Health.UNHEALTHY, f"down: {reason}")
+        self._tell(target, f"down: {reason}")
 
-    def _changed(self, target: Target, before: Health, after: Health, reason: str) -> None:
+    def _tell(self, target: Target, reason: str) -> None:
+        """Tell of a target's status if it is another one than was told last.
+
+        Whoever heard of the check may have changed it again.
+        """
+        before, after = target.told, target.standing.status
         if before is after:
             return
+        target.told = after
         since, target.lost_since = target.lost_since, None
         if after is Health.UNHEALTHY:
             target.lost_since = self.sim.now
@@ -254,4 +258,5 @@ class Target:
     def forget(self) -> None:
         """Hold nothing of it any more."""
         self.standing = Standing(self.check.failure_threshold, self.check.success_threshold)
+        self.told = self.standing.status
         self.lost_since: float | None = None

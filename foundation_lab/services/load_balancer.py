@@ -114,11 +114,12 @@ class LoadBalancer(Service):
         if health_check_interval is not None:
             sim.process(self._checks(health_check_interval), name=f"{name}.checks", daemon=True)
 
-    def request(self, key: Key | None = None) -> Generator[Any, Any, Any]:
+    def request(self, key: Key | None = None, **facts: Any) -> Generator[Any, Any, Any]:
         """Have a host serve one request (``yield from``).
 
         Args:
             key: What the request is about; algorithms that hash send the same key to the same host.
+            facts: What the host's request is told, such as `priority` and `deadline`.
 
         Returns:
             What the host's request came to.
@@ -137,9 +138,10 @@ class LoadBalancer(Service):
         self.in_flight += 1
         try:
             self._picks(self.name, host.name, host.active)
-            if self.outliers is None:
-                return (yield from invoke(host.request))
-            return (yield from self.outliers.call(host.name, host.request))
+            ask = partial(host.request, **facts) if facts else host.request
+            if self.outliers is None or host in self._leaving:
+                return (yield from invoke(ask))
+            return (yield from self.outliers.call(host.name, ask))
         finally:
             host.active -= 1
             self.in_flight -= 1

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
 
 
 class NetworkLink(Service):
@@ -52,6 +53,13 @@ class NetworkLink(Service):
     kind: ClassVar[str] = "network_link"
     Delivered = events.network_link.Delivered
     Lost = events.network_link.Lost
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = (
+        Latency,
+        LostRequest,
+        LostResponse,
+        Reset,
+        Partition,
+    )
 
     def __init__(
         self,
@@ -69,7 +77,7 @@ class NetworkLink(Service):
         self.loss = loss
         self.detect_after = positive_or_none("detect_after", detect_after)
         self.in_flight = 0
-        self.impairments = Impairments((Latency, LostRequest, LostResponse, Reset, Partition))
+        self.impairments = Impairments(self.possible_faults)
         self._times = sim.stream(f"network_link.{name}.latency")
         self._losses = sim.stream(f"network_link.{name}.loss")
         super().__init__(sim, name)

@@ -121,10 +121,10 @@ class OutlierDetector(Service):
         try:
             result = yield from invoke(fn)
         except BaseException as error:
-            if self._is_failure(error) and self._records.get(host) is record:
+            if self._is_failure(error) and self._knows(host, record):
                 self.observe(host, failed=True)
             raise
-        if self._records.get(host) is record:  # it may have been removed meanwhile
+        if self._knows(host, record):  # it may have been removed meanwhile
             self.observe(host, failed=False)
         return result
 
@@ -187,9 +187,10 @@ class OutlierDetector(Service):
     def sweep(self) -> None:
         """Let hosts back whose time is over, compare success rates, and begin an interval."""
         now = self.sim.now
-        for host, record in self._records.items():
+        for host, record in list(self._records.items()):
             since = record.ejected_at
-            if since is not None and now >= since + self._time(record):
+            over = since is not None and now >= since + self._time(record)
+            if since is not None and over and self._knows(host, record):
                 self._return(host, record, now - since)
         rotating = {host: self._records[host] for host in self.in_rotation()}
         counts = {host: (record.calls, record.successes) for host, record in rotating.items()}
@@ -202,6 +203,8 @@ class OutlierDetector(Service):
         for record in self._records.values():
             record.forget_interval()
         for host in low:
+            if not self._knows(host, rotating[host]):
+                continue
             calls, successes = counts[host]
             self._eject(host, f"success rate {successes / calls:.3g} below {limit:.3g}")
         for record in self._records.values():
@@ -240,6 +243,10 @@ class OutlierDetector(Service):
             raise UnknownName.among("host", host, self.hosts)
         return record
 
+    def _knows(self, host: str, record: HostRecord) -> bool:
+        """Whether a host is judged by this record still: who hears of another may change them."""
+        return self._records.get(host) is record
+
     def _time(self, record: HostRecord) -> float:
         return min(self.max_ejection_time, self.base_ejection_time * record.multiplier)
 
@@ -258,14 +265,16 @@ class OutlierDetector(Service):
         time = self._time(record)
         self._allowed = self.most_ejected
         self._emit(events.outlier_detector.Ejected(self.name, host, reason, time, out + 1))
-        self._tell(host, in_rotation=False)
+        if self._knows(host, record) and record.ejected_at is not None:
+            self._tell(host, in_rotation=False)
 
     def _return(self, host: str, record: HostRecord, out_for: float) -> None:
         record.ejected_at, record.returned_at = None, self.sim.now
         record.failures_in_a_row = 0
         out = len(self.ejected())
         self._emit(events.outlier_detector.Returned(self.name, host, out_for, out))
-        self._tell(host, in_rotation=True)
+        if host not in self.ejected():  # by another record perhaps, after a restart
+            self._tell(host, in_rotation=True)
 
     def _tell(self, host: str, *, in_rotation: bool) -> None:
         for call in list(self._watchers):

@@ -7,7 +7,7 @@ but everybody gets slower. With Poisson arrivals it is the queue M/G/1-PS of the
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from foundation_lab.errors import BackendError, ServiceDown
 from foundation_lab.services.arguments import positive
@@ -45,6 +45,7 @@ class ProcessorSharing(Backend):
         line: Whose turn it is, and who is sent away; first in first out without it.
         warm_up: How much more work everything is after its start and after each restart.
         error_rate: The chance that a request fails after it was served.
+        abandoned: What becomes of a request whose caller leaves: ``dropped`` or ``served``.
         health_interval: Seconds between two health checks; none without it.
     """
 
@@ -68,6 +69,7 @@ class ProcessorSharing(Backend):
         line: Line | None = None,
         warm_up: WarmUp | None = None,
         error_rate: float = 0.0,
+        abandoned: Literal["dropped", "served"] = "dropped",
         health_interval: float | None = None,
     ) -> None:
         self._shared = SharedCores(positive("cores", cores))
@@ -81,6 +83,7 @@ class ProcessorSharing(Backend):
             line=line,
             warm_up=warm_up,
             error_rate=error_rate,
+            abandoned=abandoned,
             health_interval=health_interval,
         )
 

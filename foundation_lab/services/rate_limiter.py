@@ -12,6 +12,7 @@ from foundation_lab.errors import RateLimited, ServiceDown
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.limiting.limits import Reserving
 from foundation_lab.services.service import Service
+from foundation_lab.simulation.ability import a_function
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
@@ -66,7 +67,11 @@ class RateLimiter(Service):
         *,
         clock: NodeClock | None = None,
     ) -> None:
-        self._make = limit
+        self._make = a_function(
+            "limit",
+            limit,
+            "give a function that makes one: lambda: TokenBucket(rate=1, capacity=1)",
+        )
         self._clock: Clock = sim if clock is None else clock
         self._lasting = float if clock is None else clock.lasting
         self._limits: dict[str, Limit] = {}
@@ -75,6 +80,16 @@ class RateLimiter(Service):
         # a wrong argument is an error now, not at the first request
         self._reserves = isinstance(limit(), Reserving)
         super().__init__(sim, name)
+
+    @property
+    def clock(self) -> Clock:
+        """What tells the limiter the time; it can be set before the first call."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: NodeClock) -> None:
+        self._clock = clock
+        self._lasting = clock.lasting
 
     def allow(self, key: str = "", amount: float = 1) -> bool:
         """Take permits if they are there and nobody waits for some; return whether they were.
@@ -221,7 +236,7 @@ class RateLimiter(Service):
     def _reserve(self, limit: Reserving, amount: float) -> Generator[Any, Any, None]:
         """Take permits of the future and wait for it; whoever is kept from it gives them back."""
         delay = limit.wait_for(self._clock.now, amount)
-        limit.take(self._clock.now, amount)
+        reservation = limit.reserve(self._clock.now, amount)
         if delay <= 0:
             return
         place = _Place(amount)
@@ -229,7 +244,7 @@ class RateLimiter(Service):
         try:
             yield from self._wait(place, self._lasting(delay))
         except BaseException:
-            limit.give_back(self._clock.now, amount)
+            limit.give_back(self._clock.now, reservation)
             raise
         finally:
             del self._reserving[place]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.services.backend import Backend
     from foundation_lab.services.balancing.algorithm import Key
+    from foundation_lab.services.event_loop import EventLoop
     from foundation_lab.simulation.engine import Simulation
 
 PENDING, READY, DRAINING, STOPPED = ReplicaState
@@ -48,7 +49,7 @@ class ReplicaSet(Service):
     Args:
         sim: The simulation.
         name: The set's name, `service_id` in its events.
-        make: Makes a backend of the name it is given.
+        make: Makes a backend, or an event loop, of the name it is given.
         replicas: How many there are to be.
         balancer: The load balancer in front, without hosts; a round robin of the same name without
             it.
@@ -72,7 +73,7 @@ class ReplicaSet(Service):
         self,
         sim: Simulation,
         name: str,
-        make: Callable[[str], Backend],
+        make: Callable[[str], Backend | EventLoop],
         *,
         replicas: int = 1,
         balancer: LoadBalancer | None = None,
@@ -98,14 +99,14 @@ class ReplicaSet(Service):
         for _ in range(replicas):
             self._become_ready(self._start("begin"))
 
-    def request(self, key: Key | None = None) -> Generator[Any, Any, Any]:
+    def request(self, key: Key | None = None, **facts: Any) -> Generator[Any, Any, Any]:
         """Have a replica serve one request (``yield from``); see `LoadBalancer.request`.
 
         Raises:
             NoHost: No replica is ready.
             ServiceDown: The balancer or the replica is down, or went down meanwhile.
         """
-        return self.balancer.request(key)
+        return self.balancer.request(key, **facts)
 
     # -- how many ------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class ReplicaSet(Service):
 
     def rolling_deploy(
         self,
-        make: Callable[[str], Backend] | None = None,
+        make: Callable[[str], Backend | EventLoop] | None = None,
         *,
         max_unavailable: float = 1,
         max_surge: float = 1,
@@ -194,7 +195,7 @@ class ReplicaSet(Service):
         """Whether a rolling deploy is on."""
         return self._deploy is not None
 
-    def backends(self) -> list[Backend]:
+    def backends(self) -> list[Backend | EventLoop]:
         """Return the backends of the replicas that are ready, in order."""
         return [r.backend for r in self._replicas.those(READY) if r.backend is not None]
 
@@ -243,6 +244,7 @@ class ReplicaSet(Service):
         self._finish_deploy("cancelled")
         for replica in self.replicas:
             if replica.state is READY:
+                replica.state = DRAINING
                 self.balancer.remove(replica.name)
             self._stop(replica, SHUTDOWN)
 
@@ -251,11 +253,12 @@ class ReplicaSet(Service):
         self._reconcile()
 
     # -- private: what to do next --------------------------------------------------------------
+    #
+    # Whoever hears of a step may take another one: scale, deploy, crash the set or a backend. After
+    # each event, and so after each call of the balancer or a backend, things may be otherwise.
 
     def _reconcile(self) -> None:
-        if not self.up:
-            return
-        while True:
+        while self.up:
             old, new = self._replicas.counts(self.generation)
             step = next_step(
                 self.desired,
@@ -265,13 +268,14 @@ class ReplicaSet(Service):
                 max_unavailable=self._unavailable,
             )
             for _ in range(step.start):
-                self._get_ready_later(self._start("deploy" if old.all else "scale"))
+                if self.up:
+                    self._get_ready_later(self._start("deploy" if old.all else "scale"))
             self._let_go(self._replicas.to_go(step.stop_old, self.generation, old=True))
             self._let_go(self._replicas.to_go(step.stop_new, self.generation, old=False))
             if not any(step):
-                break
-        if not old.all and new.ready >= self.desired:
-            self._finish_deploy("complete")
+                if not old.all and new.ready >= self.desired:
+                    self._finish_deploy("complete")
+                return
 
     def _finish_deploy(self, reason: str) -> None:
         deploy, self._deploy = self._deploy, None
@@ -285,7 +289,7 @@ class ReplicaSet(Service):
         for replica in replicas:
             if replica.state is READY:
                 self._drain(replica)
-            else:
+            elif replica.state is PENDING:
                 self._stop(replica, "never ready")
 
     # -- private: the life of a replica --------------------------------------------------------
@@ -296,6 +300,8 @@ class ReplicaSet(Service):
         return replica
 
     def _get_ready_later(self, replica: Replica) -> None:
+        if replica.state is not PENDING:
+            return
         delay = self.start_time.sample(self._start_times)
         replica.timer = self.sim.call_in(delay, partial(self._be_ready, replica))
 
@@ -311,13 +317,21 @@ class ReplicaSet(Service):
             backend.when_it_exits(partial(self._exited, replica))
         elif not backend.up:
             backend.restart()
+        if replica.state is not PENDING:
+            backend.stop(SHUTDOWN)
+            return
+        if not backend.up and self.restart_replicas:  # it crashed at its start
+            self._get_ready_later(replica)
+            return
         replica.state = READY
         self.balancer.add(replica.name, backend)
+        if replica.state is not READY:
+            return
         took = self.sim.now - replica.started_at
         ready = events.replica.Ready
         self._emit(ready(self.name, replica.name, replica.generation, took, self.ready))
 
-    def _made(self, name: str) -> Backend:
+    def _made(self, name: str) -> Backend | EventLoop:
         backend = self._make(name)
         if backend.name != name:
             message = f"make({name!r}) returned {backend!r}; give it the name that it is asked for"
@@ -329,8 +343,10 @@ class ReplicaSet(Service):
             self._stop(replica, "crashed")
         if replica.state is not READY or not self.restart_replicas or not self.up:
             return
-        self.balancer.remove(replica.name)
         replica.state, replica.started_at = PENDING, self.sim.now
+        self.balancer.remove(replica.name)
+        if replica.state is not PENDING:
+            return
         started = events.replica.Started
         self._emit(started(self.name, replica.name, replica.generation, f"restart: {reason}"))
         self._get_ready_later(replica)
@@ -340,8 +356,12 @@ class ReplicaSet(Service):
         replica.state = DRAINING
         active = self.balancer.active(replica.name)
         empty = self.balancer.remove(replica.name)
+        if replica.state is not DRAINING:
+            return
         draining = events.replica.Draining
         self._emit(draining(self.name, replica.name, replica.generation, active))
+        if replica.state is not DRAINING:
+            return
         empty.callbacks.append(lambda _: self._drained(replica, "drained"))
         over = self.sim.now + self.grace_period
         # last: a request that ends at the very end of the grace period is in time
@@ -354,6 +374,8 @@ class ReplicaSet(Service):
             self._stop(replica, reason)
 
     def _stop(self, replica: Replica, reason: str) -> None:
+        if replica.state is STOPPED:
+            return
         if replica.timer is not None:
             replica.timer.cancel()
             replica.timer = None

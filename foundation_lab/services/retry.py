@@ -15,11 +15,12 @@ import simpy
 
 from foundation_lab.errors import DeadlinePassed, ServiceError, Throttled, TimedOut
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.services.classifier import Classifier, classifier
+from foundation_lab.services.classifier import Classifier, Types, classifier, error_types
 from foundation_lab.services.retrying.backoff import exponential_backoff
 from foundation_lab.services.retrying.jitter import as_jitter
 from foundation_lab.services.retrying.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
+from foundation_lab.simulation.ability import able
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
@@ -79,14 +80,18 @@ class Retry(Service):
         max_delay: float | None = None,
         use_retry_after: bool = False,
         retry_on: Classifier = ServiceError,
-        never_on: tuple[type[BaseException], ...] = (),
+        never_on: Types = (),
         retry_if_result: Callable[[Any], bool] | None = None,
         attempt_timeout: float | None = None,
         total_timeout: float | None = None,
         budget: RetryBudget | None = None,
     ) -> None:
         self.max_attempts = whole("max_attempts", max_attempts)
-        self.backoff: Strategy = exponential_backoff(0.1, cap=10.0) if backoff is None else backoff
+        self.backoff: Strategy = (
+            exponential_backoff(0.1, cap=10.0)
+            if backoff is None
+            else able("backoff", backoff, "begin", "give fixed_backoff(seconds) or another backoff")
+        )
         self.jitter = jitter
         self.max_delay = math.inf if max_delay is None else positive("max_delay", max_delay)
         self.use_retry_after = use_retry_after
@@ -99,7 +104,9 @@ class Retry(Service):
         self.budget = as_budget(budget)
         self.in_flight = 0
         self._jitter = as_jitter(jitter)
-        self._is_retryable = classifier("retry_on", retry_on, (*never_on, DeadlinePassed))
+        self._is_retryable = classifier(
+            "retry_on", retry_on, (*error_types("never_on", never_on), DeadlinePassed)
+        )
         self._is_unwanted = _predicate("retry_if_result", retry_if_result)
         self._stream = sim.stream(f"retry.{name}")
         self._budget_stream = sim.stream(f"retry.{name}.budget")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.simulation.component import Held
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
     from foundation_lab.simulation.process import Process
 
 
@@ -40,6 +41,7 @@ class Service:
         health_interval: Seconds between two health checks; none without it.
 
     Attributes:
+        supervisor: The name of the supervisor that looks after it, if any.
         keeps_state: Whether what it knew when it last went down is there again after the restart.
         node: The node that it is on: that of the context in which it was made.
         stop_time: Seconds that an orderly stop takes; 0 unless somebody sets it.
@@ -50,6 +52,8 @@ class Service:
     Stopped = events.service.Stopped
     Restarted = events.service.Restarted
     ServiceHealth = events.service.HealthCheck
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = ()
+    """The faults that can be on it as `impairments`; any service can crash besides."""
 
     def __init__(self, sim: Simulation, name: str, *, health_interval: float | None = None) -> None:
         if not name:
@@ -64,6 +68,7 @@ class Service:
         self.stop_time = 0.0
         self.node = sim.telemetry.running.context.node
         self.keeps_state = False
+        self.supervisor: str | None = None
         self._on_exit: list[Callable[[str], object]] = []
         self._winding_down: Process | None = None
         sim.add(self)

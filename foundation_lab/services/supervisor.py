@@ -253,7 +253,8 @@ class Supervisor(Service):
         if not self.up or ward is None or self._termination.ended(ward):
             return
         cause = self._emit(events.supervisor.ChildExited(self.name, ward.name, reason))
-        if not self.stopping and not self._termination.awaits(ward):
+        still = self.up and not self.stopping and self._family.of(service) is ward
+        if still and not self._termination.awaits(ward):  # whoever heard of it may have ended us
             self._post.put(lambda: self._judge(ward, reason, cause), ward)
 
     def _judge(self, ward: Ward, reason: str, cause: int) -> None:

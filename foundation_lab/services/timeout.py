@@ -10,10 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import simpy
-
-from foundation_lab.errors import ServiceError, TimedOut
+from foundation_lab.errors import TimedOut
 from foundation_lab.services.arguments import positive
+from foundation_lab.services.ghosts import Ghosts
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
@@ -63,7 +62,7 @@ class Timeout(Service):
             raise ValueError(message)
         self.abandon = Abandon(abandon)
         self.in_flight = 0
-        self._ghosts: dict[simpy.Event, None] = {}
+        self._ghosts = Ghosts(sim)
         super().__init__(sim, name)
 
     def call(
@@ -90,7 +89,9 @@ class Timeout(Service):
         self.in_flight += 1
         try:
             with self.sim.deadline(limit, overdue):
-                return (yield from (self._apart(fn) if ghost else invoke(fn)))
+                if ghost:
+                    return (yield from self._ghosts.wait_for(_work(fn), f"{self.name}.call"))
+                return (yield from invoke(fn))
         except TimedOut as error:
             if error is overdue:
                 self._emit(events.timeout.TimedOut(self.name, limit, ghost))
@@ -110,28 +111,7 @@ class Timeout(Service):
     def violations(self) -> list[str]:
         """Return every law of timeouts that does not hold, in words."""
         broken = [f"{self.in_flight} calls in flight"] if self.in_flight < 0 else []
-        ended = sum(ghost.processed for ghost in self._ghosts)
-        if ended:
-            broken.append(f"{ended} of {self.ghosts} ghosts have ended")
-        return broken
-
-    # -- private -------------------------------------------------------------------------------
-
-    def _apart(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
-        """Run a call in a process of its own, and wait for it there where it may be left."""
-        work = self.sim.process(_work(fn), name=f"{self.name}.call")
-        try:
-            return (yield work)
-        except BaseException:
-            if not work.processed:
-                self._ghosts[work] = None
-                work.callbacks.append(self._laid)
-            raise
-
-    def _laid(self, ghost: simpy.Event) -> None:
-        del self._ghosts[ghost]
-        if not ghost.ok and isinstance(ghost.value, ServiceError | simpy.Interrupt):
-            ghost.defused = True
+        return broken + self._ghosts.violations()
 
 
 def _work(fn: Callable[[], Any]) -> Generator[Any, Any, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from foundation_lab.simulation.ability import a_function
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.sender import Sender, load_factor
 from foundation_lab.telemetry import events
@@ -76,6 +77,7 @@ class ClosedLoop(Sender):
         for seconds, _ in stages:
             _seconds(seconds)
         self.think_time = as_distribution(think_time)
+        a_function("call", call)
         super().__init__(sim, name, node=node)
         self.call = call
         self._stream = sim.stream(f"workload.{name}.think_time")

@@ -131,8 +131,17 @@ def erlang(mean: float, stages: int) -> Erlang:
 
 
 def as_distribution(duration: float | Distribution) -> Distribution:
-    """Return a distribution; a plain number of seconds is a constant one."""
-    return constant(duration) if isinstance(duration, int | float) else duration
+    """Return a distribution; a plain number of seconds is a constant one.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if isinstance(duration, int | float):
+        return constant(duration)
+    if isinstance(duration, type) or not hasattr(duration, "sample"):
+        message = f"{duration!r} is no duration; give seconds, or one such as exponential(0.02)"
+        raise TypeError(message)
+    return duration
 
 
 def _duration(name: str, value: float, *, zero: bool = False) -> float:

@@ -74,6 +74,11 @@ def entered(ledger: Ledger, call: Callable[[], Any]) -> Generator[Any, Any, str]
         ledger.finished += 1
         del ledger
         finishes(client, "cancelled", error_name(error), sim.now - started)
+        if isinstance(error, Exception):
+            error.add_note(
+                f"raised in a request of {client!r} at t={sim.now:g} s. It ends the run, as a bug "
+                "does; what fails in the simulated world raises a ServiceError, e.g. BackendError"
+            )
         raise
     ledger.finished += 1
     del ledger  # `is_open` tells by it, also while somebody handles the event

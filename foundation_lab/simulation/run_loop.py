@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from heapq import heappop, heappush
-from itertools import repeat
+from itertools import islice, repeat
 from sys import getrefcount
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ import simpy
 from simpy.core import EmptySchedule, StopSimulation
 from simpy.events import URGENT
 
-from foundation_lab.errors import DeadlockError, SchedulingError
+from foundation_lab.errors import DeadlockError, LivelockError, SchedulingError
 from foundation_lab.simulation.agenda import ODD, Agenda
 from foundation_lab.simulation.events import GONE, Event, process_callbacks
 from foundation_lab.simulation.process import Process
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 PROGRESS_EVERY = 4096
 """After how many steps a run reports its progress."""
+
+LOOK_EVERY = 65536
+"""After how many steps a run looks whether time goes on."""
 
 
 def _references_of_an_ended_process() -> int:
@@ -44,9 +47,12 @@ class RunLoop(Agenda):
 
     Attributes:
         running: Whether `run` is at work: whoever is called then cannot run the simulation, too.
+        longest_instant: How many steps a single instant may take, and twenty more for each process
+            that lives then: a model whose time stands still for longer goes round in circles.
     """
 
     running = False
+    longest_instant = 2**20
 
     def step(self) -> None:
         """Process the next event.
@@ -79,6 +85,7 @@ class RunLoop(Agenda):
         Raises:
             DeadlockError: `until` is an event, nothing is left to run, and it has not come. The
                 message names every process that waits, and what it waits for.
+            LivelockError: Time has stood still for more than `longest_instant` steps.
             SchedulingError: `until` is a time that is not in the future.
         """
         self.go_on()
@@ -116,11 +123,27 @@ class RunLoop(Agenda):
                     self.step()
                 if progress is not None:
                     progress(self._now)
-        while progress is None:
-            self._process(repeat(None))
+        every = LOOK_EVERY if progress is None else PROGRESS_EVERY
+        instant, steps, crowd = self._now, 0, len(self._living)
         while True:
-            self._process(repeat(None, PROGRESS_EVERY))
-            progress(self._now)
+            self._process(repeat(None, every))
+            steps, crowd = steps + every, max(crowd, len(self._living))
+            if self._now != instant:
+                instant, steps, crowd = self._now, 0, len(self._living)
+            elif steps > self.longest_instant + 20 * crowd:
+                raise self._livelock(steps)
+            if progress is not None:
+                progress(self._now)
+
+    def _livelock(self, steps: int) -> LivelockError:
+        waiters = (place._waiter for place in (*self._urgent, *self._ready))
+        names = dict.fromkeys(each.name for each in waiters if isinstance(each, Process))
+        message = (
+            f"time has stood still at t={self._now:g} for {steps:,} steps, round in circles in "
+            f"{', '.join(islice(names, 10)) or 'no process'}; let time go by in every round: "
+            "a think time, a retry delay"
+        )
+        return LivelockError(message)
 
     def _process(  # noqa: C901, PLR0912, PLR0915  (in one piece: a call would cost as much again)
         self, steps: Iterable[None], unknown: int = UNKNOWN

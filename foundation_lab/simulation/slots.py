@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import PENDING
 
 from foundation_lab.errors import LoadShed
+from foundation_lab.simulation.ability import able
 from foundation_lab.simulation.line import Fifo, Ticket
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.timer import Timer
@@ -85,7 +86,9 @@ class Slots:
         self.description = description
         self._holders = holders
         self._sim = sim
-        self._line: Line = Fifo() if line is None else line
+        self._line: Line = (
+            Fifo() if line is None else able("line", line, "attach", "give one, such as Lifo()")
+        )
         self._line.attach(self)
         self._expelled: Callable[[], ServiceError] | None = None
 

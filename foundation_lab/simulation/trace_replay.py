@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from foundation_lab.simulation.ability import a_function
 from foundation_lab.simulation.arrivals import Timestamps, timestamps
 from foundation_lab.simulation.workload import Workload
 
@@ -80,6 +81,7 @@ class TraceReplay(Workload):
         node: str | None = None,
         max_in_flight: int | None = None,
     ) -> None:
+        a_function("call", call, "give a function of a row")
         timed = sorted(((_time_of(row, time), row) for row in _rows(rows)), key=_first)
         begin = timed[0][0] if timed and origin is None else origin or 0.0
         seconds = [recorded - begin for recorded, _ in timed]

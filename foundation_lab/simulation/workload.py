@@ -10,6 +10,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from foundation_lab.simulation.ability import a_function, able
 from foundation_lab.simulation.pace import Pace
 from foundation_lab.simulation.request import entered, over, request
 from foundation_lab.simulation.sender import Sender, load_factor
@@ -51,6 +52,7 @@ class Workload(Sender):
 
     Raises:
         ValueError: There is a workload of this name; they would share their random stream.
+        TypeError: `arrivals` or `call` is something else.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Workload(Sender):
         node: str | None = None,
         max_in_flight: int | None = None,
     ) -> None:
+        able("arrivals", arrivals, "times", "give poisson(rate), constant_rate(rate), ...")
+        a_function("call", call)
         if max_in_flight is not None:
             line = Slots(sim, max_in_flight, f"a connection of workload {name!r}")
         super().__init__(sim, name, node=node)

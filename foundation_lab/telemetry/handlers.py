@@ -8,6 +8,7 @@ import msgspec
 
 from foundation_lab.errors import UnknownName
 from foundation_lab.telemetry.context import NO_CAUSE
+from foundation_lab.telemetry.event import catalogue, fields_of
 from foundation_lab.telemetry.events.telemetry import HandlerFailure
 from foundation_lab.telemetry.pattern import EventName, dotted, matcher, resolve
 
@@ -82,7 +83,8 @@ class Handlers:
         Raises:
             ValueError: The id is taken, or the policy is none.
             TypeError: The handler cannot be called.
-            UnknownName: The pattern can match no event.
+            UnknownName: The pattern can match no event, or the one event that it names has no such
+                field as `where` asks for.
         """
         if handler_id in self._attached:
             message = f"a handler with id {handler_id!r} is attached already; detach it first"
@@ -97,7 +99,7 @@ class Handlers:
             id=handler_id,
             pattern=dotted(pattern),
             handler=handler,
-            where=_predicate(where),
+            where=_predicate(pattern, where),
             order=order,
             on_error=on_error,
             matches=matcher(pattern),
@@ -220,12 +222,19 @@ class Handlers:
 
 
 def _predicate(
+    pattern: EventName,
     where: Callable[[Record], bool] | Mapping[str, Any] | None,
 ) -> Callable[[Record], bool] | None:
     if where is None or callable(where):
         return where
     wanted = dict(where)
     missing = object()
+    event = catalogue.get(dotted(pattern))
+    if event is not None:
+        known = [field.name for field in fields_of(event)]
+        for name in wanted:
+            if name not in known:
+                raise UnknownName.among(f"field of {event.event_name}", name, known)
 
     def holds(record: Record) -> bool:
         fields = record.fields

@@ -62,3 +62,17 @@ def test_the_first_notebook_shows_frames_of_both_kinds_and_three_figures() -> No
     assert any("<th>75%</th>" in page for page in pages), "a pandas description"
     assert any("<b>Recording</b>" in page for page in pages)
     assert any("<b>Simulation</b>" in page for page in pages)
+
+
+@pytest.mark.notebook
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_second_notebook_tells_which_variants_recover_and_when() -> None:
+    shown = displayed(executed(FOLDER / "02_what_if.ipynb"))
+    assert sum(FIGURE in bundle for bundle in shown) == 2
+    pages = [str(bundle.get("text/html", "")) for bundle in shown]
+    (table,) = [page for page in pages if "recovered at" in page]
+    for variant, recovers in (("short_line", True), ("budget_of_a_ratio", False)):
+        (row,) = [line for line in table.split("<tr>") if variant in line]
+        assert ("null" not in row) == recovers
+    assert str(shown[-1]["text/plain"]) == "[None, None, None, None, None]"

@@ -1,5 +1,6 @@
 """What the charts show. Seed 7 throughout; `checkout_under_outage` draws from seed 11."""
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from foundation_lab.reporting.canvas import MOST_BANDS, MOST_POINTS
 from foundation_lab.reporting.report import CHARTS
 from foundation_lab.reporting.style import label
 from foundation_lab.reporting.timeline import Timeline
+from foundation_lab.services import Backend
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.faults import Latency, Once, Outage, Periodic, Poisson, inject
 from foundation_lab.telemetry import events as e
 from tests.reporting.worlds import Script, checkout_under_outage, play
 
@@ -192,15 +195,43 @@ def test_small_families_of_events_share_a_line() -> None:
     assert names == [*(f"shop{n}.order" for n in range(9)), "3 others"]
 
 
-def test_only_the_longest_of_many_faults_are_drawn() -> None:
-    script: Script = [(0.5, e.request.Finished("web", "ok", None, 0.1))]
-    for n in range(100):
-        script.append((float(n), e.fault.Injected("db", f"f{n}", "outage", {})))
-        script.append((n + 0.9, e.fault.Cleared("db", f"f{n}", "outage", 0.9)))
-    figure = charts.latency(play(script, until=100.0))
+def many_faults(number: int, *, every: float, length: float, same: bool) -> Recording:
+    script: Script = [(0.0, e.request.Finished("web", "ok", None, 0.1))]
+    for n in range(number):
+        plan = "outage:db:0" if same else f"f{n}"
+        fault = e.fault.Injected("db", f"f{n}", "outage", {}, plan)
+        script.append((n * every, fault))
+        script.append((n * every + length, e.fault.Cleared("db", f"f{n}", "outage", length)))
+    return play(sorted(script, key=itemgetter(0)), until=number * every)
+
+
+def test_only_the_longest_of_very_many_faults_are_drawn() -> None:
+    figure = charts.latency(many_faults(300, every=1, length=0.9, same=False))
     assert len(figure.layout.shapes) == MOST_BANDS
-    assert "the longest 60 of 100 faults" in figure.layout.title.subtitle.text
+    assert "the longest 240 of 300 faults" in figure.layout.title.subtitle.text
     assert not figure.layout.annotations
+
+
+def test_many_occurrences_of_a_fault_are_drawn_over_the_whole_time() -> None:
+    apart = charts.latency(many_faults(100, every=1, length=0.5, same=True))
+    assert len(apart.layout.shapes) == 100
+    close = charts.latency(many_faults(2_000, every=1, length=0.5, same=True))
+    (band,) = close.layout.shapes
+    end = close.layout.xaxis.range[1]
+    assert (band.x0, band.x1) == (0, pytest.approx(end * 1999.5 / 2000))
+    assert "2,000 faults, neighbours drawn as one" in close.layout.title.subtitle.text
+
+
+def test_each_fault_has_a_row_for_all_its_occurrences() -> None:
+    sim = Simulation(seed=7)
+    db = Backend(sim, "db", service_time=0.01)
+    inject(sim, db, Latency(delay=0.1), when=Periodic(every=10, duration=15))
+    inject(sim, db, Latency(delay=0.2), when=Once(at=40))
+    inject(sim, db, Outage(), when=Poisson(rate=0.2, duration=1))
+    sim.run(until=60)
+    figure = charts.incidents(sim.recording)
+    names = figure.layout.yaxis.ticktext
+    assert sorted(names) == ["latency db 10", "latency db 40", "outage db"]
 
 
 def test_nothing_that_plotly_shows_can_be_read_as_html() -> None:

@@ -10,6 +10,7 @@ import pytest
 from foundation_lab.recording.recording import Recording
 from foundation_lab.reporting import Summary, summarise
 from foundation_lab.reporting.failures import failures
+from foundation_lab.reporting.incidents import fault_plans
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events as e
 from tests.reporting.worlds import Script, checkout_under_outage, play
@@ -243,6 +244,11 @@ def test_a_fault_that_was_never_cleared_is_on_until_the_end() -> None:
         (6.0, e.fault.Injected("db", "f1", "outage", {})),
     ]
     found = summarise(play(script, until=10.0)).faults
+    plans = fault_plans(found)
+    assert [(p.plan, p.times, p.start, p.end, p.duration, p.open) for p in plans] == [
+        ("f1", 2, 1.0, 10.0, 7.0, True),
+        ("f2", 1, 2.0, 10.0, 8.0, True),
+    ]
     assert [(f.fault_id, f.start, f.end, f.duration, f.open) for f in found] == [
         ("f1", 1.0, 4.0, 3.0, False),
         ("f2", 2.0, 10.0, 8.0, True),
@@ -334,3 +340,123 @@ def test_durations_of_services_leave_out_what_has_tables_of_its_own() -> None:
     assert [(t.service, t.event, t.duration.mean) for t in summary.timings] == [
         ("bank", "foundation.backend.served", 2.0)
     ]
+
+
+def test_a_balancer_has_the_share_of_each_host() -> None:
+    b = e.load_balancer
+    script: Script = [
+        (0.0, b.Picked("front", "a", 1)),
+        (1.0, b.Picked("front", "b", 1)),
+        (2.0, b.Picked("front", "a", 1)),
+        (3.0, b.Picked("front", "a", 2)),
+        (4.0, b.Ejected("front", "a", "outlier", 1)),
+        (4.0, b.PanicChanged("front", panic=True, in_rotation=0, hosts=2)),
+        (5.0, b.PanicChanged("front", panic=False, in_rotation=1, hosts=2)),
+        (6.0, b.Rejected("front", "down")),
+    ]
+    (front,) = summarise(play(script, until=10.0)).balancers
+    assert (front.picked, front.rejected, front.ejected, front.panics) == (4, 1, 1, 1)
+    assert front.hosts == {"a": 0.75, "b": 0.25}
+
+
+def test_what_is_shed_is_counted_by_reason_for_shedders_and_for_lines() -> None:
+    s = e.load_shed
+    script: Script = [
+        (0.0, s.Admitted("api", 0, 0.0, 1)),
+        (1.0, s.Rejected("api", "full", 0, 5)),
+        (2.0, s.Expired("db", "codel", 0, 0.3)),
+        (3.0, s.Admitted("api", 0, 2.0, 1)),
+        (4.0, s.Expired("api", "down", 0, 1.0)),
+        (5.0, s.Rejected("api", "full", 1, 5)),
+        (6.0, s.Abandoned("api", 0, 1.0)),
+    ]
+    api, db = summarise(play(script, until=10.0)).shedders
+    assert (api.admitted, api.rejected, api.expired, api.abandoned) == (2, 2, 1, 1)
+    assert (api.reasons, api.wait.mean) == ({"full": 2, "down": 1}, 1.0)
+    assert (db.name, db.admitted, db.expired, db.reasons) == ("db", 0, 1, {"codel": 1})
+
+
+def test_an_adaptive_limit_is_averaged_over_time() -> None:
+    a = e.adaptive_limit
+    script: Script = [
+        (2.0, a.Permitted("limit", 0.0, 1, 20)),
+        (4.0, a.Changed("limit", 10, 20, 0.5)),
+        (4.0, a.Permitted("limit", 0.5, 1, 10)),
+        (8.0, a.Changed("limit", 11, 10, 0.1)),
+        (9.0, a.Rejected("limit", "limit", 0.0, 11)),
+    ]
+    (limit,) = summarise(play(script, until=12.0)).adaptive_limits
+    assert (limit.permitted, limit.rejected, limit.changed) == (2, 1, 2)
+    assert (limit.lowest, limit.highest, limit.last) == (10, 20, 11)
+    assert limit.mean == pytest.approx((2 * 20 + 4 * 10 + 4 * 11) / 10)
+    assert limit.wait.max == 0.5
+
+
+def test_an_adaptive_limit_that_let_nobody_through_is_not_known() -> None:
+    script: Script = [(1.0, e.adaptive_limit.Rejected("limit", "down", 0.0, 20))]
+    (limit,) = summarise(play(script, until=2.0)).adaptive_limits
+    assert (limit.rejected, limit.lowest, limit.mean, limit.last) == (1, None, None, None)
+
+
+def test_the_messages_of_a_queue_are_kept_until_they_end() -> None:
+    q = e.queue
+    script: Script = [
+        *((float(n), q.Published("jobs", f"m{n}", None, 0.0, 0.0, n + 1)) for n in range(5)),
+        (5.0, q.Delivered("jobs", "m0", "worker", 1, 5.0, 5.0)),
+        (6.0, q.Acknowledged("jobs", "m0", "worker", 1.0, 6.0)),
+        (7.0, q.Redelivered("jobs", "m1", "rejected", 1, 0.0)),
+        (8.0, q.DeadLettered("jobs", "m1", "delivery_limit", "dead", 2, 7.0)),
+        (9.0, q.Dropped("jobs", "m2", "expired", 0, 7.0)),
+        (9.0, q.Full("jobs", "reject", 5)),
+    ]
+    (jobs,) = summarise(play(script, until=10.0)).queues
+    assert (jobs.published, jobs.delivered, jobs.redelivered, jobs.full) == (5, 1, 1, 1)
+    assert (jobs.acknowledged, jobs.dead_lettered, jobs.dropped) == (1, 1, 1)
+    assert (jobs.depth, jobs.peak_depth, jobs.age.max) == (2, 5, 6.0)
+
+
+def test_an_autoscaler_is_known_by_the_replicas_that_it_wanted() -> None:
+    a = e.autoscaler
+    script: Script = [
+        (15.0, a.Evaluated("scaler", 0.9, 2, 2, 4, 4, "none")),
+        (15.0, a.Scaled("scaler", 2, 4, 0.9, "utilisation")),
+        (30.0, a.Evaluated("scaler", 0.5, 4, 4, 4, 4, "none")),
+        (45.0, a.Evaluated("scaler", 0.1, 4, 4, 1, 1, "none")),
+        (45.0, a.Scaled("scaler", 4, 1, 0.1, "utilisation")),
+    ]
+    (scaler,) = summarise(play(script, until=50.0)).autoscalers
+    assert (scaler.decisions, scaler.scaled_up, scaler.scaled_down) == (3, 1, 1)
+    assert (scaler.fewest, scaler.most, scaler.last) == (1, 4, 1)
+    assert [scaler.mean, scaler.metric] == pytest.approx([10 / 3, 0.5])
+
+
+def test_a_supervisor_is_known_by_its_restarts() -> None:
+    s = e.supervisor
+    script: Script = [
+        (0.0, s.ChildStarted("keeper", "db")),
+        (1.0, s.ChildExited("keeper", "db", "killed")),
+        (1.0, s.ChildRestarting("keeper", "db", "killed", 1, 1, 0.5)),
+        (1.5, s.StartFailed("keeper", "db", "ServiceDown")),
+        (1.5, s.ChildRestarting("keeper", "db", "start_failed", 1, 2, 0.5)),
+        (3.0, s.ChildTerminated("keeper", "web", forced=True, duration=5.0)),
+        (3.0, s.ChildTerminated("keeper", "api", forced=False, duration=0.0)),
+        (4.0, s.GaveUp("keeper", "db", 3, 2, 5.0)),
+    ]
+    (keeper,) = summarise(play(script, until=5.0)).supervisors
+    assert (keeper.exits, keeper.restarts, keeper.failed) == (1, 2, 1)
+    assert (keeper.forced, keeper.gave_up) == (1, 1)
+
+
+def test_an_event_loop_is_busy_while_requests_compute() -> None:
+    loop = e.event_loop
+    script: Script = [
+        (2.0, loop.Served("node", "ok", 1.0, 0.5, 0.5, 2.0)),
+        (4.0, loop.Served("node", "error", 2.0, 0.0, 0.0, 2.0)),
+        (5.0, loop.Lagged("node", 0.5, 1)),
+        (6.0, loop.Rejected("node", "QueueFull", 3)),
+        (7.0, loop.Abandoned("node", "ready", 1.0)),
+    ]
+    (node,) = summarise(play(script, until=10.0)).event_loops
+    assert (node.served, node.failed, node.rejected) == (2, 1, 1)
+    assert (node.abandoned, node.lagged, node.mean_busy) == (1, 1, 0.3)
+    assert (node.cpu.mean, node.io.max, node.lag.max) == (1.5, 0.5, 0.5)

@@ -3,9 +3,11 @@
 import pytest
 
 from foundation_lab.reporting import cell_text, summarise, tables
+from foundation_lab.reporting.tables import Table
 from foundation_lab.reporting.units import nice_width, number_text, share_text, unit_of
 from foundation_lab.simulation.engine import Simulation
-from tests.reporting.worlds import checkout_under_outage
+from foundation_lab.telemetry import events as e
+from tests.reporting.worlds import Script, checkout_under_outage, play
 
 
 def test_every_row_has_a_value_for_every_column_and_every_value_has_a_text() -> None:
@@ -25,12 +27,46 @@ def test_every_row_has_a_value_for_every_column_and_every_value_has_a_text() -> 
         "sessions",
         "events",
     ]
+    check(found)
+
+
+def check(found: tuple[Table, ...]) -> None:
     for table in found:
         for row in table.rows:
             assert len(row) == len(table.columns)
             for value, column in zip(row, table.columns, strict=True):
                 assert value is None or isinstance(value, str) == (column.kind == "text")
                 assert cell_text(value, column.kind)
+
+
+def test_every_kind_of_service_with_a_story_has_a_table() -> None:
+    script: Script = [
+        (1.0, e.event_loop.Served("loop", "ok", 0.1, 0.2, 0.0, 0.3)),
+        (1.0, e.load_balancer.Picked("front", "a", 1)),
+        (1.0, e.load_shed.Rejected("shedder", "full", 0, 3)),
+        (1.0, e.adaptive_limit.Permitted("learner", 0.0, 1, 20)),
+        (1.0, e.queue.Published("jobs", "m", None, 0.0, 0.0, 1)),
+        (1.0, e.autoscaler.Evaluated("scaler", 0.5, 1, 1, 1, 1, "none")),
+        (1.0, e.supervisor.GaveUp("keeper", "a", 1, 0, 5.0)),
+    ]
+    found = tables(summarise(play(script, until=2.0)))
+    names = [table.name for table in found if table.name not in {"durations", "errors", "events"}]
+    assert names == [
+        "event_loops",
+        "balancers",
+        "shedders",
+        "adaptive_limits",
+        "queues",
+        "autoscalers",
+        "supervisors",
+    ]
+    check(found)
+
+
+def test_a_balancer_without_picks_has_no_shares() -> None:
+    script: Script = [(1.0, e.load_balancer.Rejected("front", "no_host"))]
+    balancers = {table.name: table for table in tables(summarise(play(script, until=2.0)))}
+    assert balancers["balancers"].rows == (("front", 0, 1, 0, 0, None),)
 
 
 def test_several_clients_have_a_row_for_all_of_them() -> None:

@@ -24,6 +24,25 @@ if TYPE_CHECKING:
 
 BACKEND: dict[str, Any] = {"kind": "backend", "service_time": 0.1}
 
+LINES: list[Any] = [
+    "fifo",
+    "lifo",
+    "priority",
+    "earliest_deadline",
+    "codel",
+    "controlled_delay",
+    "deadline_aware",
+    {"kind": "fifo"},
+    {"kind": "lifo", "longest": 1},
+    {"kind": "adaptive_lifo", "threshold": 0, "longest": 5},
+    {"kind": "priority"},
+    {"kind": "earliest_deadline"},
+    {"kind": "codel", "target": 1e-9, "interval": 1, "keep": 0, "order": "priority"},
+    {"kind": "controlled_delay", "order": {"kind": "adaptive_lifo", "threshold": 3}},
+    {"kind": "deadline_aware", "needs": 0, "earliest_first": True},
+    {"kind": "deadline_aware", "order": {"kind": "codel", "order": "lifo"}},
+]
+
 SERVICES: list[dict[str, Any]] = [
     {"kind": "backend", "service_time": 0},
     {"kind": "backend", "service_time": {"kind": "constant", "value": 0.0}},
@@ -101,6 +120,142 @@ SERVICES: list[dict[str, Any]] = [
         "scale_down": {"policies": [{"value": 50, "unit": "percent"}], "stabilisation": 60},
     },
     {"kind": "supervisor", "children": ["db"], "intensity": 0},
+    {
+        "kind": "supervisor",
+        "children": [{"service": "db", "restart": "transient", "significant": True}, "many"],
+        "strategy": "rest_for_one",
+        "restart_delay": {"kind": "exponential", "base": 0.1},
+        "stable_time": 1,
+        "auto_shutdown": "all_significant",
+    },
+    {"kind": "supervisor", "children": [{"service": "db", "shutdown": "brutal_kill"}]},
+    {"kind": "supervisor", "children": [{"service": "db", "shutdown": "infinity"}]},
+    *({"kind": "backend", "service_time": 0.1, "line": line} for line in LINES),
+    {"kind": "backend", "service_time": 0.1, "warm_up": {"seconds": 1, "factor": 3}},
+    {"kind": "processor_sharing", "service_time": 0.1},
+    {
+        "kind": "processor_sharing",
+        "service_time": 0.1,
+        "cores": 0.5,
+        "concurrency": 2,
+        "queue_limit": 10,
+        "line": {"kind": "codel", "order": "lifo"},
+        "warm_up": {"seconds": 1, "factor": 2},
+    },
+    {"kind": "event_loop", "steps": [{"cpu": 0.01}]},
+    {
+        "kind": "event_loop",
+        "steps": [{"cpu": {"kind": "exponential", "mean": 0.01}}, {"io": 0.1}, {"cpu": 0}],
+        "workers": 2,
+        "max_in_flight": 10,
+        "lag_threshold": 1e-9,
+        "error_rate": 0.5,
+        "health_interval": 1,
+    },
+    {"kind": "replica_set", "backend": {"kind": "event_loop", "steps": [{"cpu": 0.1}]}},
+    {"kind": "replica_set", "backend": {"kind": "processor_sharing", "service_time": 0.1}},
+    {"kind": "replica_set", "backend": {**BACKEND, "line": "codel"}, "replicas": 3},
+    {"kind": "load_balancer", "hosts": ["db"], "algorithm": {"kind": "maglev", "table_size": 7}},
+    {"kind": "load_balancer", "hosts": ["db"], "algorithm": {"kind": "peak_ewma"}},
+    {
+        "kind": "load_balancer",
+        "hosts": ["db"],
+        "algorithm": {"kind": "consistent_hash", "hashes": 1, "bound": 1.25},
+        "health_interval": 1,
+    },
+    {"kind": "load_shedder", "max_concurrent": 1},
+    {
+        "kind": "load_shedder",
+        "max_concurrent": 1,
+        "max_waiting": 0,
+        "line": "deadline_aware",
+        "thresholds": {"-1": 0, "2": 5},
+    },
+    {"kind": "adaptive_limiter"},
+    {"kind": "adaptive_limiter", "limit": {"kind": "aimd", "least": 1, "most": 1}},
+    {"kind": "adaptive_limiter", "limit": {"kind": "gradient2", "tolerance": 1}, "max_wait": None},
+    {
+        "kind": "adaptive_limiter",
+        "limit": {"kind": "windowed", "inner": {"kind": "vegas"}, "percentile": 0.9},
+        "drop_on": ["TimedOut"],
+    },
+    {"kind": "client_rate_limiter"},
+    {"kind": "client_rate_limiter", "refused_on": ["BackendError"], "least": 1e-9},
+    {"kind": "network_link"},
+    {"kind": "network_link", "latency": {"kind": "uniform", "low": 0, "high": 0.1}},
+    {"kind": "network_link", "loss": 1, "detect_after": 0.1},
+    {"kind": "resource_manager", "limits": {"seats": 1}},
+    {"kind": "resource_manager", "limits": {"a": 1, "b": 2}, "resource": "b", "wait": False},
+    {"kind": "resource_manager", "limits": {"a": 1}, "timeout": 0},
+    {"kind": "queue"},
+    {
+        "kind": "queue",
+        "capacity": 1,
+        "overflow": "drop_oldest",
+        "visibility_timeout": None,
+        "max_deliveries": 1,
+        "retry_delay": {"kind": "linear", "base": 1},
+        "ttl": 1,
+        "dead_letters": "jobs",
+        "durable": False,
+    },
+    {"kind": "consumer", "queue": "jobs", "call": ["db"]},
+    {
+        "kind": "consumer",
+        "queue": "jobs",
+        "call": ["db"],
+        "concurrency": 2,
+        "prefetch": 3,
+        "reject_on": ["BackendError"],
+        "connection_bound": False,
+    },
+    {"kind": "broker", "queues": ["jobs"]},
+    {"kind": "health_monitor", "watch": ["db"]},
+    {
+        "kind": "health_monitor",
+        "watch": [
+            {"service": "db", "depends_on": ["many"], "critical": False, "timeout": 5},
+            "many",
+        ],
+    },
+    {"kind": "connection_manager", "preset": "hikaricp"},
+    {"kind": "connection_manager", "preset": "sqlalchemy_queue_pool", "connect_time": 0.05},
+    {
+        "kind": "connection_manager",
+        "size": 2,
+        "min_idle": 1,
+        "order": "lifo",
+        "opened_by": "pool",
+        "connect_time": {"kind": "exponential", "mean": 0.05},
+        "connect_failure": 0.1,
+        "validation": True,
+        "validation_time": 0.01,
+        "alive_bypass": 0,
+        "invalidate_all": True,
+        "recycle": 1,
+        "max_lifetime": 2,
+        "lifetime_variance": 1,
+        "idle_timeout": 1,
+        "housekeeping_period": 1,
+        "keepalive_time": 1,
+        "leak_threshold": 0.05,
+    },
+    {"kind": "circuit_breaker", "preset": "polly", "failure_on": ["BackendError"]},
+    {
+        "kind": "circuit_breaker",
+        "use_retry_after": True,
+        "max_retry_after": 5,
+        "ignore": ["Rejected"],
+    },
+    {"kind": "retry", "retry_on": ["TimedOut", "BackendError"], "never_on": ["CheckoutTimeout"]},
+    {"kind": "hedge", "delay": 0.05, "non_fatal": ["BackendError"]},
+    {"kind": "fallback", "ask": "jobs", "on": ["ServiceDown"]},
+    {
+        "kind": "rate_limiter",
+        "limit": {"kind": "cycle", "limit": 2, "period": 0.1},
+        "amount": 2,
+        "max_wait": None,
+    },
 ]
 
 ARRIVALS: list[dict[str, Any]] = [
@@ -130,10 +285,10 @@ def test_every_service_that_a_file_may_describe_can_be_built_and_called(
     calls = {Stand.AROUND: ["x", "db"], Stand.END: ["x"], Stand.BESIDE: ["db"]}
     call = calls[KINDS[spec["kind"]].stand]
     workloads = {"web": {"arrivals": {"kind": "constant", "rate": 2}, "call": call}}
-    many = {"kind": "replica_set", "backend": BACKEND}
-    sim = build(scenario(services={"x": spec, "many": many}, workloads=workloads))
+    others = {"many": {"kind": "replica_set", "backend": BACKEND}, "jobs": {"kind": "queue"}}
+    sim = build(scenario(services={"x": spec, **others}, workloads=workloads))
     sim.run(until=3)
-    assert (spec["kind"], "x") in sim.components
+    assert "x" in {name for _, name in sim.components}
     assert sim.recording.counts["foundation.request.finished"] >= 5
     sim.check_invariants()
 

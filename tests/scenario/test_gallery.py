@@ -58,8 +58,8 @@ def test_every_variant_of_a_shipped_scenario_runs_and_keeps_the_laws(
 ) -> None:
     from foundation_lab.scenario.build import build
 
-    sim = build(load_scenario(path, variant=variant, until=30))
-    sim.run(until=30)
+    sim = build(load_scenario(path, variant=variant, until=80))
+    sim.run(until=80)
     sim.check_invariants()
     assert sim.recording.counts["foundation.request.finished"] > 0
 
@@ -170,3 +170,92 @@ def test_who_looks_at_open_requests_or_latencies_avoids_it(
 ) -> None:
     assert share_of(run("gray_failure", algorithm), "c") < share
     assert latency(run("gray_failure", algorithm), 0.99) < p99
+
+
+# -- metastable failure: 300 s, of which the database stands still from 30 s to 40 s ---------------
+
+
+def test_a_failure_that_feeds_itself_outlives_its_trigger() -> None:
+    failure = run("metastable_failure")
+    assert success(failure, 0, 30) > 0.999
+    assert success(failure, 200, 300) < 0.01
+    served = failure.frame(events.backend.Served).filter(pl.col("time") > 200)
+    assert served.height == pytest.approx(60 * 100, rel=0.01)  # as busy as it can be, for nobody
+
+
+@pytest.mark.parametrize(
+    ("cure", "seconds"),
+    [
+        ("no_retries", 150),  # 560 too many, of which 4 a second more are served than come
+        ("budget_of_successes", 160),
+        ("newest_first", 25),
+        ("short_line", 5),
+        ("drop_the_expired", 20),
+    ],
+)
+def test_what_ends_a_metastable_failure_and_when(cure: str, seconds: float) -> None:
+    assert success(run("metastable_failure", cure), 40 + seconds, 300) > 0.985
+
+
+def test_a_budget_of_a_ratio_does_not_end_it() -> None:
+    assert success(run("metastable_failure", "budget_of_a_ratio"), 200, 300) < 0.01
+
+
+# -- head of line, slow start, a supervisor that gives up ------------------------------------------
+
+
+def test_a_big_request_holds_up_the_small_ones_behind_it() -> None:
+    blocked = run("head_of_line")
+    loop = blocked.frame(events.event_loop.Served)
+    assert loop["cpu"].sum() / 300 == pytest.approx(
+        0.26, abs=0.04
+    )  # busy for a quarter of the time
+    assert latency(blocked, 0.5) == pytest.approx(0.001)
+    assert latency(blocked, 0.95) > 0.25
+    small = blocked.frame(events.event_loop.Served).filter(pl.col("cpu") < 0.01)
+    assert (small["lag"] > 0.1).to_numpy().mean() > 0.1
+
+
+@pytest.mark.parametrize("cure", ["four_loops", "shared_processor", "computed_elsewhere"])
+def test_with_more_loops_sharing_or_without_the_big_ones_small_requests_are_fast(cure: str) -> None:
+    assert latency(run("head_of_line", cure), 0.95) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("variant", "least", "most"),
+    [
+        (None, 10, 30),
+        ("unhurried", 10, 30),
+        ("unhurried_least_loaded", 0.4, 1.5),
+        ("unhurried_slow_start", 0.4, 1.5),
+        ("warm_before_ready", 0.3, 0.6),
+    ],
+)
+def test_a_deploy_of_cold_replicas(variant: str | None, least: float, most: float) -> None:
+    deploy = run("slow_start", variant)
+    assert least < latency(deploy, 0.99) < most
+    assert success(deploy) == 1
+    assert deploy.frame(events.replica.DeployFinished)["reason"].to_list() == ["complete"]
+
+
+def test_a_supervisor_gives_up_before_what_it_waits_for_is_back() -> None:
+    recording = run("supervisor_gives_up")
+    assert recording.frame(events.supervisor.GaveUp)["time"].to_list() == [61.5]
+    assert success(recording, 0, 60) == 1
+    assert success(recording, 62, 180) == 0
+
+
+@pytest.mark.parametrize(("cure", "give_up"), [("growing_delay", 0), ("supervisor_above", 15)])
+def test_a_growing_delay_or_a_supervisor_above_outlives_it(cure: str, give_up: int) -> None:
+    recording = run("supervisor_gives_up", cure)
+    assert recording.frame(events.supervisor.GaveUp).height == give_up
+    assert success(recording, 125, 180) == 1
+
+
+def test_every_scenario_with_variants_is_in_the_gallery_with_its_figure() -> None:
+    page = (FOLDER.parent / "docs" / "gallery.md").read_text(encoding="utf-8")
+    for path in FOLDER.glob("*.yaml"):
+        if load_scenario(path).variants:
+            assert f"\n`{path.stem}`: " in page
+            assert f"](gallery/{path.stem}.svg)" in page
+            assert (FOLDER.parent / "docs" / "gallery" / f"{path.stem}.svg").is_file()

@@ -8,7 +8,8 @@ import pytest
 
 from foundation_lab.errors import InvalidFile
 from foundation_lab.scenario.load import load_scenario
-from foundation_lab.scenario.workload_specs import CountArrivals
+from foundation_lab.scenario.workloads.open import OpenSpec
+from foundation_lab.scenario.workloads.recorded import CountArrivals
 from tests.scenario.plans import refused
 from tests.scenario.shop import line_of, shop
 
@@ -32,9 +33,14 @@ def day(path: Path, *counts: float) -> Path:
 
 
 def counted(scenario: Scenario) -> list[float]:
-    arrivals = scenario.workloads["web"].arrivals
-    assert isinstance(arrivals, CountArrivals)
-    return arrivals.counts
+    return arrivals(scenario).counts
+
+
+def arrivals(scenario: Scenario) -> CountArrivals:
+    workload = scenario.workloads["web"]
+    assert isinstance(workload, OpenSpec)
+    assert isinstance(workload.arrivals, CountArrivals)
+    return workload.arrivals
 
 
 def test_seed_and_horizon_can_be_given_and_win_over_overrides(tmp_path: Path) -> None:
@@ -156,7 +162,7 @@ def test_a_scenario_that_was_read_holds_its_traffic_itself(tmp_path: Path) -> No
     file = day(tmp_path / "traffic" / "day.csv", 4, 5)
     scenario = load_scenario(with_file(tmp_path))
     file.unlink()
-    assert scenario.workloads["web"].arrivals.model_dump() == {
+    assert arrivals(scenario).model_dump() == {
         "kind": "counts",
         "counts": [4, 5],
         "interval": 60,

@@ -49,7 +49,7 @@ CASES = [
         "{kind: slow_down, service: db,",
         "{kind: slow_down, service: pool,",
         "faults[1].service",
-        "slow_down hits a backend, and 'pool' is a connection_manager; use a crash",
+        "slow_down does not hit a connection_manager, and 'pool' is one; it can have latency",
         id="a fault of the wrong kind of service",
     ),
     pytest.param(

@@ -9,8 +9,11 @@ import polars as pl
 import pytest
 
 from foundation_lab.errors import InvalidFile
-from foundation_lab.scenario.traffic import read_arrivals
-from foundation_lab.scenario.workload_specs import CountArrivals, FileArrivals, TimestampArrivals
+from foundation_lab.scenario.workloads.recorded import (
+    CountArrivals,
+    FileArrivals,
+    TimestampArrivals,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,13 +27,13 @@ def spec(holds: str = "counts", **options: Any) -> FileArrivals:
 
 
 def counts(path: Path, **options: Any) -> CountArrivals:
-    arrivals = read_arrivals(spec(**options), path)
+    arrivals = spec(**options).read(path)
     assert isinstance(arrivals, CountArrivals)
     return arrivals
 
 
 def timestamps(path: Path, **options: Any) -> list[float]:
-    arrivals = read_arrivals(spec("timestamps", **options), path)
+    arrivals = spec("timestamps", **options).read(path)
     assert isinstance(arrivals, TimestampArrivals)
     return arrivals.seconds
 
@@ -43,7 +46,7 @@ def table(folder: Path, *rows: str, columns: str = "timestamp,value") -> Path:
 
 def refusal(path: Path, **options: Any) -> str:
     with pytest.raises(InvalidFile) as caught:
-        read_arrivals(spec(**{"holds": "counts", **options}), path)
+        spec(**{"holds": "counts", **options}).read(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import simpy
@@ -8,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation_lab.errors import LoadShed, ServiceError
-from foundation_lab.services import Backend, Health, LoadShedder, WarmUp
+from foundation_lab.services import Backend, Health, LoadShedder, Timeout, WarmUp
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
 from foundation_lab.simulation.line import Lifo, Priority
 from foundation_lab.simulation.shedding import DeadlineAware
+from foundation_lab.simulation.workload import request
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -471,3 +473,44 @@ def test_every_request_leaves_once_and_no_place_is_lost(  # noqa: PLR0917
         counts.get(f"foundation.backend.{way}", 0) for way in ("served", "rejected", "abandoned")
     ]
     assert sum(left) == len(asked)
+
+
+# -- callers that leave ----------------------------------------------------------------------------
+
+
+def test_a_request_whose_caller_leaves_is_dropped_or_served_to_the_end() -> None:
+    ends: dict[str, list[float]] = {}
+    ways: tuple[Literal["dropped", "served"], ...] = ("dropped", "served")
+    for abandoned in ways:
+        sim = Simulation(seed=31)
+        db = Backend(sim, "db", service_time=2, abandoned=abandoned)
+        limit = Timeout(sim, "limit", 1)
+        clients = [sim.process(request(sim, "web", partial(limit.call, db.request)))]
+        clients.append(sim.process(request(sim, "app", db.request)))
+        sim.run(until=1.5)
+        assert (db.serving, db.ghosts) == ((1, 1) if abandoned == "served" else (1, 0))
+        sim.run()
+        assert [client.value for client in clients] == ["timeout", "ok"]
+        ends[abandoned] = sim.recording.frame(Backend.Served)["time"].to_list()
+        sim.check_invariants()
+        assert db.ghosts == 0
+    assert ends == {"dropped": [3.0], "served": [2.0, 4.0]}
+
+
+def test_a_ghost_that_fails_is_nobodys_affair_and_a_crash_drops_it() -> None:
+    sim = Simulation(seed=32)
+    db = Backend(sim, "db", service_time=2, error_rate=1, abandoned="served")
+    limit = Timeout(sim, "limit", 1)
+    for _ in range(2):
+        sim.process(request(sim, "web", partial(limit.call, db.request)))
+    sim.call_at(3, db.kill)
+    sim.run()
+    served = sim.recording.frame(Backend.Served)
+    assert served.select("time", "outcome").rows() == [(2.0, "error"), (3.0, "error")]
+    assert (db.serving, db.ghosts) == (0, 0)
+    sim.check_invariants()
+
+
+def test_what_becomes_of_the_abandoned_is_one_of_two_things() -> None:
+    with pytest.raises(ValueError, match="abandoned='kept'; give 'dropped' or 'served'"):
+        Backend(Simulation(), "db", service_time=1, abandoned="kept")  # type: ignore[arg-type]

@@ -740,3 +740,15 @@ def test_a_message_with_a_wrong_time_is_an_error_at_once() -> None:
     with pytest.raises(ValueError, match="ttl=0"):
         queue.offer("a", ttl=0)
     assert queue.published == 0
+
+
+def test_a_queue_that_a_broker_adopts_goes_down_with_it() -> None:
+    sim = Simulation(seed=1)
+    queue, broker = Queue(sim, "jobs"), Broker(sim, "broker")
+    broker.adopt(queue)
+    assert broker["jobs"] is queue
+    broker.kill()
+    assert not queue.up
+    broker.restart()
+    assert queue.up
+    sim.check_invariants()

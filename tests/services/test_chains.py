@@ -56,7 +56,7 @@ def test_a_latency_is_the_time_between_both_events_and_0_only_for_what_was_turne
     for at, duration, error in sent:
         call = request(sim, "shop", lambda d=duration, e=error: policy.call(lambda: work(d, e)))  # type: ignore[misc]
         sim.call_at(at, lambda call=call: sim.process(call))  # type: ignore[misc]
-    sim.run()
+    sim.run(until=200)
     started = sim.recording.frame(events.request.Started)["time"].to_list()
     finished = sim.recording.frame(events.request.Finished)
     assert len(started) == finished.height == len(sent)

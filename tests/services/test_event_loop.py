@@ -290,3 +290,14 @@ def test_a_burst_without_the_loop_breaks_a_law() -> None:
         "1 bursts on 0 workers",
         "1 compute and 0 are ready of 0 requests",
     ]
+
+
+def test_its_threads_are_places_as_a_backend_has_them() -> None:
+    sim = Simulation(seed=1)
+    loop = EventLoop(sim, "node", steps=[Cpu(2), Io(5)], workers=2)
+    for _ in range(3):
+        ask(sim, loop)
+    sim.run(until=1)
+    assert (loop.concurrency, loop.serving, loop.waiting) == (2, 2, 1)
+    sim.run(until=5)
+    assert (loop.serving, loop.waiting, loop.in_flight) == (0, 0, 3)

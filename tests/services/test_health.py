@@ -229,6 +229,34 @@ def test_a_check_that_began_before_the_crash_says_nothing_of_what_came_after() -
     assert monitor.status_of("db") is Health.UNHEALTHY
 
 
+def test_who_hears_of_a_good_check_may_crash_the_target() -> None:
+    sim = Simulation(seed=32)
+    db = Backend(sim, "db", service_time=1)
+    monitor = HealthMonitor(sim, "watch")
+    monitor.watch(db, HealthCheck(db.check_health, interval=1))
+    crashes = iter([True])
+    sim.telemetry.attach(
+        "act",
+        HealthMonitor.Checked,
+        lambda _: db.kill() if sim.now == 3 and next(crashes, False) else None,
+        on_error="raise",
+    )
+    sim.call_at(1.5, db.kill)
+    sim.call_at(2.5, db.restart)
+    sim.call_at(4.5, db.restart)
+    sim.run(until=3.5)
+    sim.check_invariants()
+    assert monitor.lost("db") == []
+    assert monitor.status_of("db") is Health.UNHEALTHY
+    sim.run(until=6)
+    sim.check_invariants()
+    assert changes(sim, "db") == [
+        (0, "unknown", "healthy"),
+        (1.5, "healthy", "unhealthy"),
+        (5, "unhealthy", "healthy"),
+    ]
+
+
 # -- dependencies ------------------------------------------------------------------------------
 
 

@@ -491,3 +491,34 @@ def test_a_bug_in_a_host_is_no_failure_of_the_host() -> None:
         sim.run(sim.process(balancer.request()))
     assert detector.ejected() == ["b"]
     sim.check_invariants()
+
+
+def test_what_a_request_is_told_beside_its_key_goes_to_the_host() -> None:
+    sim = Simulation(seed=1)
+    told: list[dict[str, Any]] = []
+    hosts = {"a": lambda **facts: told.append(facts)}
+    balancer = LoadBalancer(sim, "front", hosts, outliers=OutlierDetector(sim, "front"))
+    plain = LoadBalancer(sim, "plain", hosts)
+    asking(sim, lambda: balancer.request("key", priority=2, deadline=9.0))
+    asking(sim, lambda: plain.request(priority=3))
+    asking(sim, lambda: plain.request("key"))
+    sim.run(until=1)
+    assert told == [{"priority": 2, "deadline": 9.0}, {"priority": 3}, {}]
+
+
+def test_who_hears_of_a_pick_may_remove_the_host() -> None:
+    sim = Simulation(seed=64)
+    outliers = OutlierDetector(sim, "web", interval=1)
+    hosts = [Backend(sim, name, service_time=1) for name in "ab"]
+    balancer = LoadBalancer(sim, "web", hosts, outliers=outliers)
+
+    def act(record: Any) -> None:
+        sim.telemetry.detach("act")
+        balancer.remove(record.event.host)
+
+    sim.telemetry.attach("act", LoadBalancer.Picked, act, on_error="raise")
+    call = sim.process(balancer.request())
+    sim.run(until=3)
+    assert call.processed
+    assert (balancer.hosts, balancer.in_flight) == (("b",), 0)
+    sim.check_invariants()

@@ -198,6 +198,43 @@ def test_calls_are_counted_by_how_they_end_and_come_through_as_they_are() -> Non
     assert detector.ejected() == ["host-1"]
 
 
+@pytest.mark.parametrize("event", [OutlierDetector.Ejected, OutlierDetector.Returned])
+@pytest.mark.parametrize("deed", ["remove", "replace", "restart", "add"])
+def test_who_hears_of_a_host_may_change_the_hosts(event: type[Any], deed: str) -> None:
+    sim = Simulation(seed=62)
+    detector = OutlierDetector(
+        sim, "web", HOSTS, consecutive_failures=2, max_ejected=1.0, request_volume=2
+    )
+    told = dict.fromkeys(HOSTS, True)
+    detector.watch(lambda host, in_rotation: told.update({host: in_rotation}))
+
+    def act(_record: Any) -> None:
+        sim.telemetry.detach("act")
+        if deed in {"remove", "replace"}:
+            for host in ("host-0", "host-1"):
+                detector.remove(host)
+                if deed == "replace":
+                    told[host] = True
+                    detector.add(host)
+        elif deed == "restart":
+            detector.kill()
+            detector.restart()
+        else:
+            detector.add("host-99")
+
+    sim.telemetry.attach("act", event, act, on_error="raise")
+    for host in HOSTS:
+        spread(detector, host, 0, 9)
+    for host in ("host-0", "host-1"):  # so seldom that only the sweep at 10 s finds it
+        spread(detector, host, 9, 9)
+    sim.run(until=11)
+    detector.sweep()
+    sim.run(until=100)
+    sim.check_invariants()
+    assert [host for host in detector.hosts if not told.get(host, True)] == detector.ejected() == []
+    assert sim.recording.counts["foundation.outlier_detector.ejected"] >= 1
+
+
 def test_a_restart_forgets_everything_and_a_detector_that_is_down_counts_nothing() -> None:
     sim = Simulation(seed=11)
     detector = OutlierDetector(sim, "web", HOSTS, consecutive_failures=1, max_ejected=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,9 @@ from foundation_lab.services import (
     Hedge,
     LoadShedder,
     NetworkLink,
+    OutlierDetector,
     RateLimiter,
+    ResourceManager,
     Retry,
     Timeout,
     TokenBucket,
@@ -77,6 +80,15 @@ WRAPPERS: dict[str, Callable[[Simulation, str], Caller]] = {
         validation_time=0.25,
     ),
     "network link": lambda sim, name: NetworkLink(sim, name, latency=0.125),
+    "outlier detector": lambda sim, name: pipeline(
+        partial(OutlierDetector(sim, name, ["far"], consecutive_failures=1).call, "far")
+    ),
+    "resource manager": lambda sim, name: pipeline(
+        partial(ResourceManager(sim, name, {"gpu": 1}).call, "gpu")
+    ),
+    "resource manager that turns away": lambda sim, name: pipeline(
+        partial(ResourceManager(sim, name, {"gpu": 2}).call, "gpu", wait=False)
+    ),
     "retry": lambda sim, name: Retry(sim, name, max_attempts=2, backoff=fixed_backoff(0.5)),
     "timeout": lambda sim, name: Timeout(sim, name, 1.5),
 }
@@ -88,6 +100,40 @@ ENDS: dict[str, BaseException | None] = {
     "rejected": CircuitOpen("inside"),
     "cancelled": None,  # by an interrupt after half of the time
 }
+
+LATER: dict[tuple[str, str], float] = {
+    ("network link", "ok"): 0.25,  # there and back
+    ("network link", "error"): 0.25,
+    ("network link", "timeout"): 0.25,
+    ("network link", "rejected"): 0.25,
+    ("pool that connects", "ok"): 0.25,
+    ("pool that connects", "error"): 0.25,
+    ("pool that connects", "timeout"): 0.25,
+    ("pool that connects", "rejected"): 0.25,
+    ("pool that fills itself", "ok"): 0.25,
+    ("pool that fills itself", "error"): 0.25,
+    ("pool that fills itself", "timeout"): 0.25,
+    ("pool that fills itself", "rejected"): 0.25,
+    ("hedge", "timeout"): 1.0,  # the second attempt begins when the first has failed
+    ("retry", "error"): 1.5,  # twice, with a pause
+    ("retry", "timeout"): 1.5,
+    ("retry", "rejected"): 1.5,
+}
+"""By how many seconds a wrapper makes a call longer than the second that it takes by itself."""
+
+BOUNDS: dict[str, int] = {
+    "bulkhead": 2,
+    "bulkhead with a line": 1,
+    "cache": 1,  # one load for all
+    "load shedder": 1,
+    "load shedder with a limit": 1,
+    "pool": 2,
+    "pool that connects": 2,
+    "pool that fills itself": 1,
+    "resource manager": 1,
+    "resource manager that turns away": 2,
+}
+"""How many calls a wrapper has under way at most."""
 
 CHANGED = {("fallback", end): "ok" for end in ("error", "timeout", "rejected")}
 """Where a wrapper makes another outcome of the one it is given."""
@@ -135,12 +181,48 @@ def test_a_wrapper_hands_on_how_a_call_ended_and_keeps_nothing(wrapper: str, end
         return (yield from work(0.9, ENDS[end]))
 
     call = outcome(sim, lambda: service.call(inside))
+    ends = []
+    call.callbacks.append(lambda _call: ends.append(sim.now))
     if end == "cancelled":
         sim.call_at(0.5, call.interrupt)
-    sim.run()
+    sim.run(until=40)
     assert call.value == CHANGED.get((wrapper, end), end)
+    took = 0.5 if end == "cancelled" else 1.0
+    assert ends == [pytest.approx(took + LATER.get((wrapper, end), 0.0))]
     sim.check_invariants()
     assert_nothing_is_kept(sim)
+
+
+@pytest.mark.parametrize("when", [0.0, 0.25, 0.5, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_bound_holds_and_who_is_called_off_at_whatever_instant_keeps_nothing(
+    wrapper: str, when: float
+) -> None:
+    sim = Simulation(seed=5)
+    service = WRAPPERS[wrapper](sim, "one")
+    inside, most = 0, 0
+
+    def counted() -> Generator[Any, Any, str]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        try:
+            return (yield from work(0.5, None))
+        finally:
+            inside -= 1
+
+    calls = [outcome(sim, lambda: service.call(counted), at) for at in (0, 0, 0.25, 0.5, 0.5, 1.0)]
+    for call in calls[::2]:
+        sim.call_at(when, lambda call=call: cancel(call))  # type: ignore[misc]
+    sim.run(until=20)
+    sim.check_invariants()
+    assert most <= BOUNDS.get(wrapper, len(calls))
+    assert (most, inside) != (0, 0)
+    assert all(call.processed for call in calls)
+    assert_nothing_is_kept(sim)
+    again = outcome(sim, lambda: service.call(lambda: work(0.5, None)))
+    sim.run(until=40)
+    assert again.value == "ok"
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
@@ -149,7 +231,7 @@ def test_a_limit_outside_of_a_wrapper_is_a_timeout_whatever_it_is(wrapper: str) 
     service = WRAPPERS[wrapper](sim, "inner")
     outer = Timeout(sim, "outer", 1)
     call = outcome(sim, lambda: outer.call(lambda: service.call(lambda: work(9, None))))
-    sim.run()
+    sim.run(until=40)
     assert call.value == "timeout"
     sim.check_invariants()
     assert_nothing_is_kept(sim)
@@ -202,9 +284,9 @@ def test_nothing_is_lost_in_any_nesting(
     for now in (0.25, 0.75, 1.25, 1.75, 2.25, 3.25):
         sim.run(until=now)
         sim.check_invariants()
-    sim.run()
+    sim.run(until=40)
     sim.check_invariants()
-    assert not sim.living()
+    assert all(process.daemon for process in sim.living())
     assert_nothing_is_kept(sim)
     assert {process.value for process in processes} <= set(ENDS)
     finished = sim.recording.counts.get("foundation.request.finished", 0)

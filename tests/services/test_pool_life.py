@@ -13,7 +13,7 @@ from foundation_lab.services import ConnectionManager, Health, Supervisor, pool_
 from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.faults import crash
+from foundation_lab.simulation.faults import CapacityLoss, Window, crash, inject
 from foundation_lab.simulation.workload import Workload
 from tests.services.pools import at, checks, evictions, told, use
 
@@ -437,3 +437,18 @@ def test_a_pool_works_the_same_with_telemetry_disabled(terms: Any) -> None:
         sim.run(until=20)
         values.append([user.value for user in users])
     assert values[0] == values[1]
+
+
+@kinds
+def test_a_restart_while_a_fault_takes_all_places_has_them_when_it_is_over(terms: Any) -> None:
+    sim = Simulation(seed=91)
+    pool = ConnectionManager(sim, "db", size=2, checkout_timeout=None, **terms)
+    inject(sim, pool, CapacityLoss(share=1.0), when=Window(start=1, duration=4))
+    sim.call_at(2, pool.kill)
+    sim.call_at(3, pool.restart)
+    user = use(sim, pool, at=4, hold=0.5)
+    sim.run(until=4.5)
+    assert (pool.up, pool.open, pool.waiting) == (True, 0, 1)
+    sim.run(until=20)
+    assert user.value == ("ok", 5.5)
+    checks(sim, pool)

@@ -253,7 +253,8 @@ def test_a_new_deploy_supersedes_the_one_that_is_on() -> None:
     quick = replicas.rolling_deploy(lambda name: Backend(sim, name, service_time=0.5))
     sim.run()
     assert (slow.value, quick.value) == (False, True)
-    assert {backend.service_time.mean for backend in replicas.backends()} == {0.5}
+    means = {b.service_time.mean for b in replicas.backends() if isinstance(b, Backend)}
+    assert means == {0.5}
     reasons = sim.recording.frame(ReplicaSet.DeployFinished)["reason"].to_list()
     assert reasons == ["superseded", "complete"]
 
@@ -400,3 +401,59 @@ def test_nothing_is_lost_whatever_happens(
     assert not replicas.deploying
     assert replicas.balancer.in_flight == 0
     assert all(not call.is_alive for call in calls)
+
+
+# -- who hears of it acts ----------------------------------------------------------------------
+
+
+DEEDS: dict[str, Any] = {
+    "scale to none": lambda replicas: replicas.scale(0),
+    "scale up": lambda replicas: replicas.scale(4),
+    "deploy": lambda replicas: replicas.rolling_deploy(),
+    "crash of a replica": lambda replicas: [each.kill() for each in replicas.backends()[:1]],
+    "crash of every backend": lambda replicas: [
+        replica.backend.kill() for replica in replicas.replicas if replica.backend is not None
+    ],
+    "crash of the set": lambda replicas: replicas.kill(),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize(
+    "event",
+    [
+        "load_balancer.hosts_changed",
+        "replica.started",
+        "replica.ready",
+        "replica.draining",
+        "replica.stopped",
+        "replica.scaled",
+        "service.stopped",
+        "service.restarted",
+        "service.started",
+    ],
+)
+def test_whoever_hears_of_a_change_may_make_another_one(event: str, deed: str) -> None:
+    for count in (1, 2, 3, 5):
+        sim = Simulation(seed=61)
+        replicas = replica_set(sim, start_time=1, grace_period=2)
+        left = iter(range(count - 1))
+
+        def act(_record: Any, left: Any = left, replicas: ReplicaSet = replicas) -> None:
+            if next(left, None) is None:
+                replicas.sim.telemetry.detach("act")
+                if replicas.up:
+                    DEEDS[deed](replicas)
+
+        for time in range(8):
+            asking(sim, replicas, time)
+        sim.telemetry.attach("act", event, act, on_error="raise")
+        sim.call_at(1.5, lambda r=replicas: r.up and r.backends() and r.backends()[0].kill())  # type: ignore[misc]
+        sim.call_at(3.5, lambda r=replicas: r.up and r.scale(1))  # type: ignore[misc]
+        sim.call_at(5.5, lambda r=replicas: r.up and r.scale(3))  # type: ignore[misc]
+        sim.call_at(8.5, lambda r=replicas: r.up and r.rolling_deploy())  # type: ignore[misc]
+        sim.run()
+        sim.check_invariants()
+        assert (replicas.pending, replicas.draining, replicas.balancer.in_flight) == (0, 0, 0)
+        assert replicas.ready == (replicas.desired if replicas.up else 0)
+        assert all(backend.up for backend in replicas.backends())

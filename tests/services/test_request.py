@@ -319,3 +319,17 @@ def test_two_workloads_of_one_name_are_refused_because_they_would_share_a_stream
     Workload(sim, "shop", poisson(1.0), lambda: None)
     with pytest.raises(ValueError, match="a workload called 'shop' already"):
         Workload(sim, "shop", poisson(1.0), lambda: None)
+
+
+def test_a_bug_in_a_request_says_whose_request_it_was_and_what_failures_are() -> None:
+    sim = Simulation(seed=8)
+
+    def broken() -> None:
+        raise OSError("refused")
+
+    sim.process(request(sim, "shop", broken))
+    with pytest.raises(OSError, match="refused") as caught:
+        sim.run()
+    (note,) = caught.value.__notes__
+    assert "a request of 'shop' at t=0 s" in note
+    assert "raises a ServiceError" in note

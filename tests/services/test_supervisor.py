@@ -146,3 +146,31 @@ def test_a_child_that_somebody_else_restarted_is_left_alone() -> None:
 def test_a_wrong_argument_is_an_error_at_once(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Supervisor(Simulation(seed=11), "root", [], **arguments)
+
+
+def test_a_service_has_one_supervisor_at_most() -> None:
+    sim = Simulation(seed=9)
+    child = Service(sim, "worker")
+    Supervisor(sim, "root", [child])
+    with pytest.raises(ValueError, match="'worker' of supervisor 'other' has a supervisor already"):
+        Supervisor(sim, "other", [child])
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_who_hears_of_an_exit_may_crash_the_supervisor(back: Any) -> None:
+    sim = Simulation(seed=63)
+    db = Service(sim, "db")
+    boss = Supervisor(sim, "boss", [db])
+
+    def act(_record: object) -> None:
+        sim.telemetry.detach("act")
+        boss.kill()
+        if back:
+            boss.restart()
+
+    sim.telemetry.attach("act", Supervisor.ChildExited, act, on_error="raise")
+    sim.call_at(1, db.kill)
+    sim.run()
+    assert (boss.up, db.up) == (back, back)
+    assert Supervisor.ChildRestarting.event_name not in sim.recording.counts
+    sim.check_invariants()

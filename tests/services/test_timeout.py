@@ -244,8 +244,8 @@ def test_calls_and_ghosts_that_cannot_be_break_a_law() -> None:
     calling(sim, lambda: timeout.call(lambda: work(2)))
     sim.run(until=1.5)
     sim.check_invariants()
-    (ghost,) = timeout._ghosts
+    (ghost,) = timeout._ghosts._left
     sim.run()
     timeout.in_flight = -1
-    timeout._ghosts[ghost] = None
+    timeout._ghosts._left[ghost] = None
     assert timeout.violations() == ["-1 calls in flight", "1 of 1 ghosts have ended"]

@@ -1,5 +1,7 @@
 """asyncio code on the virtual clock: time, order, deadlocks, busy waits, the end of a run."""
 
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """The bridges between processes and coroutines, both ways, on every path."""
 
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """Functions given to threads: at once, at a cost, or in real threads for which the clock waits."""
 
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import asyncio

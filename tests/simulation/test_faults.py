@@ -525,8 +525,10 @@ def test_a_target_that_deploys_itself_is_left_to_it() -> None:
     (fault_id,) = inject(sim, fleet, RollingDeploy(max_unavailable=3), when=Once(at=1))
     with pytest.raises(ValueError, match="down_for=2; give it for several services, and for these"):
         inject(sim, fleet, RollingDeploy(down_for=2))
-    with pytest.raises(ValueError, match="max_unavailable=0; give a whole number from 1"):
-        inject(sim, fleet, RollingDeploy(max_unavailable=0))
+    with pytest.raises(ValueError, match="max_unavailable=-1; give a whole number from 0"):
+        inject(sim, fleet, RollingDeploy(max_unavailable=-1))
+    (wrong,) = RollingDeploy(down_for=2, max_unavailable=0).wrong()
+    assert wrong == ("max_unavailable", 0, "give a whole number from 1")
     with pytest.raises(ValueError, match="a group has no restart; give a target that can have"):
         inject(sim, [fleet], RollingDeploy(down_for=2))
     sim.run()

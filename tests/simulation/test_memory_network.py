@@ -1,5 +1,7 @@
 """Connections in memory: latency, bandwidth, loss, partitions, resets, half-close, backpressure."""
 
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,7 @@
 """Libraries of others, unmodified, with exact times on the virtual clock."""
 
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import asyncio

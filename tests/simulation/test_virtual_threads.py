@@ -1,5 +1,7 @@
 """Threaded code, unmodified, in virtual time."""
 
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import _thread

@@ -72,6 +72,16 @@ def test_filters_are_field_values_or_a_predicate() -> None:
     assert [record.sequence for record in by_predicate] == [2]
 
 
+def test_a_filter_by_a_field_that_the_event_does_not_have_is_refused() -> None:
+    sim = Simulation(seed=SEED)
+    with pytest.raises(UnknownName, match=r"state_change 'too'; did you mean 'to'"):
+        sim.telemetry.attach("h", events.circuit_breaker.StateChange, print, where={"too": "open"})
+    assert sim.telemetry.handlers() == []
+    sim.telemetry.attach(
+        "h", "shop.order.placed", print, where={"price": 3}
+    )  # not in the catalogue
+
+
 def test_one_handler_of_many_patterns_is_told_once() -> None:
     sim = Simulation(seed=SEED)
     heard: list[Record] = []

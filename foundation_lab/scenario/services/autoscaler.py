@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from foundation_lab import services as made
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section, Whole
+from foundation_lab.scenario.services.processor_sharing import ProcessorSharingSpec
+from foundation_lab.scenario.services.replica_set import ReplicaSetSpec
 from foundation_lab.scenario.services.service import Place, ServiceSection, Stand
 from foundation_lab.services.scaling.scaling_rules import SCALE_DOWN, SCALE_UP
 
@@ -61,6 +63,8 @@ class AutoscalerSpec(ServiceSection):
     """The most."""
     sync_period: Positive = 15.0
     """Seconds between two decisions."""
+    samples: Whole = 15
+    """How often the metric is looked at in between; their mean counts."""
     tolerance: NotNegative = 0.1
     """By how much of the target the metric may be off."""
     scale_up: ScalingRulesSpec | None = None
@@ -81,7 +85,11 @@ class AutoscalerSpec(ServiceSection):
 
     def unfit(self, part: str, spec: ServiceSection) -> str | None:
         """Refuse what has no replicas."""
-        if spec.tag() == "replica_set":
+        if isinstance(spec, ReplicaSetSpec):
+            backend = spec.backend
+            if isinstance(backend, ProcessorSharingSpec) and backend.concurrency is None:
+                message = f"the backends of {part!r} have neither places nor a line to go by"
+                return f"{message}; give them a concurrency"
             return None
         return f"an autoscaler scales a replica_set, and {part!r} is a {spec.tag()}"
 
@@ -97,6 +105,7 @@ class AutoscalerSpec(ServiceSection):
             minimum=self.minimum,
             maximum=self.maximum,
             sync_period=self.sync_period,
+            samples=self.samples,
             tolerance=self.tolerance,
             scale_up=SCALE_UP if self.scale_up is None else self.scale_up.build(),
             scale_down=SCALE_DOWN if self.scale_down is None else self.scale_down.build(),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from foundation_lab import services as made
 from foundation_lab.scenario.section import Name
+from foundation_lab.scenario.services.error_names import Errors, error_types
 from foundation_lab.scenario.services.service import Place, ServiceSection, Stand
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ class FallbackSpec(ServiceSection):
 
     kind: Literal["fallback"]
     ask: Name | None = None
-    """The backend that is asked instead; without it the answer is there at once."""
+    """What is asked instead, as at the end of a call; without it the answer is there at once."""
+    on: Errors | None = None
+    """Which errors it stands in for; every failure without it."""
 
     def parts(self) -> Iterator[tuple[Place, str]]:
-        """Yield the backend."""
+        """Yield what is asked."""
         if self.ask is not None:
             yield ("ask",), self.ask
 
@@ -37,7 +40,10 @@ class FallbackSpec(ServiceSection):
 
     def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.Fallback:
         """Return the service."""
+        options: dict[str, Any] = {}
+        if self.on is not None:
+            options["on"] = error_types(self.on)
         if self.ask is None:
-            return made.Fallback(sim, name, value=None)
+            return made.Fallback(sim, name, value=None, **options)
         backend: Any = services[self.ask]
-        return made.Fallback(sim, name, call=backend.request)
+        return made.Fallback(sim, name, call=backend.request, **options)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from foundation_lab import services as made
 from foundation_lab.scenario.section import NotNegative, Whole
+from foundation_lab.scenario.services.error_names import Errors, error_types
 from foundation_lab.scenario.services.retry_budget import BudgetSpec
 from foundation_lab.scenario.services.service import ServiceSection, Stand
 
@@ -26,15 +27,21 @@ class HedgeSpec(ServiceSection):
     """Seconds without an answer after which another attempt is sent."""
     max_attempts: Whole = 2
     """How many attempts are sent for a call at most."""
+    non_fatal: Errors | None = None
+    """Which errors leave the call going; every failure does without it."""
     budget: BudgetSpec | None = None
     """What attempts after the first may cost, all calls together."""
 
     def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.Hedge:
         """Return the service."""
+        options: dict[str, Any] = {}
+        if self.non_fatal is not None:
+            options["non_fatal"] = error_types(self.non_fatal)
         return made.Hedge(
             sim,
             name,
             delay=self.delay,
             max_attempts=self.max_attempts,
             budget=None if self.budget is None else self.budget.build(),
+            **options,
         )

@@ -14,25 +14,14 @@ from foundation_lab.scenario.section import (
     Share,
     Whole,
 )
+from foundation_lab.scenario.services.balancing import AnyAlgorithm, algorithm_of, name_of
 from foundation_lab.scenario.services.service import Place, ServiceSection, Stand
-from foundation_lab.services.balancing.algorithms import as_algorithm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from foundation_lab.services.service import Service
     from foundation_lab.simulation.engine import Simulation
-
-Algorithm = Literal[
-    "round_robin",
-    "random",
-    "weighted",
-    "least_loaded",
-    "power_of_two",
-    "peak_ewma",
-    "consistent_hash",
-    "maglev",
-]
 
 
 class OutlierSpec(Section):
@@ -70,14 +59,18 @@ class OutlierSpec(Section):
         return made.OutlierDetector(sim, name, **self.model_dump())
 
 
+FOR_HOSTS = ("priority", "deadline")
+"""What a balancer tells its host of a request."""
+
+
 class BalancingSection(ServiceSection):
     """How requests are spread over hosts; the base of what has several."""
 
     stand: ClassVar[Stand] = Stand.END
     takes: ClassVar[tuple[str, ...]] = ("key",)
 
-    algorithm: Algorithm = "round_robin"
-    """Which host a request goes to."""
+    algorithm: AnyAlgorithm = "round_robin"
+    """Which host a request goes to: a name, or a mapping with options."""
     slow_start: Positive | None = None
     """Seconds over which the weight of a host that is added or readmitted grows to all of it."""
     outliers: OutlierSpec | None = None
@@ -90,11 +83,14 @@ class BalancingSection(ServiceSection):
     """How many failed checks in a row eject a host."""
     healthy_threshold: Whole = 2
     """How many good ones in a row readmit it."""
+    health_interval: Positive | None = None
+    """Seconds between two health checks of the balancer itself; none without it."""
 
     @model_validator(mode="after")
     def _slow_start_needs_weights(self) -> Self:
-        if self.slow_start is not None and not as_algorithm(self.algorithm).warms:
-            message = f"{self.algorithm} knows no slow_start; leave it out, or choose weighted"
+        if self.slow_start is not None and not algorithm_of(self.algorithm).warms:
+            name = name_of(self.algorithm)
+            message = f"{name} knows no slow_start; leave it out, or choose weighted"
             raise ValueError(message)
         return self
 
@@ -110,7 +106,7 @@ class BalancingSection(ServiceSection):
             sim,
             name,
             hosts,
-            algorithm=self.algorithm,
+            algorithm=algorithm_of(self.algorithm),
             weights=weights,
             slow_start=self.slow_start,
             outliers=None if self.outliers is None else self.outliers.build(sim, name),
@@ -118,6 +114,7 @@ class BalancingSection(ServiceSection):
             health_check_interval=self.health_check_interval,
             unhealthy_threshold=self.unhealthy_threshold,
             healthy_threshold=self.healthy_threshold,
+            health_interval=self.health_interval,
         )
 
 
@@ -140,7 +137,7 @@ class LoadBalancerSpec(BalancingSection):
         if unknown is not None:
             message = f"there is a weight of {unknown!r}, which is no host; there are: "
             raise ValueError(message + ", ".join(self.hosts))
-        if self.weights and self.algorithm == "round_robin":
+        if self.weights and name_of(self.algorithm) == "round_robin":
             message = "round_robin knows no weights; leave them out, or choose weighted"
             raise ValueError(message)
         return self
@@ -149,6 +146,11 @@ class LoadBalancerSpec(BalancingSection):
         """Yield its hosts."""
         for number, host in enumerate(self.hosts):
             yield ("hosts", number), host
+
+    def wants(self, specs: Mapping[str, ServiceSection]) -> tuple[str, ...]:
+        """Return what picks a host, and what all of the hosts want to know."""
+        shared = [set(specs[host].wants(specs)) for host in self.hosts]
+        return ("key", *(fact for fact in FOR_HOSTS if all(fact in own for own in shared)))
 
     def unfit(self, part: str, spec: ServiceSection) -> str | None:
         """Refuse what cannot be asked."""

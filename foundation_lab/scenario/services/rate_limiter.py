@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from foundation_lab import services as made
-from foundation_lab.scenario.section import Positive, Section, Whole
+from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
 from foundation_lab.scenario.services.service import ServiceSection, Stand
+from foundation_lab.simulation.invocation import invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from foundation_lab.services.service import Service
     from foundation_lab.simulation.engine import Simulation
@@ -120,6 +122,30 @@ class RateLimiterSpec(ServiceSection):
         Field(discriminator="kind"),
     ]
     """How it counts."""
+    amount: Positive = 1.0
+    """How many permits a call takes."""
+    max_wait: NotNegative | None = 0.0
+    """Seconds that a call waits for permits at most; null lets it wait for as long as it takes."""
+
+    @model_validator(mode="after")
+    def _so_much_can_be_granted(self) -> Self:
+        largest = self.limit.build().largest
+        if self.amount > largest:
+            message = f"{self.limit.kind} grants {largest:g} at once, and amount is {self.amount:g}"
+            raise ValueError(f"{message}; take less, or allow more")
+        return self
+
+    def enter(self, service: Any) -> Callable[..., Any]:
+        """Return a call that takes permits, and waits for them where it may."""
+        limiter: made.RateLimiter = service
+        if self.max_wait == 0:
+            return limiter.call if self.amount == 1 else partial(limiter.call, amount=self.amount)
+
+        def wait(fn: Callable[[], Any], *, key: str = "") -> Generator[Any, Any, Any]:
+            yield from limiter.acquire(key, self.amount, timeout=self.max_wait)
+            return (yield from invoke(fn))
+
+        return wait
 
     def build(
         self, sim: Simulation, name: str, services: Mapping[str, Service]

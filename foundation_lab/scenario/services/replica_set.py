@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from foundation_lab import services as made
 from foundation_lab.scenario.duration_specs import Duration, distribution
 from foundation_lab.scenario.section import NotNegative, WholeOrZero
 from foundation_lab.scenario.services.backend import BackendSpec
+from foundation_lab.scenario.services.event_loop import EventLoopSpec
 from foundation_lab.scenario.services.load_balancer import BalancingSection
+from foundation_lab.scenario.services.processor_sharing import ProcessorSharingSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from foundation_lab.scenario.services.service import ServiceSection
     from foundation_lab.services.service import Service
     from foundation_lab.simulation.engine import Simulation
 
@@ -21,7 +26,9 @@ class ReplicaSetSpec(BalancingSection):
     """So many equal backends behind a load balancer."""
 
     kind: Literal["replica_set"]
-    backend: BackendSpec
+    backend: Annotated[
+        BackendSpec | ProcessorSharingSpec | EventLoopSpec, Field(discriminator="kind")
+    ]
     """What each replica is."""
     replicas: WholeOrZero = 1
     """How many there are to be."""
@@ -31,6 +38,10 @@ class ReplicaSetSpec(BalancingSection):
     """Seconds that a replica has to finish what it was doing before it is stopped."""
     restart: bool = True
     """Whether a replica that crashes is started again in its place."""
+
+    def wants(self, specs: Mapping[str, ServiceSection]) -> tuple[str, ...]:
+        """Return what picks a replica, and what the replicas want to know."""
+        return ("key", *self.backend.wants(specs))
 
     def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.ReplicaSet:
         """Return the service."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from foundation_lab import services as made
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Share, Whole
 from foundation_lab.scenario.services.backoff import AnyBackoff, ExponentialBackoff
+from foundation_lab.scenario.services.error_names import ErrorName, Errors, error_types
 from foundation_lab.scenario.services.retry_budget import BudgetSpec
 from foundation_lab.scenario.services.service import ServiceSection, Stand
 
@@ -63,6 +64,10 @@ class RetrySpec(ServiceSection):
     """Seconds that a delay has at most after the jitter."""
     use_retry_after: bool = False
     """Whether to wait at least until an open breaker or a limiter would let the call through."""
+    retry_on: Errors | None = None
+    """Which errors are tried again, and all below them; every failure without it."""
+    never_on: list[ErrorName] = Field(default_factory=list)
+    """Which errors are not, although `retry_on` covers them."""
     attempt_timeout: Positive | None = None
     """Seconds that each attempt may take."""
     total_timeout: Positive | None = None
@@ -72,6 +77,9 @@ class RetrySpec(ServiceSection):
 
     def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.Retry:
         """Return the service."""
+        options: dict[str, Any] = {}
+        if self.retry_on is not None:
+            options["retry_on"] = error_types(self.retry_on)
         return made.Retry(
             sim,
             name,
@@ -83,4 +91,6 @@ class RetrySpec(ServiceSection):
             attempt_timeout=self.attempt_timeout,
             total_timeout=self.total_timeout,
             budget=None if self.budget is None else self.budget.build(),
+            never_on=error_types(self.never_on),
+            **options,
         )

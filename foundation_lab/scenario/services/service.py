@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from foundation_lab.scenario.section import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from foundation_lab.services.service import Service
     from foundation_lab.simulation.engine import Simulation
@@ -26,6 +26,14 @@ class Stand(Enum):
     """At the end: it is asked and answers."""
     BESIDE = "beside"
     """Nowhere: no call goes through it."""
+
+
+class Parts(dict[str, "Service"]):
+    """The services that are built already, by name, and what each of them is."""
+
+    def __init__(self, specs: Mapping[str, ServiceSection]) -> None:
+        super().__init__()
+        self.specs = specs
 
 
 class ServiceSection(Section):
@@ -48,7 +56,15 @@ class ServiceSection(Section):
     def unfit(self, part: str, spec: ServiceSection) -> str | None:
         """Return why a service cannot be a part of it, in words; ``None`` when it can."""
 
-    def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> Service:
+    def wants(self, specs: Mapping[str, ServiceSection]) -> tuple[str, ...]:
+        """Return what it wants to know of a request, given what every service is."""
+        return self.takes
+
+    def enter(self, service: Any) -> Callable[..., Any]:
+        """Return what a call goes through, or is answered by: a method of the built service."""
+        return service.request if self.stand is Stand.END else service.call  # type: ignore[no-any-return]
+
+    def build(self, sim: Simulation, name: str, services: Parts) -> Service:
         """Return the service.
 
         Args:

@@ -12,6 +12,7 @@ from collections import deque
 from typing import Final, NamedTuple, Protocol
 
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.simulation.ability import able
 
 
 class Rates(NamedTuple):
@@ -39,6 +40,25 @@ class Counting(Protocol):
 
     def why(self) -> str:
         """Return in words what the counts are now."""
+
+
+def counting_for(breaker: str, counting: Counting) -> Counting:
+    """Return a way of counting for a breaker.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: It is a window that counts for another breaker already.
+    """
+    able("counting", counting, "record", "give a CountWindow(...) or a TimeWindow(...)")
+    if isinstance(counting, RateWindow):
+        if counting.breaker is not None:
+            message = (
+                f"the window of circuit breaker {breaker!r} counts for {counting.breaker!r} "
+                "already; give each its own"
+            )
+            raise ValueError(message)
+        counting.breaker = breaker
+    return counting
 
 
 class Consecutive:
@@ -73,9 +93,13 @@ class RateWindow(ABC):
         failure_rate: The share of failed calls, above 0 and up to 1, that opens the breaker.
         slow_rate: The share of slow calls that opens it; a call may be slow and failed at once.
         minimum_calls: How many calls must be in the window before it is judged.
+
+    Attributes:
+        breaker: The circuit breaker that it counts for.
     """
 
     def __init__(self, failure_rate: float, slow_rate: float, minimum_calls: int) -> None:
+        self.breaker: str | None = None
         self.failure_rate = _share("failure_rate", failure_rate)
         self.slow_rate = _share("slow_rate", slow_rate)
         self.minimum_calls = whole("minimum_calls", minimum_calls)

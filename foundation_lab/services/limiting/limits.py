@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CLOSE = 1e-9
 """Amounts of permits that differ by a smaller share are equal: accrued fractions are not exact."""
 
+Reservation = tuple[tuple[int, float], ...]
+"""How many permits of which cycles were reserved."""
+
 
 class Limit(Protocol):
     """The state of one limited key.
@@ -44,11 +47,14 @@ class Limit(Protocol):
 class Reserving(Limit, Protocol):
     """A limit of which permits can be taken before they are there: a reservation.
 
-    `take` is allowed at any time then; what was taken may be used after `wait_for`, asked before.
+    What was reserved may be used after `wait_for`, asked before.
     """
 
-    def give_back(self, now: float, amount: float) -> None:
-        """Give back permits that were taken and will not be used."""
+    def reserve(self, now: float, amount: float) -> Reservation:
+        """Take permits, whenever they come; return which."""
+
+    def give_back(self, now: float, reservation: Reservation) -> None:
+        """Give back permits that were reserved and will not be used."""
 
 
 class TokenBucket:

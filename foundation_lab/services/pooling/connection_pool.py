@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from foundation_lab.services.pooling.connection import Connection
     from foundation_lab.services.pooling.pool_terms import PoolTerms
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.simulation.faults import Fault
     from foundation_lab.simulation.process import Process
     from foundation_lab.simulation.timer import Timer
     from foundation_lab.simulation.waiting import Wait
@@ -56,6 +57,7 @@ class ConnectionPool(Service):
     LeakDetected = events.connection.LeakDetected
     Resized = events.connection.Resized
     Draining = events.connection.Draining
+    possible_faults: ClassVar[tuple[type[Fault], ...]] = (CapacityLoss, ErrorRate, Latency)
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class ConnectionPool(Service):
         self.checkout_timeout = checkout_timeout
         self.terms = terms
         self._opened = 0
-        self.impairments = Impairments((CapacityLoss, ErrorRate, Latency))
+        self.impairments = Impairments(self.possible_faults)
         self._out: dict[Connection, Timer | None] = {}
         self._emptied: Wait | None = None
         self.sim = sim

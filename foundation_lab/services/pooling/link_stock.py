@@ -64,9 +64,7 @@ class LinkStock:
         self.links: dict[str, Link] = {}
         self.idle: deque[Link] = deque()
         self.keeps = size
-        self.slots = Slots(
-            sim, size + terms.max_overflow, f"a connection of pool {pool!r}", holders
-        )
+        self.slots = Slots(sim, max(1, self.limit), f"a connection of pool {pool!r}", holders)
         self.checks = sim.stream(f"connection_manager.{pool}.validation_time")
         self._sim = sim
         self._pool = pool
@@ -89,6 +87,7 @@ class LinkStock:
             self.slots.resize(0)
             self._fill()
         else:
+            self.slots.resize(self.limit)  # 0 while a fault takes all
             for _ in range(self.min_idle):
                 self.idle.append(self.new(sim.now))
 

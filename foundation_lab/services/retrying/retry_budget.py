@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.simulation.ability import able
 
 if TYPE_CHECKING:
     import random
@@ -225,10 +226,8 @@ def as_budget(budget: RetryBudget | None) -> RetryBudget | None:
     Raises:
         TypeError: It is something else.
     """
-    if budget is not None and not callable(getattr(budget, "withdraw", None)):
-        message = f"budget={budget!r}; give a WindowBudget, a RetryQuota, or another retry budget"
-        raise TypeError(message)
-    return budget
+    remedy = "give a WindowBudget(), a RetryQuota(), or another retry budget"
+    return None if budget is None else able("budget", budget, "withdraw", remedy)
 
 
 def _thousandth(name: str, value: float) -> float:

@@ -9,6 +9,7 @@ from foundation_lab.services.scaling.rollout import Counts
 
 if TYPE_CHECKING:
     from foundation_lab.services.backend import Backend
+    from foundation_lab.services.event_loop import EventLoop
     from foundation_lab.simulation.timer import Timer
 
 
@@ -45,7 +46,7 @@ class Replica:
         self.generation = generation
         self.number = number
         self.state = ReplicaState.PENDING
-        self.backend: Backend | None = None
+        self.backend: Backend | EventLoop | None = None
         self.started_at = started_at
         self.timer: Timer | None = None
 

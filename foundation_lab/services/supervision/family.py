@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from foundation_lab.errors import UnknownName
+from foundation_lab.services.service import Service
 from foundation_lab.services.supervision.child import Child, ChildInfo, Ward
 from foundation_lab.services.supervision.restarts import affected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from foundation_lab.services.service import Service
 
 
 class Family:
@@ -42,10 +41,21 @@ class Family:
 
         Raises:
             ValueError: It makes no sense.
+            TypeError: It is no service.
         """
+        service = child.service if isinstance(child, Child) else child
+        if not isinstance(service, Service):
+            message = f"child {service!r} of supervisor {self.name!r} is no service; give one"
+            raise TypeError(message)
         if not isinstance(child, Child):
             child = Child(child, "permanent" if child.kind == "supervisor" else "transient")
         child.check(self.auto_shutdown)
+        if service.supervisor not in {None, self.name}:
+            message = (
+                f"child {service.name!r} of supervisor {self.name!r} has a supervisor already, "
+                f"{service.supervisor!r}; give it one"
+            )
+            raise ValueError(message)
         return child
 
     def __iter__(self) -> Iterator[Ward]:
@@ -95,11 +105,13 @@ class Family:
             message = f"supervisor {self.name!r} has a child called {ward.name!r} already"
             raise ValueError(message)
         self.wards.append(ward)
+        ward.service.supervisor = self.name
 
     def remove(self, ward: Ward) -> None:
         """Forget a child, if it is known."""
         if ward in self.wards:
             self.wards.remove(ward)
+            ward.service.supervisor = None
 
     def affected(self, ward: Ward) -> list[Ward]:
         """Return who is restarted with a child, in the order of their start."""

@@ -84,7 +84,8 @@ class RollingDeploy(Fault, frozen=True, kw_only=True):
 
     Attributes:
         down_for: How many seconds each is down, from its end on; only for several services.
-        max_unavailable: How many are down for it at the same time, at most.
+        max_unavailable: How many are down for it at the same time, at most; 0 for something that
+            deploys itself and starts the new before it stops the old.
     """
 
     kind: ClassVar[str] = "rolling_deploy"
@@ -97,8 +98,9 @@ class RollingDeploy(Fault, frozen=True, kw_only=True):
     def wrong(self) -> Iterator[Wrong]:
         """Return what makes no sense about it."""
         yield from seconds_are_wrong("down_for", self.down_for, zero=False)
-        if not (isinstance(self.max_unavailable, int) and self.max_unavailable >= 1):
-            yield "max_unavailable", self.max_unavailable, "give a whole number from 1"
+        least = 0 if self.down_for is None else 1
+        if not (isinstance(self.max_unavailable, int) and self.max_unavailable >= least):
+            yield "max_unavailable", self.max_unavailable, f"give a whole number from {least}"
 
     def take_effect(self, injection: Injection) -> None:
         """Begin with the first ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from foundation_lab.simulation.faults.life_faults import Crash, RollingDeploy
 from foundation_lab.simulation.faults.when import Once, When
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults.fault import Wrong
@@ -63,11 +64,15 @@ def inject(
     Raises:
         ValueError: A fault is one of another service or of one that cannot have it, or its strength
             or its time makes no sense; none is scheduled then.
+        TypeError: One of `faults` is no fault, or `when` says no time.
         SchedulingError: It would begin in the past.
     """
+    if when is not None and not isinstance(when, When):
+        message = f"when={when!r}; give Once(at=...), Window(start=..., duration=...), ..."
+        raise TypeError(message)
     asked = [
         (fault, each, when if when is not None else _own(fault, each))
-        for fault in ([faults] if isinstance(faults, Fault) else faults)
+        for fault in _faults(faults)
         for each in _targets(sim, target, fault)
     ]
     for fault, each, its_time in asked:
@@ -101,6 +106,16 @@ def _schedule(sim: Simulation, target: Any, fault: Fault, when: When) -> str:
     # When it strikes must not depend on how many requests it strikes: a stream apart.
     when.schedule(sim, sim.stream(f"fault.{fault_id}.when"), f"fault.{fault_id}", begin)
     return fault_id
+
+
+def _faults(given: Any) -> Iterator[Fault]:
+    for fault in given if isinstance(given, Iterable) else [given]:
+        if not isinstance(fault, Fault):
+            message = (
+                f"{fault!r} is no fault; give Outage(), Latency(delay=...), ... or a list of them"
+            )
+            raise TypeError(message)
+        yield fault
 
 
 def _own(fault: Fault, target: Any) -> When:

@@ -131,9 +131,22 @@ def test_an_interrupted_reservation_is_given_back_and_moves_nobody() -> None:
     assert limiter.retry_after() == 25
     waiters[1].interrupt()
     sim.run(until=6)
-    assert limiter.retry_after() == 14  # the cycle from 20 on has a permit again
+    assert limiter.retry_after() == 4  # the cycle from 10 on has its permit again
+    late = [acquiring(sim, limiter, 6) for _ in range(2)]
     sim.run()
-    assert [waiter.value for waiter in waiters] == [0, "Interrupt", 20]
+    assert [waiter.value for waiter in (*waiters, *late)] == [0, "Interrupt", 20, 10, 30]
+
+
+def test_a_reservation_of_two_cycles_goes_back_to_both() -> None:
+    limit = CycleLimit(limit=3, period=10)
+    limit.take(0, 2)
+    first = limit.reserve(0, 3)  # one permit of the present cycle and two of the next
+    limit.take(0, 2)  # one of each of the next two
+    assert (first, limit.remaining(0)) == (((0, 1.0), (1, 2.0)), 0)
+    limit.give_back(5, first)
+    assert (limit.remaining(5), limit.wait_for(5, 2), limit.wait_for(5, 4)) == (1, 5, 15)
+    limit.give_back(25, limit.reserve(15, 1))  # of a cycle that is over
+    assert limit.remaining(25) == 2
 
 
 def test_a_limiter_that_goes_down_takes_its_reservations_with_it() -> None:

@@ -1,0 +1,60 @@
+"""Classification: what a sleep waits for, by its structure first and the words around it second."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.rules import Clue
+from foundation_lab.testing.sleeps.structure import structure
+from foundation_lab.testing.sleeps.wording import wording
+
+if TYPE_CHECKING:
+    from foundation_lab.testing.sleeps.context import Context
+
+
+class Verdict(NamedTuple):
+    """A purpose, how sure it is, and what it was told by, the strongest first."""
+
+    purpose: Purpose
+    confidence: float
+    evidence: tuple[str, ...]
+
+
+def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
+    """Return what a sleep waits for.
+
+    Args:
+        context: What stands around it.
+        inherited: For the call of a wrapper, what the sleep in it waits for.
+    """
+    clues = [*structure(context), *wording(context)]
+    if inherited is not None and inherited.purpose in _HANDED_DOWN and inherited.confidence >= 0.5:
+        clues.append(Clue(inherited.purpose, 8 * inherited.confidence, "the wrapper waits for it"))
+    weights: dict[Purpose, float] = defaultdict(float)
+    for clue in clues:
+        weights[clue.purpose] += clue.weight
+    if not weights or max(weights.values()) < _LEAST:
+        return Verdict(Purpose.UNKNOWN, 0.0, ("nothing around it tells",))
+    ranked = sorted(weights, key=lambda purpose: (-weights[purpose], purpose))
+    best = ranked[0]
+    second = max(0.0, weights[ranked[1]]) if len(ranked) > 1 else 0.0
+    share = weights[best] / (weights[best] + second)
+    confidence = round(share * min(1.0, weights[best] / _FULL), 2)
+    own = sorted((c for c in clues if c.purpose is best), key=lambda c: (-c.weight, c.words))
+    return Verdict(best, confidence, tuple(dict.fromkeys(c.words for c in own))[:4])
+
+
+_HANDED_DOWN = {
+    Purpose.POLLING,
+    Purpose.SIMULATED_WORK,
+    Purpose.PROCESS_RESTART,
+    Purpose.EXTERNAL_SYSTEM,
+    Purpose.CLEANUP,
+    Purpose.YIELD,
+}
+_LEAST = 1.0
+"""Less than this says nothing."""
+_FULL = 4.0
+"""From here on the confidence depends on what speaks against it alone."""

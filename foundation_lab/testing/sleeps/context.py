@@ -1,0 +1,331 @@
+"""Context: what stands around a sleep in the code, gathered for whoever judges it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from foundation_lab.testing.sleeps.durations import Bounds
+    from foundation_lab.testing.sleeps.project import Module
+    from foundation_lab.testing.sleeps.wrappers import Place
+
+
+class Limit(NamedTuple):
+    """A number in the code before a sleep that may be what the sleep waits out: ``ttl=1``."""
+
+    name: str
+    seconds: float
+    text: str
+
+
+class Context(NamedTuple):
+    """What is known of a sleep.
+
+    Attributes:
+        place: The sleep.
+        each: How long it sleeps.
+        names: The names of the functions around it, the innermost first.
+        test: The outermost function's name, or an empty text.
+        owners: The names of the classes around it, the innermost first.
+        file: The file's name without its ending.
+        comment: The comments on its line and right above it.
+        comment_below: The comments right below it.
+        docstring: The docstring of the innermost function.
+        before: The statements before it, the nearest first.
+        after: The statements after it, the nearest first, up to the next sleep.
+        loop: The innermost loop around it, within its function.
+        duration: The code of the duration.
+        is_inner: Whether the function around it is defined in another one, or is a lambda.
+        decorators: The decorators of the innermost function.
+        limits: Numbers before it that it may wait out.
+        branch: Where in a ``try`` it stands: ``except``, ``finally`` or nothing.
+        after_yield: Whether it follows the ``yield`` of a fixture.
+        is_last: Whether nothing of its function follows.
+        argument_of: The call that it is an argument of, if any.
+    """
+
+    place: Place
+    each: Bounds
+    names: tuple[str, ...]
+    test: str
+    owners: tuple[str, ...]
+    file: str
+    comment: str
+    comment_below: str
+    docstring: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    loop: ast.For | ast.AsyncFor | ast.While | None
+    duration: str
+    is_inner: bool
+    decorators: str
+    limits: tuple[Limit, ...]
+    branch: str
+    after_yield: bool
+    is_last: bool
+    argument_of: str
+
+
+def gather(place: Place, each: Bounds) -> Context:
+    """Gather the context of a place."""
+    module, node = place.module, place.site.node
+    tree = module.tree
+    around = tree.functions_around(node)
+    innermost = place.function
+    statement = statement_of(place)
+    before = list(_before(module, statement, innermost))
+    after = list(_after(module, statement, innermost))
+    named = [each for each in around if isinstance(each, FUNCTIONS)]
+    duration = place.site.duration
+    line = statement.lineno
+    return Context(
+        place=place,
+        each=each,
+        names=tuple("lambda" if isinstance(f, ast.Lambda) else f.name for f in around),
+        test=named[-1].name if named else "",
+        owners=tuple(c.name for c in tree.above(node) if isinstance(c, ast.ClassDef)),
+        file=module.path.rpartition("/")[2].removesuffix(".py"),
+        comment=_comment(module, node, line) or _told(before),
+        comment_below=_comment_below(module, statement),
+        docstring=(ast.get_docstring(named[0]) or "") if named else "",
+        before=tuple(before[:_MOST_BEFORE]),
+        after=tuple(_until_next_sleep(after)[:_MOST_AFTER]),
+        loop=_loop(place),
+        duration=ast.unparse(duration) if isinstance(duration, ast.expr) else "",
+        is_inner=isinstance(innermost, ast.Lambda)
+        or len(around) > 1
+        or _is_in_inner_class(module, node),
+        decorators=" ".join(ast.unparse(d) for d in named[0].decorator_list) if named else "",
+        limits=tuple(_limits(place, statement)),
+        branch=_branch(place),
+        after_yield=_after_yield(statement, innermost),
+        is_last=not after,
+        argument_of=_argument_of(module, node),
+    )
+
+
+def statement_of(place: Place) -> ast.stmt:
+    """Return the statement that a place stands in; the loop itself for a busy wait."""
+    node = place.site.node
+    if isinstance(node, ast.stmt):
+        return node
+    above = place.module.tree.above(node)
+    return next(each for each in above if isinstance(each, ast.stmt))
+
+
+def _block(module: Module, statement: ast.stmt) -> list[ast.stmt]:
+    """Return the block that a statement stands in."""
+    above = module.tree.parents.get(statement)
+    for field in ("body", "orelse", "finalbody", "handlers"):
+        block = getattr(above, field, None)
+        if isinstance(block, list) and statement in block:
+            return block
+    return [statement]
+
+
+def _before(module: Module, statement: ast.stmt, function: ast.AST | None) -> Iterator[str]:
+    """Give the statements before, from the nearest outwards; of a ``with`` only its head."""
+    at: ast.AST = statement
+    while isinstance(at, ast.stmt | ast.ExceptHandler) and at is not function:
+        if isinstance(at, ast.stmt):
+            block = _block(module, at)
+            place = block.index(at) if at in block else 0
+            for each in reversed(block[:place]):
+                yield source(module, each, from_end=True)
+        above = module.tree.parents.get(at)
+        if above is None or above is function:
+            return
+        if isinstance(above, ast.ExceptHandler):
+            attempt = module.tree.parents.get(above)
+            for each in reversed(getattr(attempt, "body", [])):
+                yield source(module, each, from_end=True)
+        elif isinstance(above, ast.stmt):
+            yield _head(module, above)
+        at = above
+
+
+def _after(module: Module, statement: ast.stmt, function: ast.AST | None) -> Iterator[str]:
+    at: ast.AST = statement
+    while at is not function:
+        if isinstance(at, ast.stmt):
+            block = _block(module, at)
+            place = block.index(at) if at in block else len(block)
+            for each in block[place + 1 :]:
+                yield source(module, each)
+        above = module.tree.parents.get(at)
+        if above is None or isinstance(above, ast.ClassDef | ast.Module):
+            return
+        at = above
+
+
+def source(module: Module, node: ast.stmt, *, from_end: bool = False) -> str:
+    """Return a statement as it stands in the file, long ones cut."""
+    first = node.lineno - 1
+    lines = module.lines[first : node.end_lineno or node.lineno]
+    kept = lines[-_MOST_LINES:] if from_end else lines[:_MOST_LINES]
+    return "\n".join(each.strip() for each in kept)[:_MOST_LETTERS]
+
+
+def _head(module: Module, node: ast.stmt) -> str:
+    body = getattr(node, "body", None)
+    last = body[0].lineno - 1 if body else node.lineno
+    return "\n".join(
+        each.strip() for each in module.lines[node.lineno - 1 : max(last, node.lineno)]
+    )
+
+
+def _until_next_sleep(statements: list[str]) -> list[str]:
+    for position, each in enumerate(statements):
+        if re.match(r"(await |yield )?[\w.]*sleep\(", each):
+            return statements[:position]
+    return statements
+
+
+def _loop(place: Place) -> ast.For | ast.AsyncFor | ast.While | None:
+    inside: ast.AST = place.site.node
+    for above in place.module.tree.above(place.site.node):
+        if above is place.function or isinstance(above, (*FUNCTIONS, ast.ClassDef)):
+            return None
+        if isinstance(above, ast.For | ast.AsyncFor | ast.While) and inside in above.body:
+            return above
+        inside = above
+    return None
+
+
+def _is_in_inner_class(module: Module, node: ast.AST) -> bool:
+    """Return whether a class around it is defined in a function."""
+    seen_class = False
+    for above in module.tree.above(node):
+        if seen_class and isinstance(above, FUNCTIONS):
+            return True
+        seen_class = seen_class or isinstance(above, ast.ClassDef)
+    return False
+
+
+def _comment(module: Module, node: ast.AST, line: int) -> str:
+    """Return the comments at the end of a node's lines, and those right above its statement."""
+    first = getattr(node, "lineno", line)
+    own = [_trailing(text) for text in module.lines[first - 1 : getattr(node, "end_lineno", first)]]
+    above: list[str] = []
+    at = line - 2
+    blanks = 0
+    while at >= 0:
+        text = module.lines[at].strip()
+        if text.startswith("#"):
+            above.insert(0, text.lstrip("# "))
+        elif text in ("try:", "else:", "") and not above and blanks < 1:
+            blanks += 1
+        else:
+            break
+        at -= 1
+    return " ".join([*above, *filter(None, own)])
+
+
+def _told(before: list[str]) -> str:
+    """Return what the statement right before prints or logs: it often says why."""
+    found = (
+        re.match(r"(?:[\w.]*log\w*\.\w+|print)\(\s*f?[\"']([^\"']+)", before[0]) if before else None
+    )
+    return found[1] if found else ""
+
+
+def _comment_below(module: Module, statement: ast.stmt) -> str:
+    found = []
+    for text in module.lines[statement.end_lineno or statement.lineno :]:
+        stripped = text.strip()
+        if stripped.startswith("#"):
+            found.append(stripped.lstrip("# "))
+        elif stripped:
+            break
+    return " ".join(found)
+
+
+def _trailing(line: str) -> str:
+    """Return the comment at the end of a line; a ``#`` within quotes is none."""
+    bare = re.sub(r"'[^'\\]*'|\"[^\"\\]*\"", lambda found: "_" * len(found[0]), line)
+    at = bare.find("#")
+    return "" if at < 0 else line[at:].lstrip("# ").strip()
+
+
+def _limits(place: Place, statement: ast.stmt) -> Iterator[Limit]:
+    """Give what was set to a number of seconds before: keywords, and names that are assigned."""
+    tree = place.module.tree
+    around = [f for f in tree.functions_around(place.site.node) if isinstance(f, FUNCTIONS)]
+    if not around:
+        return
+    for node in ast.walk(around[-1]):
+        if getattr(node, "lineno", statement.lineno) >= statement.lineno and not isinstance(
+            node, ast.arg
+        ):
+            continue
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg:
+                    yield from _limit(place, keyword.arg, keyword.value)
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target = node.targets[0]
+            name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+            yield from _limit(place, name, node.value)
+
+
+def _limit(place: Place, name: str, value: ast.expr) -> Iterator[Limit]:
+    if not isinstance(value, ast.Constant | ast.Name | ast.BinOp | ast.Attribute | ast.Call):
+        return
+    if isinstance(value, ast.Constant) and (
+        isinstance(value.value, bool) or not isinstance(value.value, int | float)
+    ):
+        return
+    seconds = place.module.folding.fold(value).exact
+    if seconds is None and isinstance(value, ast.Call) and "timedelta" in ast.unparse(value.func):
+        total = ast.Call(ast.Attribute(value, "total_seconds", ast.Load()), [], [])
+        seconds = place.module.folding.fold(total, None, place.module.tree.scope_of(value)).exact
+    if seconds is not None and seconds > 0:
+        yield Limit(name.lower(), seconds, f"{name}={ast.unparse(value)}")
+
+
+def _branch(place: Place) -> str:
+    inside: ast.AST = place.site.node
+    for above in place.module.tree.above(place.site.node):
+        if above is place.function:
+            return ""
+        if isinstance(above, ast.ExceptHandler):
+            return "except"
+        if isinstance(above, ast.Try) and inside in above.finalbody:
+            return "finally"
+        inside = above
+    return ""
+
+
+def _after_yield(statement: ast.stmt, function: ast.AST | None) -> bool:
+    if not isinstance(function, FUNCTIONS):
+        return False
+    decorators = " ".join(ast.unparse(each) for each in function.decorator_list)
+    if "fixture" not in decorators and "contextmanager" not in decorators:
+        return False
+    return any(
+        isinstance(node, ast.Yield | ast.YieldFrom) and node.lineno < statement.lineno
+        for node in ast.walk(function)
+    )
+
+
+def _argument_of(module: Module, node: ast.AST) -> str:
+    inside: ast.AST = node
+    for above in module.tree.above(node):
+        if isinstance(above, ast.Call) and inside is not above.func:
+            return ast.unparse(above.func)
+        if isinstance(above, ast.stmt | ast.Lambda):
+            return ""
+        inside = above
+    return ""
+
+
+_MOST_BEFORE = 6
+_MOST_AFTER = 6
+_MOST_LINES = 8
+_MOST_LETTERS = 500

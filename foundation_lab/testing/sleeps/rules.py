@@ -1,0 +1,305 @@
+"""Rules: which words around a sleep speak for which purpose, and how strongly.
+
+A word counts most in a comment at the sleep, less in names, and less again in the statements before
+and after. The weights were set by reading suites; they are evidence, not proof.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from foundation_lab.testing.sleeps.purposes import Purpose
+
+
+class Rule(NamedTuple):
+    """A pattern that speaks for a purpose, with its weight."""
+
+    pattern: re.Pattern[str]
+    purpose: Purpose
+    weight: float
+
+
+class Clue(NamedTuple):
+    """One thing about one sleep that speaks for a purpose, in words."""
+
+    purpose: Purpose
+    weight: float
+    words: str
+
+
+def _rules(*lines: tuple[str, Purpose, float]) -> tuple[Rule, ...]:
+    return tuple(Rule(re.compile(pattern, re.IGNORECASE), p, w) for pattern, p, w in lines)
+
+
+COMMENTS = _rules(
+    (
+        r"\bsimulat|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b|do(ing)? (some )?work|some work|\bheavy\b",
+        Purpose.SIMULATED_WORK,
+        5,
+    ),
+    (r"\bblock(s|ing)?\b|\bhang|\bbusy\b|longer than (the )?timeout", Purpose.SIMULATED_WORK, 2.5),
+    (
+        r"expir|\bttl|time[- ]to[- ]live|\blease|\bstale|\bevict|rate[- ]?limit|\bbucket|\bquota|\bwindow|token[s]? (to )?refill|refill|cooldown",
+        Purpose.EXPIRY,
+        5,
+    ),
+    (r"time(d)?[- _]?out", Purpose.EXPIRY, 3),
+    (
+        r"restart|reload|boot|(come|came|coming) (back )?up|shut(ting)?[ -]?down|\bspawn|\bfork|to (die|exit|terminate)|\b(server|process|worker|service|daemon|broker|container)(es|s)?( \w+)? (to |has |have |is )*(be )?(start|stop|ready|up\b|down|finish setting|reload|running|listen|initiali[sz])|start[- ]?up",
+        Purpose.PROCESS_RESTART,
+        5,
+    ),
+    (r"re-?tr(y|ies)|back-?off|reconnect", Purpose.RETRY, 4.5),
+    (r"breaker|half[- ]?open|\bcircuit", Purpose.BREAKER, 4.5),
+    (
+        r"messages?\b|publish|deliver|notif|subscri|\bsignal|propagat|broadcast|\bbroker\b|\bqueued?\b|\bevent (is|to|has|gets)|\bevents? (are|to|have)\b|consum",
+        Purpose.PUBLISH,
+        3,
+    ),
+    (
+        r"\bpool|idle conn|connections? (to )?(be )?(return|releas|clos|establish)",
+        Purpose.POOL,
+        3.5,
+    ),
+    (
+        r"clean|tear ?down|to be (closed|freed|released|removed)|garbage|collected|\bgc\b|\bdrain|release (the )?(port|resource|socket|file)",
+        Purpose.CLEANUP,
+        3.5,
+    ),
+    (
+        r"\binterval|schedul|\btimer|heart-?beat|\bticks?\b|\bperiod|\bcron|\bdelay (has|time|to (pass|elapse|expire|run out))|next (second|minute|run)|fallback|\beta\b|countdown|due\b",
+        Purpose.TIMER,
+        4,
+    ),
+    (r"\bpoll(s|ing)?\b", Purpose.POLLING, 3),
+    (
+        r"\byield\b|event loop|context switch|other (tasks?|coroutines?|threads?|greenlets?) (to )?(get |have )?(a )?(chance|run)|give .*control|next (loop )?iteration|hand over",
+        Purpose.YIELD,
+        4,
+    ),
+    (
+        r"(chance|time|opportunity) (for|to) |(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
+        Purpose.ASYNC_TASK,
+        3,
+    ),
+    (
+        r"(should|must|does|do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|not (be )?(called|trigger|fire|expire)",
+        Purpose.NEGATIVE_WAIT,
+        2.5,
+    ),
+    (
+        r"(should|must|is|are|has|have) still|still (be|is|there|alive|open|closed|the same)|nothing happen|no (additional|further|more|new) \w+",
+        Purpose.NEGATIVE_WAIT,
+        2,
+    ),
+    (
+        r"timestamps?|\bdiffer|distinct|\bunique|\bapart\b|\bthrottl|not (to )?overload|stagger|spread|ensure .*(order|newer|later|older)|measur|resolution|mtime|rate of|don'?t (hammer|flood|spam)|between (each|requests|calls|runs|iterations)",
+        Purpose.PACING,
+        4,
+    ),
+    (
+        r"\bexternal|third[- ]party|\bdatabase|replica|replication|\bnetwork|docker|elastic|kafka|kubernetes|\baws\b|\bindex(ing|ed)?\b|eventual|cluster|browser|page to load|\bserver\b",
+        Purpose.EXTERNAL_SYSTEM,
+        2.5,
+    ),
+)
+"""For comments at the sleep and right above it."""
+
+NAMES = _rules(
+    (
+        r"expir|ttl\b|_ttl|time_to_live|stale|evict|lease|rate_?limit|window|bucket|quota|throttle|keep_?ttl|visibility|debounce|sliding",
+        Purpose.EXPIRY,
+        2,
+    ),
+    (r"time_?out|deadline|grace", Purpose.EXPIRY, 1.2),
+    (r"lock", Purpose.EXPIRY, 0.5),
+    (r"cache", Purpose.EXPIRY, 0.7),
+    (r"breaker|circuit|half_?open", Purpose.BREAKER, 1.5),
+    (r"retr(y|ies)|backoff|reconnect", Purpose.RETRY, 1.2),
+    (
+        r"restart|reload|startup|shutdown|process\b|kill|sigterm|sighup|pidfile|warm_shutdown|daemon|fork",
+        Purpose.PROCESS_RESTART,
+        1.5,
+    ),
+    (
+        r"pub_?sub|publish|notif|subscri|signal|broadcast|message|event_?bus|listener|keyspace|consume",
+        Purpose.PUBLISH,
+        1.2,
+    ),
+    (r"pool|idle", Purpose.POOL, 1),
+    (
+        r"schedul|interval|timer|periodic|cron|heart_?beat|countdown|delay|\beta\b|beat\b|monitor",
+        Purpose.TIMER,
+        1.5,
+    ),
+    (r"poll|wait_for|wait_until|until", Purpose.POLLING, 1),
+    (r"not_|no_|never|without|_does_not|doesnt|ignored|refus", Purpose.NEGATIVE_WAIT, 0.6),
+    (r"task|job|async|thread|background|worker|concurren|parallel|cancel", Purpose.ASYNC_TASK, 0.7),
+    (
+        r"external|integration|scenario|e2e|docker|replicat|failover|cluster",
+        Purpose.EXTERNAL_SYSTEM,
+        0.6,
+    ),
+    (r"clean|teardown|close|dispose", Purpose.CLEANUP, 0.6),
+    (r"order|timestamp|elapsed|duration|benchmark|perf", Purpose.PACING, 0.7),
+)
+"""For the names of the test, its class and its file."""
+
+BEFORE = _rules(
+    (
+        r"create_task|ensure_future|start_soon|\.submit\(|Thread\(|\.start\(\)|run_in_executor|apply_async|\.delay\(|enqueue|spawn\(|nursery|create_background|run_coroutine_threadsafe|call_soon|add_task|_in_thread|greenlet",
+        Purpose.ASYNC_TASK,
+        3,
+    ),
+    (
+        r"Popen|subprocess|os\.kill|\.kill\(|\.terminate\(|send_signal|SIG(HUP|TERM|INT|KILL|USR)|Process\(|start_(server|worker|cli|process|app)|restart|\.reload|systemctl|docker|os\.fork|start_worker|run_server|\.touch\(",
+        Purpose.PROCESS_RESTART,
+        4,
+    ),
+    (
+        r"publish|\bnotify\(|self\.notify|\.emit\(|\.send\(|broadcast|send_message|\.put(_nowait)?\(|produce|basic_publish|dispatch|\bfire\(|\.trigger\(|xadd|send_command",
+        Purpose.PUBLISH,
+        2.5,
+    ),
+    (r"ttl|expire|\bp?ex=|\bpx=|\bexpiration|visibility", Purpose.EXPIRY, 2),
+    (r"acquire|get_lock|lock\(", Purpose.EXPIRY, 0.7),
+    (r"breaker|circuit|\.trip\(|CBState|STATE_OPEN|half_open", Purpose.BREAKER, 1.5),
+    (r"pool\b|getconn|get_connection|putconn|\.disconnect\(", Purpose.POOL, 1.5),
+    (
+        r"schedul|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(",
+        Purpose.TIMER,
+        2,
+    ),
+    (r"retry|backoff|attempt", Purpose.RETRY, 1),
+    (
+        r"\.close\(|\.shutdown\(|\.stop\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
+        Purpose.CLEANUP,
+        1.5,
+    ),
+    (
+        r"requests?\.(get|post|put)|httpx|urlopen|session\.(get|post)|boto|driver\.|browser|page\.|execute_command|replica|failover",
+        Purpose.EXTERNAL_SYSTEM,
+        1.2,
+    ),
+    (r"event\.wait\(|started\.wait\(|_event\.wait\(", Purpose.ASYNC_TASK, 2),
+)
+"""For the statements before the sleep, the nearest first."""
+
+AFTER = _rules(
+    (
+        r"assert_not_called|assert_not_awaited|not \w*\.called|call_count == (0|before)|not .*\.(done|is_set|called|triggered|expired)\(?|assert not\b|assertFalse|refute|is None\b|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False|== \[\]|== 0\b|assertIsNone|raises\(.*(Empty|Timeout)",
+        Purpose.NEGATIVE_WAIT,
+        1.5,
+    ),
+    (
+        r"\.cancel\(|\.join\(|\.result\(|\.done\(|await task|gather\(|is_finished|is_alive|get_status|is_stopped|\.state\b",
+        Purpose.ASYNC_TASK,
+        2,
+    ),
+    (r"ttl|exists\(|expired|is_expired|\bpttl", Purpose.EXPIRY, 2),
+    (
+        r"not_owned|LockNotOwned|NotOwned|locked\(|owned\(|reacquire|extend\(|\.restore_",
+        Purpose.EXPIRY,
+        2,
+    ),
+    (r"acquire", Purpose.EXPIRY, 0.8),
+    (
+        r"get_message|messages?\b|received|notifies|notification|\.events\b|listener|drain_events|consum",
+        Purpose.PUBLISH,
+        2,
+    ),
+    (r"circuit|breaker|CBState|half_open|\.state ==", Purpose.BREAKER, 2),
+    (r"pool\b|idle|num_connections|in_use|available_conn|checkedout", Purpose.POOL, 1.5),
+    (
+        r"\.kill\(|\.terminate\(|send_signal|\.poll\(\)|returncode|\.pid\b|os\.kill|proc\.wait|is_running",
+        Purpose.PROCESS_RESTART,
+        2.5,
+    ),
+    (
+        r"heartbeat|next_run|run_pending|enqueue_scheduled|schedul|call_count >?= ?[2-9]|ran_|ticks?\b",
+        Purpose.TIMER,
+        1.5,
+    ),
+    (r"last_heartbeat|interval", Purpose.TIMER, 2),
+    (r"attempt|retry|retries", Purpose.RETRY, 1),
+    (r"\.close\(|\.shutdown\(|\.unlink|os\.remove|rmtree|drop_", Purpose.CLEANUP, 1.2),
+    (
+        r"time\(\)|perf_counter|elapsed|assertGreater|assertLess|updated_at|modified|timestamp|\btime\b.*[<>]",
+        Purpose.PACING,
+        1.5,
+    ),
+)
+"""For the statements after the sleep, the nearest first, up to the next sleep."""
+
+DURATIONS = _rules(
+    (r"ttl|expir|lease|window|rate|stale|visibility|age\b|lifetime", Purpose.EXPIRY, 5),
+    (r"time_?out", Purpose.EXPIRY, 3),
+    (r"reset_timeout|recovery|grace_period", Purpose.BREAKER, 4),
+    (r"back_?off|retry|failover_delay", Purpose.RETRY, 5),
+    (r"check_interval|poll", Purpose.POLLING, 3),
+    (r"interval|period|heartbeat|tick|frequency|fallback", Purpose.TIMER, 4),
+    (r"pause|pace|gap|think", Purpose.PACING, 3),
+    (r"startup|boot|shutdown", Purpose.PROCESS_RESTART, 3),
+    (r"latency|work|processing|slow|busy", Purpose.SIMULATED_WORK, 3),
+)
+"""For the names in the duration itself."""
+
+LIMITS = _rules(
+    (
+        r"reset_timeout|recovery_timeout|recovery|open_duration|sleep_window|open_timeout|half_open",
+        Purpose.BREAKER,
+        5,
+    ),
+    (
+        r"ttl|expir|^p?ex$|^px$|lease|window|rate|stale|max_age|lifetime|visibility|max_idle|idle_time|keep_alive|duration|timeout|time_limit|deadline|grace",
+        Purpose.EXPIRY,
+        4,
+    ),
+    (r"back_?off|retry|failover_delay|wait$|reconnect", Purpose.RETRY, 4),
+    (
+        r"interval|period|every|schedule|delay|countdown|eta|heartbeat|fallback|tick|seconds|frequency|cron",
+        Purpose.TIMER,
+        4,
+    ),
+)
+"""For what was set before to a time that the sleep just waits out."""
+
+INNER_STEPS = re.compile(
+    r"^_?(wait|poll|teardown|tear_down|cleanup|finali[sz]|until|eventually|retry)", re.IGNORECASE
+)
+"""Inner functions that are steps of the test, and no work that it looks at."""
+
+WORK_NAMES = re.compile(
+    r"slow|hang|long|block|sleep|never|forever|work|job|task|delay|handler|callback|consumer|actor"
+    r"|producer|target|busy|stall|stuck|lazy|pending|side_effect|infinite|coro|fake|mock|stub|dummy",
+    re.IGNORECASE,
+)
+"""Functions whose name says that they are work."""
+
+DOUBLES = re.compile(
+    r"fake|mock|stub|dummy|slow|hanging|blocking|delayed|lazy|sleep|never", re.IGNORECASE
+)
+"""Classes that stand for something else."""
+
+TASKS = re.compile(
+    r"\.task\b|\bactor\b|shared_task|\.route\b|\.get\(|\.post\(|\bjob\b|periodic|\btask\b|\.agent\b|\.command|\bperiodiq\b|\.job\b"
+)
+"""Decorators of work that somebody else runs."""
+
+TEARDOWN = re.compile(
+    r"^_?(tear_?down\w*|asyncTearDown|tearDownClass|clean_?up\w*|finali[sz]e\w*|pytest_unconfigure|stop_\w+|close\w*|aclose)$",
+    re.IGNORECASE,
+)
+"""Functions that put things in order after a test."""
+
+STARTING = re.compile(
+    r"^_?(start|launch|run|spawn|boot|setup|setUp|setUpClass|restart|init)\w*", re.IGNORECASE
+)
+"""Functions that start something and then wait a little."""
+
+STARTED = re.compile(
+    r"server|process|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen",
+    re.IGNORECASE,
+)
+"""What they start."""

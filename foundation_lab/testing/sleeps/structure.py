@@ -1,0 +1,189 @@
+"""Structure: what the place of a sleep in the code tells of its purpose."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from foundation_lab.testing.sleeps import rules
+from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.rules import Clue
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from foundation_lab.testing.sleeps.context import Context
+
+
+def structure(context: Context) -> Iterator[Clue]:
+    """Give what the place of a sleep in the code speaks for."""
+    yield from _kind(context)
+    yield from _loop(context)
+    yield from _teardown(context)
+    yield from _start(context)
+    yield from _handed_on(context)
+    yield from _work(context)
+
+
+def _kind(context: Context) -> Iterator[Clue]:
+    if context.place.site.kind == "busy_wait":
+        yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
+    if context.place.site.kind == "wait" and _is_refuted(context):
+        yield Clue(Purpose.NEGATIVE_WAIT, 6, "the test fails when the wait succeeds")
+    if context.each.exact == 0 and not context.duration.isidentifier():
+        yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
+    elif 0 < context.each.high <= _MOMENT and not context.loop:
+        yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
+    for rule in rules.DURATIONS:
+        if context.duration and rule.pattern.search(context.duration):
+            yield Clue(rule.purpose, rule.weight, f"it sleeps for {context.duration!r}")
+
+
+def _loop(context: Context) -> Iterator[Clue]:
+    loop = context.loop
+    if loop is not None:
+        ending = _exit(loop)
+        if ending:
+            yield Clue(Purpose.POLLING, 7, f"it is in a loop that {ending}")
+        elif context.branch == "except":
+            yield Clue(Purpose.RETRY, 5, "it is in a loop, and follows an error")
+        elif isinstance(loop, ast.For | ast.AsyncFor) or not isinstance(loop.test, ast.Constant):
+            # Where each round checks something, it waits for that, and not for the next round.
+            checks = any(re.search(r"\bassert", line) for line in context.after[: _rest(context)])
+            words = "it stands between the rounds of a loop"
+            yield Clue(Purpose.PACING, 1.5 if checks else 4.5, words)
+        else:
+            yield Clue(Purpose.PACING, 2, "it stands between the rounds of a loop")
+    elif context.branch == "except":
+        yield Clue(Purpose.RETRY, 3, "it follows an error")
+
+
+def _is_refuted(context: Context) -> bool:
+    """Return whether a wait must end without success, so that it always takes its whole time."""
+    line = context.place.module.lines[context.place.site.node.lineno - 1]
+    refuted = re.search(r"assert not |assertFalse|is False|== False", line)
+    return refuted is not None or bool(context.before and "Empty" in context.before[0])
+
+
+def _rest(context: Context) -> int:
+    """Return how many statements of the loop follow in the same round."""
+    loop, line = context.loop, context.place.site.node.lineno
+    return (
+        sum(each.lineno > line for each in ast.walk(loop) if isinstance(each, ast.stmt))
+        if loop
+        else 0
+    )
+
+
+def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
+    """Return how a loop ends when a condition holds; an empty text when it does not."""
+    if isinstance(loop, ast.While) and not isinstance(loop.test, ast.Constant):
+        condition = ast.unparse(loop.test)
+        if not _asks_only_the_clock(loop.test):
+            return f"goes on while {condition}"
+    waiting: list[ast.AST] = list(loop.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Break | ast.Return):
+            return "ends when a condition holds"
+        if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.For, ast.While, ast.ClassDef)):
+            continue
+        waiting += ast.iter_child_nodes(node)
+    return ""
+
+
+def _asks_only_the_clock(test: ast.expr) -> bool:
+    """Return whether a condition is about the time alone: such a loop has a length, and no aim."""
+    if not (isinstance(test, ast.Compare) and len(test.comparators) == 1):
+        return False
+    words = re.findall(r"[A-Za-z_]+", ast.unparse(test).lower())
+    clock = {
+        "time",
+        "monotonic",
+        "perf_counter",
+        "now",
+        "loop",
+        "get_running_loop",
+        "get_event_loop",
+    }
+    ends = re.compile(
+        r"end|start|begin|deadline|timeout|until|limit|max|wait|dur|t\d?$|until|stop_at|seconds|self"
+    )
+    return any(word in clock for word in words) and all(w in clock or ends.search(w) for w in words)
+
+
+def _teardown(context: Context) -> Iterator[Clue]:
+    if context.after_yield:
+        yield Clue(Purpose.CLEANUP, 6, "it follows the yield of a fixture")
+    elif context.branch == "finally":
+        yield Clue(Purpose.CLEANUP, 5, "it is in a finally")
+    elif context.names and rules.TEARDOWN.match(context.names[0]):
+        yield Clue(Purpose.CLEANUP, 6, f"it is in {context.names[0]}()")
+    elif (
+        context.is_last
+        and context.test.startswith("test")
+        and not context.is_inner
+        and not context.loop
+    ):
+        yield Clue(Purpose.CLEANUP, 1.5, "nothing of the test follows it")
+
+
+def _start(context: Context) -> Iterator[Clue]:
+    """Tell functions that start a process and give it a little time."""
+    name = _name(context)
+    is_setup = "fixture" in context.decorators and not context.after_yield
+    if name.startswith("test") or context.is_inner or context.loop:
+        return
+    if rules.STARTING.match(name) or is_setup:
+        started = next((t for t in (name, *context.before[:2]) if rules.STARTED.search(t)), None)
+        if started is not None:
+            yield Clue(Purpose.PROCESS_RESTART, 3.5, f"{name}() starts something, and waits for it")
+
+
+def _handed_on(context: Context) -> Iterator[Clue]:
+    """Tell sleeps that are handed on for somebody else to run."""
+    is_passed = context.place.site.kind == "passed"
+    handed = context.argument_of.rpartition(".")[2]
+    if handed in _STARTERS or (is_passed and context.each.exact is not None):
+        yield Clue(Purpose.SIMULATED_WORK, 6, f"it is what {handed}() runs")
+    elif is_passed:
+        yield Clue(Purpose.RETRY, 3, f"{handed}() is given it, to sleep between attempts")
+
+
+def _work(context: Context) -> Iterator[Clue]:
+    """Tell sleeps that stand for work: in doubles, tasks, and functions inside of a test."""
+    name = _name(context)
+    if rules.TASKS.search(context.decorators) and not name.startswith("test"):
+        yield Clue(Purpose.SIMULATED_WORK, 6, f"{name}() is a task that somebody else runs")
+    if context.is_inner and not rules.INNER_STEPS.match(name):
+        words = f"it is in {name}(), which is defined inside the test"
+        yield Clue(Purpose.SIMULATED_WORK, 5, words)
+    if name and not name.startswith(("test", "wait")) and not rules.TEARDOWN.match(name):
+        if rules.WORK_NAMES.search(name):
+            yield Clue(Purpose.SIMULATED_WORK, 3.5, f"{name}() is work by its name")
+        elif not (context.is_inner or context.loop or context.after_yield):
+            yield Clue(Purpose.SIMULATED_WORK, 1.5, f"{name}() is no test")
+    double = next((owner for owner in context.owners if rules.DOUBLES.search(owner)), None)
+    if double and not double.startswith("Test") and not name.startswith("test"):
+        yield Clue(Purpose.SIMULATED_WORK, 4, f"{double} stands for something else")
+    exact = context.each.exact
+    if exact is not None and exact >= _AGES and (context.is_inner or context.argument_of):
+        yield Clue(Purpose.SIMULATED_WORK, 2, "it would last longer than any test")
+
+
+def _name(context: Context) -> str:
+    return context.names[0] if context.names else ""
+
+
+_STARTERS = {
+    "create_task", "ensure_future", "gather", "wait_for", "submit", "run_in_executor", "to_thread",
+    "Thread", "Process", "start_soon", "spawn", "Mock", "MagicMock", "AsyncMock", "partial", "map",
+    "apply_async", "enqueue", "shield", "wait", "run_sync", "run_coroutine_threadsafe", "Task",
+    "enqueue_in", "enqueue_at", "add_job", "create_job", "Timer", "run", "run_until_complete",
+    "timeout",
+}  # fmt: skip
+_MOMENT = 0.005
+"""Shorter sleeps wait for no work."""
+_AGES = 30.0

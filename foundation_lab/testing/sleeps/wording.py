@@ -1,0 +1,101 @@
+"""Wording: what comments, names, numbers and statements around a sleep tell of its purpose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from foundation_lab.testing.sleeps import rules
+from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.rules import Clue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from foundation_lab.testing.sleeps.context import Context
+
+
+def wording(context: Context) -> Iterator[Clue]:
+    """Give what the words around a sleep speak for."""
+    yield from _comments(context)
+    yield from _limits(context)
+    yield from _names(context)
+    yield from _statements(context)
+
+
+def _comments(context: Context) -> Iterator[Clue]:
+    for rule in rules.COMMENTS:
+        if context.comment and rule.pattern.search(context.comment):
+            yield Clue(rule.purpose, rule.weight, f"the comment says {_quoted(context.comment)}")
+        if context.comment_below and rule.pattern.search(context.comment_below):
+            words = f"the comment below says {_quoted(context.comment_below)}"
+            factor = 1.2 if rule.purpose is Purpose.NEGATIVE_WAIT else 0.35
+            yield Clue(rule.purpose, rule.weight * factor, words)
+
+
+def _limits(context: Context) -> Iterator[Clue]:
+    """Compare the sleep with times that were set before: it waits out what is a bit shorter."""
+    slept = context.each.exact
+    if slept is None or context.is_inner or slept == 0:
+        return
+    best: dict[Purpose, Clue] = {}
+    for limit in context.limits:
+        for seconds in (limit.seconds, limit.seconds / 1000):
+            if not seconds <= slept <= 2.5 * seconds + 1.0 or seconds < slept / 12:
+                continue
+            for rule in rules.LIMITS:
+                if rule.pattern.search(limit.name):
+                    near = 1.0 if slept <= 2 * seconds + 0.2 else 0.6
+                    milli = 1.0 if seconds == limit.seconds else 0.6
+                    clue = Clue(
+                        rule.purpose,
+                        rule.weight * near * milli,
+                        f"{limit.text} was set before, and it sleeps just over that",
+                    )
+                    if rule.purpose not in best or best[rule.purpose].weight < clue.weight:
+                        best[rule.purpose] = clue
+                    break
+    yield from best.values()
+
+
+def _names(context: Context) -> Iterator[Clue]:
+    weighted = [
+        (context.test, 1.0),
+        (context.file, 0.6),
+        *((owner, 0.5) for owner in context.owners),
+    ]
+    if len(context.names) > 1:
+        weighted.append((context.names[0], 0.8))
+    for rule in rules.NAMES:
+        for name, factor in weighted:
+            if name and rule.pattern.search(name):
+                yield Clue(rule.purpose, rule.weight * factor, f"{name} names it")
+
+
+def _statements(context: Context) -> Iterator[Clue]:
+    inner = 0.4 if context.is_inner else 1.0
+    for table, statements, where in (
+        (rules.BEFORE, context.before, "before it stands"),
+        (rules.AFTER, context.after, "after it comes"),
+    ):
+        for rule in table:
+            for distance, statement in enumerate(statements):
+                found = rule.pattern.search(statement)
+                if found:
+                    weight = rule.weight * inner * _NEARNESS[min(distance, len(_NEARNESS) - 1)]
+                    line = _line_of(statement, found.start())
+                    yield Clue(rule.purpose, weight, f"{where} {_quoted(line)}")
+                    break
+
+
+def _line_of(text: str, position: int) -> str:
+    return text[text.rfind("\n", 0, position) + 1 :].split("\n", 1)[0]
+
+
+def _quoted(text: str) -> str:
+    words = " ".join(text.split())
+    return f"'{words if len(words) <= _MOST_LETTERS else words[: _MOST_LETTERS - 1] + '…'}'"
+
+
+_NEARNESS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.2)
+"""How much a statement counts, by how many stand between it and the sleep."""
+_MOST_LETTERS = 80

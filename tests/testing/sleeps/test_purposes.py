@@ -1,0 +1,236 @@
+"""The judged sample, and what the auditor makes of each purpose in plain cases."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundation_lab.telemetry import catalogue
+from foundation_lab.testing import __all__ as helpers
+from foundation_lab.testing.sleeps import MEANINGS, Finding, Purpose, audit_text
+from tests.testing.sleeps.suites import findings, only
+
+DATA = json.loads(
+    (Path(__file__).parents[1] / "data" / "sleeps_sample.json").read_text(encoding="utf-8")
+)
+
+
+def judged(entry: dict[str, Any]) -> Finding:
+    """What the auditor says of a snippet."""
+    name = entry["file"].rpartition("/")[2]
+    (found,) = (
+        each
+        for each in audit_text(entry["snippet"], name).findings
+        if each.line == entry["snippet_line"] and each.kind not in {"wrapper", "fixture"}
+    )
+    return found
+
+
+def test_the_sample_is_as_large_and_as_various_as_it_says() -> None:
+    assert len(DATA["sample"]) == 60
+    assert len({entry["verdict"] for entry in DATA["sample"]}) >= 10
+    assert {entry["verdict"] for key in ("sample", "unseen") for entry in DATA[key]} <= set(Purpose)
+    assert all(entry["licence"] and entry["version"] for entry in DATA["sample"])
+
+
+@pytest.mark.parametrize(
+    ("part", "share"), [("sample", 0.9), ("unseen", 0.85)], ids=["sample", "unseen"]
+)
+def test_the_auditor_says_of_most_sleeps_what_people_said(part: str, share: float) -> None:
+    entries = DATA[part]
+    wrong = {
+        f"{entry['project']}/{entry['file']}:{entry['line']}": (entry["verdict"], found.purpose)
+        for entry in entries
+        if (found := judged(entry)).purpose != entry["verdict"]
+    }
+    assert len(wrong) <= (1 - share) * len(entries), wrong
+
+
+def test_a_verdict_comes_with_its_evidence_in_words() -> None:
+    for entry in DATA["sample"]:
+        found = judged(entry)
+        assert found.evidence
+        assert 0 <= found.confidence <= 1
+        assert (found.confidence == 0) == (found.purpose == "unknown")
+
+
+SAYS = {
+    Purpose.PROCESS_RESTART: """
+        def test_restart(worker):
+            worker.kill()
+            time.sleep(1)
+            assert worker.pid != old
+        """,
+    Purpose.ASYNC_TASK: """
+        async def test_it():
+            task = asyncio.create_task(work())
+            await asyncio.sleep(0.1)
+            assert task.done()
+        """,
+    Purpose.BREAKER: """
+        def test_the_breaker_closes_again(breaker):
+            breaker = CircuitBreaker(fail_max=3, reset_timeout=0.5)
+            fail(breaker)
+            time.sleep(0.6)
+            assert breaker.current_state == "half-open"
+        """,
+    Purpose.PUBLISH: """
+        def test_it(bus):
+            bus.publish("topic", "hello")
+            time.sleep(0.03)
+            assert received == ["hello"]
+        """,
+    Purpose.POOL: """
+        def test_idle_connections_return_to_the_pool(pool):
+            pool.putconn(conn)
+            time.sleep(0.1)
+            assert pool.idle == 1
+        """,
+    Purpose.CLEANUP: """
+        def teardown_function():
+            time.sleep(0.1)
+        """,
+    Purpose.RETRY: """
+        def test_it():
+            for attempt in range(3):
+                try:
+                    connect()
+                except OSError:
+                    time.sleep(1)
+        """,
+    Purpose.TIMER: """
+        def test_it(scheduler):
+            scheduler.add_job(tick, interval=0.1)
+            time.sleep(0.15)
+            assert len(ticks) == 1
+        """,
+    Purpose.EXPIRY: """
+        def test_it(cache):
+            cache.put("k", 1, ttl=1)
+            time.sleep(1.1)
+            assert cache.get("k") is None
+        """,
+    Purpose.POLLING: """
+        def test_it():
+            while not ready():
+                time.sleep(0.1)
+        """,
+    Purpose.YIELD: """
+        async def test_it():
+            await asyncio.sleep(0)
+        """,
+    Purpose.SIMULATED_WORK: """
+        def test_it():
+            def slow():
+                time.sleep(5)
+            limited(slow)
+        """,
+    Purpose.NEGATIVE_WAIT: """
+        def test_it(callback):
+            cancel()
+            time.sleep(0.2)  # nothing may be called any more
+            callback.assert_not_called()
+        """,
+    Purpose.PACING: """
+        def test_it(client):
+            for _ in range(5):
+                client.ping()
+                time.sleep(0.2)
+        """,
+    Purpose.EXTERNAL_SYSTEM: """
+        def test_it(client):
+            client.write("k")
+            time.sleep(0.5)  # the database replica is eventually consistent
+            read("k")
+        """,
+    Purpose.UNKNOWN: """
+        def test_it():
+            one()
+            time.sleep(1)
+            two()
+        """,
+}
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_each_purpose_is_told_by_its_plain_case(purpose: Purpose) -> None:
+    found = only("import time, asyncio\n" + ast.unparse(ast.parse(_dedented(SAYS[purpose]))))
+    if purpose in {Purpose.NEGATIVE_WAIT, Purpose.EXTERNAL_SYSTEM}:  # they need their comments
+        (found,) = audit_text("import time\n" + _dedented(SAYS[purpose])).findings
+    assert found.purpose == purpose
+
+
+def _dedented(code: str) -> str:
+    from textwrap import dedent
+
+    return dedent(code)
+
+
+def test_every_purpose_has_a_meaning() -> None:
+    assert list(MEANINGS) == list(Purpose)
+
+
+# -- replacements ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(len(DATA["sample"])))
+def test_a_replacement_is_python_that_names_what_exists(number: int) -> None:
+    code = judged(DATA["sample"][number]).replacement.code
+    tree = ast.parse(code)
+    known = {*helpers, "ready"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+            if name.startswith(("assert_", "refute_", "wait_for")) and "sim" in code:
+                assert name in known | {"wait_for_condition", "wait_for_message"}, code
+            if name in {"assert_event", "refute_event"}:
+                (event, *_) = node.args
+                assert isinstance(event, ast.Constant)
+                assert f"foundation.{event.value!s}" in catalogue
+
+
+def test_a_replacement_fills_in_the_names_of_the_finding() -> None:
+    found = only("import time\n" + _dedented(SAYS[Purpose.PROCESS_RESTART]))
+    assert found.replacement.code.startswith(
+        'with assert_event("service.restarted", service="worker"):\n    worker.kill()'
+    )
+    found = only("import time\n" + _dedented(SAYS[Purpose.POLLING]))
+    assert found.replacement.code == "wait_for(sim, lambda: ready())"
+    found = only("import time\n" + _dedented(SAYS[Purpose.EXPIRY]))
+    assert found.replacement.code == "clock.advance(1.1)"
+
+
+def test_a_test_that_has_a_simulation_moves_its_clock() -> None:
+    found = only(
+        """
+        import time
+
+        def test_it(sim, cache):
+            cache.put("k", 1, ttl=1)
+            time.sleep(1.1)
+            assert cache.get("k") is None
+        """
+    )
+    assert found.replacement.code == "sim.run(until=sim.now + 1.1)"
+
+
+def test_the_seed_table_of_patterns_is_followed() -> None:
+    wanted = Counter(
+        {
+            "service.restarted": 1,
+            "async.completed": 1,
+            "circuit_breaker.state_change": 1,
+            "signal.processed": 1,
+        }
+    )
+    table = (Purpose.PROCESS_RESTART, Purpose.ASYNC_TASK, Purpose.BREAKER, Purpose.PUBLISH)
+    told: Counter[str] = Counter()
+    for purpose in table:
+        (found,) = findings("import time, asyncio\n" + _dedented(SAYS[purpose]))
+        told[found.replacement.code.split('"')[1]] += 1
+    assert told == wanted
