@@ -1,3 +1,7 @@
+"""Exploration: other orders of one instant, and what never changes."""
+
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import asyncio

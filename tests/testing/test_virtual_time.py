@@ -1,3 +1,7 @@
+"""Code that sleeps and reads the clock, as it is, in virtual time."""
+
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
 from __future__ import annotations
 
 import asyncio
@@ -5,7 +9,7 @@ import datetime as dt
 import queue
 import sys
 import threading
-import time as clocks
+import time
 from datetime import date
 from datetime import datetime as moment
 from time import monotonic, sleep
@@ -33,7 +37,7 @@ NEW_YEAR = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 class Watch:
     """A class that keeps a clock, as many do."""
 
-    clock = staticmethod(clocks.monotonic)
+    clock = staticmethod(time.monotonic)
 
 
 @pytest.fixture
@@ -51,19 +55,19 @@ def virtual(sim: Simulation) -> Iterator[Simulation]:
 
 
 def test_sleeping_takes_no_time_and_every_clock_goes_on(virtual: Simulation) -> None:
-    before = (clocks.time(), clocks.monotonic(), monotonic(), clocks.perf_counter(), Watch.clock())
-    clocks.sleep(3600)
+    before = (time.time(), time.monotonic(), monotonic(), time.perf_counter(), Watch.clock())
+    time.sleep(3600)
     sleep(0.5)
-    after = (clocks.time(), clocks.monotonic(), monotonic(), clocks.perf_counter(), Watch().clock())
+    after = (time.time(), time.monotonic(), monotonic(), time.perf_counter(), Watch().clock())
     assert [b - a for a, b in zip(before, after, strict=True)] == [3600.5] * 5
     assert virtual.now == 3600.5
-    assert clocks.time_ns() - round(before[0] * 1e9) == 3600_500_000_000
-    assert clocks.monotonic_ns() == clocks.perf_counter_ns() == 4600_500_000_000
+    assert time.time_ns() - round(before[0] * 1e9) == 3600_500_000_000
+    assert time.monotonic_ns() == time.perf_counter_ns() == 4600_500_000_000
 
 
 def test_dates_tell_the_virtual_time_and_are_real_dates(virtual: Simulation) -> None:
     assert moment.now(dt.UTC) == dt.datetime.now(dt.UTC) == NEW_YEAR
-    clocks.sleep(36 * 3600)
+    time.sleep(36 * 3600)
     assert moment.now(dt.UTC) == NEW_YEAR + dt.timedelta(hours=36)
     assert moment.utcnow() == dt.datetime(2025, 1, 2, 12)
     assert moment.today() == moment.now()
@@ -73,11 +77,11 @@ def test_dates_tell_the_virtual_time_and_are_real_dates(virtual: Simulation) -> 
     assert not isinstance(date(2020, 1, 1), moment)
     assert issubclass(moment, date)
     assert moment.fromisoformat("2020-01-01").year == 2020
-    assert clocks.gmtime()[:4] == clocks.gmtime(clocks.time())[:4] == (2025, 1, 2, 12)
-    assert clocks.gmtime(0)[0] == 1970
-    assert clocks.ctime() == clocks.ctime(clocks.time())
-    assert clocks.strftime("%Y") == "2025"
-    assert clocks.strftime("%Y", clocks.gmtime(0)) == "1970"
+    assert time.gmtime()[:4] == time.gmtime(time.time())[:4] == (2025, 1, 2, 12)
+    assert time.gmtime(0)[0] == 1970
+    assert time.ctime() == time.ctime(time.time())
+    assert time.strftime("%Y") == "2025"
+    assert time.strftime("%Y", time.gmtime(0)) == "1970"
 
 
 def test_what_a_block_has_made_outlives_it_unharmed(sim: Simulation) -> None:
@@ -102,8 +106,8 @@ def test_a_class_that_is_derived_in_the_block_makes_its_own(virtual: Simulation)
 
 def test_after_the_block_all_is_as_it_was(sim: Simulation) -> None:
     before = (
-        clocks.time,
-        clocks.sleep,
+        time.time,
+        time.sleep,
         monotonic,
         sleep,
         moment,
@@ -112,9 +116,9 @@ def test_after_the_block_all_is_as_it_was(sim: Simulation) -> None:
         threading.Lock,
     )
     with virtual_time(sim):
-        during = (clocks.time, clocks.sleep, monotonic, sleep, moment, date, Watch.clock)
+        during = (time.time, time.sleep, monotonic, sleep, moment, date, Watch.clock)
         assert all(a is not b for a, b in zip(before, during, strict=False))
-    after = (clocks.time, clocks.sleep, monotonic, sleep, moment, date, Watch.clock, threading.Lock)
+    after = (time.time, time.sleep, monotonic, sleep, moment, date, Watch.clock, threading.Lock)
     assert after == before
 
 
@@ -123,17 +127,17 @@ def test_a_module_that_is_imported_in_the_block_has_real_clocks_afterwards(
 ) -> None:
     late: Any = ModuleType("late")
     with virtual_time(sim):
-        late.sleep, late.moment = clocks.sleep, dt.datetime
+        late.sleep, late.moment = time.sleep, dt.datetime
         monkeypatch.setitem(sys.modules, "late", late)
-    assert (late.sleep, late.moment) == (clocks.sleep, dt.datetime)
+    assert (late.sleep, late.moment) == (time.sleep, dt.datetime)
 
 
 def test_the_date_at_virtual_0_may_be_given(sim: Simulation) -> None:
     with virtual_time(sim, start=0.0):
-        assert clocks.time() == 0.0
+        assert time.time() == 0.0
     with virtual_time(Simulation()):
-        assert clocks.time() > NEW_YEAR.timestamp()
-        assert clocks.time() == int(clocks.time())
+        assert time.time() > NEW_YEAR.timestamp()
+        assert time.time() == int(time.time())
 
 
 def test_blocks_do_not_nest_and_are_not_entered_while_the_simulation_runs(
@@ -144,10 +148,10 @@ def test_blocks_do_not_nest_and_are_not_entered_while_the_simulation_runs(
 
 
 def test_a_busy_wait_on_the_clock_is_an_error_that_names_its_line(virtual: Simulation) -> None:
-    end = clocks.monotonic() + 1
+    end = time.monotonic() + 1
 
     def wait() -> None:
-        while clocks.monotonic() < end:
+        while time.monotonic() < end:
             pass
 
     with pytest.raises(LivelockError, match=r"test_virtual_time\.py:\d+ has read the clock"):
@@ -156,9 +160,9 @@ def test_a_busy_wait_on_the_clock_is_an_error_that_names_its_line(virtual: Simul
 
 def test_readings_may_cost_time(sim: Simulation) -> None:
     with virtual_time(sim, read_cost=0.25):
-        assert clocks.time() < clocks.time()
-        end = clocks.monotonic() + 1
-        while clocks.monotonic() < end:
+        assert time.time() < time.time()
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
             pass
     assert sim.now == 0.0
 
@@ -172,7 +176,7 @@ def test_nobody_sleeps_back_in_time(
         virtual_time(sim, threads=threads),
         pytest.raises(ValueError, match="sleep length must be non-negative"),
     ):
-        clocks.sleep(-1)
+        time.sleep(-1)
 
 
 # -- threads -------------------------------------------------------------------------------------
@@ -183,8 +187,8 @@ def test_threads_sleep_beside_each_other(virtual: Simulation) -> None:
     line: queue.Queue[str] = queue.Queue()
 
     def work(name: str, seconds: float) -> None:
-        clocks.sleep(seconds)
-        done.append((name, clocks.monotonic() - 1000))
+        time.sleep(seconds)
+        done.append((name, time.monotonic() - 1000))
         line.put(name)
 
     threads = [threading.Thread(target=work, args=each) for each in (("a", 3.0), ("b", 2.0))]
@@ -204,18 +208,18 @@ def test_without_virtual_threads_only_the_main_program_sleeps(sim: Simulation) -
 
     def work() -> None:
         try:
-            clocks.sleep(1)
+            time.sleep(1)
         except RuntimeError as error:
             problems.append(str(error))
 
     def process() -> Generator[Any, Any, None]:
         with pytest.raises(RuntimeError, match="'process' cannot block: a process yields"):
-            clocks.sleep(1)
+            time.sleep(1)
         yield 1.0
 
     with virtual_time(sim, threads=False):
-        clocks.sleep(2)
-        clocks.sleep(0)
+        time.sleep(2)
+        time.sleep(0)
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
@@ -233,7 +237,7 @@ def test_threads_are_real_ones_where_greenlet_is_not_installed(sim: Simulation) 
         virtual_time(sim),
     ):
         assert threading.Lock is lock
-        clocks.sleep(5)
+        time.sleep(5)
         assert asyncio.run(asyncio.to_thread(lambda: 3)) == 3
     assert sim.now == 5.0
 
@@ -244,9 +248,9 @@ def test_threads_are_real_ones_where_greenlet_is_not_installed(sim: Simulation) 
 def test_every_new_event_loop_is_on_the_same_clock(virtual: Simulation) -> None:
     async def main() -> float:
         await asyncio.sleep(100)
-        return clocks.monotonic() - 1000
+        return time.monotonic() - 1000
 
-    clocks.sleep(1)
+    time.sleep(1)
     assert asyncio.run(main()) == 101.0
     assert asyncio.run(main()) == 201.0
     loop = asyncio.new_event_loop()
@@ -257,10 +261,10 @@ def test_every_new_event_loop_is_on_the_same_clock(virtual: Simulation) -> None:
 def test_a_function_for_a_thread_sleeps_there_and_not_in_the_loop(virtual: Simulation) -> None:
     async def main() -> tuple[Any, ...]:
         results: Any = await asyncio.gather(
-            asyncio.to_thread(clocks.sleep, 3),
+            asyncio.to_thread(time.sleep, 3),
             asyncio.to_thread(asyncio._get_running_loop),
             asyncio.sleep(2, "slept"),
-            asyncio.get_running_loop().run_in_executor(None, clocks.sleep, 1),
+            asyncio.get_running_loop().run_in_executor(None, time.sleep, 1),
         )
         return tuple(results)
 
@@ -270,7 +274,7 @@ def test_a_function_for_a_thread_sleeps_there_and_not_in_the_loop(virtual: Simul
 
 def test_the_failure_of_a_function_for_a_thread_is_the_futures(virtual: Simulation) -> None:
     def fail() -> None:
-        clocks.sleep(1)
+        time.sleep(1)
         raise KeyError(5)
 
     async def main() -> None:
@@ -278,7 +282,7 @@ def test_the_failure_of_a_function_for_a_thread_is_the_futures(virtual: Simulati
             await asyncio.to_thread(fail)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
-                await asyncio.to_thread(clocks.sleep, 60)
+                await asyncio.to_thread(time.sleep, 60)
 
     asyncio.run(main())
     assert virtual.now == 1.5
@@ -292,7 +296,7 @@ def test_an_executor_of_ones_own_is_used(virtual: Simulation) -> None:
         with ThreadPoolExecutor(1) as pool:
 
             def work(number: int) -> int:
-                clocks.sleep(1)
+                time.sleep(1)
                 return number
 
             jobs = [loop.run_in_executor(pool, work, number) for number in range(3)]
@@ -313,7 +317,7 @@ def test_a_sleep_in_a_coroutine_holds_up_the_loop_as_it_really_does(virtual: Sim
     async def main() -> None:
         task = asyncio.create_task(ticker())
         await asyncio.sleep(0.5)
-        clocks.sleep(2)  # noqa: ASYNC251  (what is tested)
+        time.sleep(2)  # noqa: ASYNC251  (what is tested)
         told.append(("blocked", virtual.now))
         await task
 
@@ -326,7 +330,7 @@ def test_a_coroutine_may_block_on_a_thread_and_holds_up_its_loop(virtual: Simula
     told: list[tuple[str, float]] = []
 
     def work() -> None:
-        clocks.sleep(2)
+        time.sleep(2)
         line.put("done")
 
     def process() -> Generator[Any, Any, None]:
@@ -368,7 +372,7 @@ def test_a_run_whose_end_falls_into_the_time_of_a_blocked_loop_ends_after_it(
 ) -> None:
     async def blocks() -> None:
         await asyncio.sleep(1)
-        clocks.sleep(5)  # noqa: ASYNC251  (what is tested)
+        time.sleep(5)  # noqa: ASYNC251  (what is tested)
 
     task = virtual.task(blocks())
     virtual.run(until=3.0)
