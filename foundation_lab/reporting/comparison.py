@@ -62,16 +62,17 @@ def comparison(
     for (name, frame), colour in zip(windows.items(), SERIES_COLOURS, strict=False):
         middle = canvas.timeline.at(((frame["start"] + frame["end"]) / 2).to_numpy())
         for panel, values in enumerate((frame["good"], frame["p99"] / unit.seconds)):
+            sizes = _sizes(values)
             canvas.add(
                 go.Scatter(
                     x=middle,
                     y=values.to_numpy(),
                     name=label(name),
-                    mode="lines+markers",
+                    mode="lines+markers" if any(sizes) else "lines",
                     line={"color": colour, "width": 2},
                     marker={
                         "color": colour,
-                        "size": _sizes(values),
+                        "size": sizes,
                         "opacity": 1,  # a list of sizes would make them paler,
                         "line": {"width": 0},  # with a rim that cuts the line in the legend
                     },
