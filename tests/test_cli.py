@@ -521,6 +521,16 @@ def test_validate_tells_of_every_file(path: Path, tmp_path: Path) -> None:
     assert command_line("validate", path, folder=tmp_path).returncode == 0
 
 
+def test_validate_reads_every_variant(tmp_path: Path) -> None:
+    variants = "variants: {calm: [seed=8], wild: [sed=9]}\n"
+    shop(tmp_path)
+    with (tmp_path / "shop.yaml").open("a", encoding="utf-8") as file:
+        file.write(variants)
+    done = command_line("validate", "shop.yaml", folder=tmp_path)
+    assert done.returncode == 2
+    assert re.match(r"shop\.yaml:\d+:\d+: .*sed.*did you mean 'seed'\?", done.stderr)
+
+
 def test_schema_is_one_json_document(tmp_path: Path) -> None:
     done = command_line("schema", folder=tmp_path)
     assert json.loads(done.stdout)["title"] == "Scenario"

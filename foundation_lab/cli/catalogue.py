@@ -67,7 +67,7 @@ def validate(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check scenario files, and list everything that is wrong with them."""
+    """Check scenario files with all their variants, and list everything that is wrong with them."""
     from foundation_lab.errors import InvalidFile
     from foundation_lab.scenario.load import load_scenario
 
@@ -75,6 +75,8 @@ def validate(
     for path in scenarios:
         try:
             scenario = load_scenario(path, overrides=overrides or ())
+            for variant in scenario.variants:
+                load_scenario(path, variant=variant, overrides=overrides or ())
         except InvalidFile as error:
             say(str(error))
             problems = [str(problem) for problem in error.problems]

@@ -62,13 +62,20 @@ def comparison(
     for (name, frame), colour in zip(windows.items(), SERIES_COLOURS, strict=False):
         middle = canvas.timeline.at(((frame["start"] + frame["end"]) / 2).to_numpy())
         for panel, values in enumerate((frame["good"], frame["p99"] / unit.seconds)):
+            sizes = _sizes(values)
             canvas.add(
                 go.Scatter(
                     x=middle,
                     y=values.to_numpy(),
                     name=label(name),
-                    mode="lines",
+                    mode="lines+markers" if any(sizes) else "lines",
                     line={"color": colour, "width": 2},
+                    marker={
+                        "color": colour,
+                        "size": sizes,
+                        "opacity": 1,  # a list of sizes would make them paler,
+                        "line": {"width": 0},  # with a rim that cuts the line in the legend
+                    },
                 ),
                 panel,
             )
@@ -81,6 +88,13 @@ def comparison(
 def _finished(recording: Recording, client: str | None) -> pl.DataFrame:
     finished = recording.frame(events.request.Finished)
     return finished if client is None else finished.filter(pl.col("client") == client)
+
+
+def _sizes(values: pl.Series) -> list[int]:
+    """Return the size of each marker: only a value between two gaps needs one to be seen."""
+    known = values.is_not_null()
+    beside = known.shift(1, fill_value=False) | known.shift(-1, fill_value=False)
+    return [6 if alone else 0 for alone in known & ~beside]
 
 
 def _windows(finished: pl.DataFrame, timeline: Timeline, width: float) -> pl.DataFrame:

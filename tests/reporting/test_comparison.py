@@ -33,6 +33,16 @@ def test_each_run_has_a_line_of_goodput_and_one_of_latency() -> None:
     assert everybody.data[0].y.tolist() == [1.0]
 
 
+def test_a_latency_between_two_gaps_is_seen() -> None:
+    ends = [(at, e.request.Finished("web", "ok", None, 0.5)) for at in (1.0, 3.0, 7.0, 9.0)]
+    figure = charts.comparison({"gaps": play(ends, until=10.0)}, width=2.0)
+    rate, tail = figure.data
+    assert rate.marker.size == (0, 0, 0, 0, 0)
+    assert tail.marker.size == (0, 0, 0, 0, 0)  # two and two are lines
+    figure = charts.comparison({"gaps": play([*ends[:1], *ends[2:]], until=10.0)}, width=2.0)
+    assert figure.data[1].marker.size == (6, 0, 0, 0, 0)
+
+
 def test_runs_without_requests_give_a_figure_that_says_so() -> None:
     figure = charts.comparison({"empty": Simulation(seed=7).recording})
     assert not figure.data

@@ -73,8 +73,9 @@ def test_a_herd_that_retries_in_step_stays_together() -> None:
 
 
 def test_jitter_takes_the_herd_apart_and_pauses_that_only_grow_do_not() -> None:
-    # the whole herd comes back after 1, 2, 4, 8 and 16 seconds, and 30 are served each time
-    assert finished(run("thundering_herd", "growing_pauses")).height == 6 * 30
+    # the whole herd comes back after 1, 2, 4, ... 60 seconds, and 30 are served each time
+    assert success(run("thundering_herd", "growing_pauses")) == 0.6
+    assert latency(run("thundering_herd", "growing_pauses"), 1) == pytest.approx(123, abs=0.5)
     for cure in ("full_jitter", "decorrelated"):
         assert success(run("thundering_herd", cure)) > 0.999
         attempts = run("thundering_herd", cure).counts["foundation.retry.attempt_start"]
@@ -116,6 +117,36 @@ def test_a_larger_pool_alone_does_not_help() -> None:
     assert success(run("nested_checkout", "twice_the_pool"), 75, 300) < 0.25
 
 
+# -- pool exhaustion: from 200 s to 260 s each request needs a connection four times as long ------
+
+
+def test_a_pool_serves_what_it_has_connections_for_and_no_patience_changes_that() -> None:
+    for variant in (None, "shorter_wait", "longer_wait", "bulkhead_in_front"):
+        slow = run("pool_exhaustion", variant)
+        assert success(slow, 205, 260) == pytest.approx(10 / 0.6 / 40, abs=0.03)
+        assert success(slow, 270, 400) > 0.99
+    assert success(run("pool_exhaustion", "larger_pool"), 0, 400) == 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "error", "seconds"),
+    [
+        (None, "CheckoutTimeout", 0.5),
+        ("shorter_wait", "CheckoutTimeout", 0.1),
+        ("longer_wait", "CheckoutTimeout", 5),
+        ("bulkhead_in_front", "BulkheadFull", 0),
+    ],
+)
+def test_those_without_a_connection_learn_it_after_their_wait(
+    variant: str | None, error: str, seconds: float
+) -> None:
+    turned_away = finished(run("pool_exhaustion", variant)).filter(
+        pl.col("outcome") != "ok", pl.col("time").is_between(200, 266)
+    )
+    assert turned_away["error"].unique().to_list() == [error]
+    assert turned_away["duration"].to_numpy() == pytest.approx(seconds)
+
+
 def test_when_a_hot_value_expires_everybody_loads_it() -> None:
     stampede, single = run("cache_stampede"), run("cache_stampede", "single_flight")
     loads = [each.counts["foundation.cache.put"] for each in (stampede, single)]
@@ -126,14 +157,15 @@ def test_when_a_hot_value_expires_everybody_loads_it() -> None:
     assert latency(single, 0.9, "search") < 2
 
 
-def test_a_late_second_request_takes_half_of_the_tail_away_for_a_twentieth_more() -> None:
+def test_a_late_second_request_takes_a_third_of_the_tail_away_for_a_twentieth_more() -> None:
     plain, hedged = run("hedging_at_the_tail"), run("hedging_at_the_tail", "hedged")
     at_once = run("hedging_at_the_tail", "at_once")
     sent = plain.counts["foundation.request.started"]
     assert latency(hedged, 0.99) < 0.7 * latency(plain, 0.99)
+    assert latency(hedged, 0.999) < 0.45 * latency(plain, 0.999)
     assert latency(hedged, 0.5) == pytest.approx(latency(plain, 0.5), rel=0.02)
     assert hedged.counts["foundation.hedge.started"] - sent == pytest.approx(0.054 * sent, rel=0.1)
-    assert latency(at_once, 0.99) < latency(hedged, 0.99)
+    assert latency(at_once, 0.99) < 0.36 * latency(plain, 0.99)
     assert at_once.counts["foundation.hedge.started"] == pytest.approx(2 * sent, abs=20)
 
 
@@ -195,6 +227,15 @@ def test_a_failure_that_feeds_itself_outlives_its_trigger() -> None:
 )
 def test_what_ends_a_metastable_failure_and_when(cure: str, seconds: float) -> None:
     assert success(run("metastable_failure", cure), 40 + seconds, 300) > 0.985
+
+
+def test_dropping_the_expired_needs_deadlines_that_tell_how_long_somebody_waits() -> None:
+    late = lab.run(
+        FOLDER / "metastable_failure.yaml",
+        variant="drop_the_expired",
+        overrides=["workloads.clients.deadline=2"],
+    )
+    assert success(late, 60, 300) < 0.25
 
 
 def test_a_budget_of_a_ratio_does_not_end_it() -> None:

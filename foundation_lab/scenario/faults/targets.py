@@ -76,7 +76,8 @@ def _unfit(fault: FaultSection, name: str, section: ServiceSection) -> str | Non
     if fault.fault is faults.RollingDeploy:
         return f"a deploy of one service is that of a replica_set, and {name!r} is a {kind}"
     known = [each for each, spec in KINDS.items() if can_have(section, spec.fault)]
-    return f"{fault.tag()} does not hit a {kind}, and {name!r} is one; it can have {_or(known)}"
+    one = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return f"{fault.tag()} does not hit {one}, and {name!r} is one; it can have {_or(known)}"
 
 
 def _all_in(section: ServiceSection) -> Iterator[ServiceSection]:
