@@ -58,7 +58,7 @@ def render_episodes(episodes: pl.DataFrame) -> RenderableType:
 
 def render_comparison(summaries: Mapping[str, Summary]) -> RenderableType:
     """Return what became of the requests of each client in several runs, as a table."""
-    numbers = ("requests", "ended well", "well a second", "p50", "p95", "p99")
+    numbers = ("requests", "in flight", "ended well", "well a second", "p50", "p95", "p99")
     table = _table("Comparison", ("client", "run"), numbers)
     names = dict.fromkeys(client.name for each in summaries.values() for client in each.clients)
     for name in names:
@@ -74,6 +74,7 @@ def _figures(client: Client, summary: Summary) -> list[str]:
     latency = client.latency
     return [
         f"{client.started:,}",
+        f"{client.in_flight:,}",
         share_text(client.success),
         number_text(client.ok / seconds if seconds > 0 else None),
         *(duration_text(each) for each in (latency.p50, latency.p95, latency.p99)),

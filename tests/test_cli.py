@@ -352,6 +352,10 @@ def test_compare_writes_a_figure_and_replaces_none_without_force(
     assert "ended well, a second" in (tmp_path / "figure.html").read_text(encoding="utf-8")
     assert command_line(*command, folder=tmp_path).returncode == 2
     assert command_line(*command, "--force", folder=tmp_path).returncode == 0
+    wrong = command_line(*command, "--force", "--client", "wep", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "unknown workload 'wep'" in wrong.stderr
+    assert command_line(*command, "--force", "--client", "web", folder=tmp_path).returncode == 0
 
 
 def test_run_takes_a_variant(varied: Path, tmp_path: Path) -> None:

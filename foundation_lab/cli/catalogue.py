@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,7 +106,7 @@ def list_scenarios(
     folder: Annotated[Path, typer.Argument(help="Where to look.")] = Path("scenarios"),
     as_json: AsJson = False,
 ) -> None:
-    """List the scenarios in a folder, each with the question that it asks."""
+    """List the scenarios in a folder, each with the first sentence of its description."""
     from foundation_lab.errors import InvalidFile
     from foundation_lab.scenario.load import load_scenario
 
@@ -122,4 +123,5 @@ def list_scenarios(
         print_json(rows)
         return
     for row in rows:
-        print(f"{row['file']}\n    {row['description']}")
+        question = re.split(r"(?<=[.?!]) ", row["description"], maxsplit=1)[0]
+        print(f"{row['file']}\n    {question}")

@@ -105,6 +105,12 @@ def compare(
         float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)
     ] = None,
     overrides: Overrides = None,
+    client: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose requests the figure shows; everybody's without it.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -116,6 +122,7 @@ def compare(
 ) -> None:
     """Run a scenario as it is and in its variants, and compare what became of the requests."""
     from foundation_lab import lab
+    from foundation_lab.errors import UnknownName
     from foundation_lab.reporting import summarise
     from foundation_lab.scenario.load import load_scenario
 
@@ -123,7 +130,10 @@ def compare(
     if out is not None and out.exists() and not force:
         message = f"{out} exists already; give --out another file, or --force to replace it"
         raise FileExistsError(message)
-    named = variants or list(load_scenario(path).variants)
+    whole = load_scenario(path)
+    if client is not None and client not in whole.workloads:
+        raise UnknownName.among("workload", client, list(whole.workloads))
+    named = variants or list(whole.variants)
     runs = {
         name or AS_IT_IS: load_scenario(
             path, variant=name, overrides=overrides or (), seed=seed, until=until
@@ -141,7 +151,7 @@ def compare(
         from foundation_lab.reporting.charts import comparison
 
         title = next(iter(runs.values())).name
-        page = comparison(recordings, title=title).to_html(div_id="comparison")
+        page = comparison(recordings, client=client, title=title).to_html(div_id="comparison")
         aside = out.with_name(f".{out.name}.part")
         aside.write_text(page, encoding="utf-8")
         aside.replace(out)

@@ -79,7 +79,7 @@ def comparison(
                 ),
                 panel,
             )
-    canvas.notes.append(f"in windows of {duration_text(width)}")
+    canvas.notes.append(f"in windows of {duration_text(width)}; faults of the first run")
     canvas.figure.update_yaxes(rangemode="tozero")
     canvas.figure.update_yaxes(title_text=unit.symbol, row=2)
     return canvas.finish(hovermode="x unified")
