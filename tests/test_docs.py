@@ -20,12 +20,12 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {page: page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
 OF_SERVICES = {page: text for page, text in PAGES.items() if page.parent.name == "services"}
 BLOCKS = [
-    pytest.param(block, id=f"{page.stem}-{number}")
+    pytest.param(block, id=f"{page.parent.stem}-{page.stem}-{number}")
     for page, text in PAGES.items()
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL), 1)
 ]
 SCENARIOS = [
-    pytest.param(block, id=f"{page.stem}-{number}")
+    pytest.param(block, id=f"{page.parent.stem}-{page.stem}-{number}")
     for page, text in PAGES.items()
     if page.stem.startswith("scenarios")
     for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL), 1)
@@ -95,7 +95,7 @@ def headings(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.stem))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_links_between_pages_resolve(page: Path) -> None:
     prose = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
     for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", prose):

@@ -76,3 +76,15 @@ def test_the_second_notebook_tells_which_variants_recover_and_when() -> None:
         (row,) = [line for line in table.split("<tr>") if variant in line]
         assert ("null" not in row) == recovers
     assert str(shown[-1]["text/plain"]) == "[None, None, None, None, None]"
+
+
+@pytest.mark.notebook
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_the_third_notebook_shows_exact_times_a_failure_and_many_orders() -> None:
+    notebook = executed(FOLDER / "03_tests_without_sleep.ipynb")
+    shown = [str(bundle["text/plain"]) for bundle in displayed(notebook)]
+    assert shown == ["2.375", "30.0", "1800.0", "20"]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    (failure,) = [output.text for output in outputs if "text" in output]
+    assert "to: wanted 'closed', got 'open'" in failure
