@@ -46,7 +46,7 @@ FAMILIES = sorted(
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_of_python_in_the_docs_runs(block: str) -> None:
-    exec(compile(block, "docs", "exec"), {"__name__": "docs"})
+    exec(compile(block, "docs", "exec", dont_inherit=True), {"__name__": "docs"})
 
 
 @pytest.mark.parametrize("block", SCENARIOS)
