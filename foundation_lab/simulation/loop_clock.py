@@ -27,6 +27,9 @@ READS_AT_ONCE: Final = 100_000
 CALLBACKS_AT_ONCE: Final = 1_000_000
 """How many callbacks may run at one instant, by default."""
 
+_new_task: Final[Any] = asyncio.Task.__new__
+_start_task: Final[Any] = asyncio.Task.__init__
+
 
 class LoopClock(asyncio.BaseEventLoop):
     """An event loop without a selector: every callback lies in the queue of a simulation.
@@ -193,12 +196,15 @@ class LoopClock(asyncio.BaseEventLoop):
         emitter = TaskEmitter(self, words, starter.context, starter.cause)
         variables = copy_context() if context is None else context
         variables.run(EMITTER.set, emitter)
+        task = _new_task(Task)
+        task.number = next(self.numbers)
+        task.emitter = emitter
         if not options:
-            task = Task(coro, next(self.numbers), emitter, context=variables)
+            _start_task(task, coro, loop=self, name=words, context=variables)
         else:
             before, sim._active_proc = sim._active_proc, emitter
             try:
-                task = Task(coro, next(self.numbers), emitter, context=variables, **options)
+                _start_task(task, coro, loop=self, name=words, context=variables, **options)
             finally:
                 sim._active_proc = before
         self._remember(task)
