@@ -25,6 +25,8 @@ def run(pytester: Pytester, code: str, *options: str) -> RunResult:
         "no:cacheprovider",
         "-p",
         "no:asyncio",
+        "-p",
+        "no:randomly",  # where it is installed: one test here looks at what another has left
         "--strict-markers",
         "-W",
         "error",
