@@ -27,6 +27,9 @@ READS_AT_ONCE: Final = 100_000
 CALLBACKS_AT_ONCE: Final = 1_000_000
 """How many callbacks may run at one instant, by default."""
 
+_new_task: Final[Any] = asyncio.Task.__new__
+_start_task: Final[Any] = asyncio.Task.__init__
+
 
 class LoopClock(asyncio.BaseEventLoop):
     """An event loop without a selector: every callback lies in the queue of a simulation.
@@ -189,19 +192,20 @@ class LoopClock(asyncio.BaseEventLoop):
                 return self._made_elsewhere(factory, coro, words, context)
             options.setdefault("eager_start", True)
         sim = self.sim
-        starter = sim.telemetry.running
-        emitter = TaskEmitter(self, words, starter.context, starter.cause)
+        task = _new_task(Task)
+        task.number = next(self.numbers)
+        task.emitter = emitter = TaskEmitter.of(task, self, words)
         variables = copy_context() if context is None else context
         variables.run(EMITTER.set, emitter)
         if not options:
-            task = Task(coro, next(self.numbers), emitter, context=variables)
+            _start_task(task, coro, loop=self, name=words, context=variables)
         else:
             before, sim._active_proc = sim._active_proc, emitter
             try:
-                task = Task(coro, next(self.numbers), emitter, context=variables, **options)
+                _start_task(task, coro, loop=self, name=words, context=variables, **options)
             finally:
                 sim._active_proc = before
-        self._remember(task)
+        self._remember(emitter)
         return task
 
     def known_tasks(self) -> list[Any]:
@@ -276,11 +280,11 @@ class LoopClock(asyncio.BaseEventLoop):
         rename = getattr(task, "set_name", None)
         if rename is not None:
             rename(name)
-        self._remember(task)
+        self._remember(weakref.ref(task))
         return task
 
-    def _remember(self, task: Any) -> None:
-        self._tasks.append(weakref.ref(task))
+    def _remember(self, task: weakref.ref[Any]) -> None:
+        self._tasks.append(task)
         if len(self._tasks) > self._crowd:
             self._tasks = [known for known in self._tasks if known() is not None]
             self._crowd = 1000 + 2 * len(self._tasks)

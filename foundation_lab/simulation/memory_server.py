@@ -34,8 +34,7 @@ class MemoryServer(asyncio.AbstractServer):
         self._loop = loop
         self._network = network
         self._factory = protocol_factory
-        starter = network.sim.telemetry.running
-        emitter = TaskEmitter(loop, f"server {port}", starter.context, starter.cause)
+        emitter = TaskEmitter.of(self, loop, f"server {port}")
         self._variables = copy_context()
         self._variables.run(EMITTER.set, emitter)
         self._addresses = [(host, port) for host in hosts]

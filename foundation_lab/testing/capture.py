@@ -96,7 +96,7 @@ class Capture(Listener):
                 raise AssertionError(message)
         if self._consume and self.records:
             message = compose(
-                f"{len(self.records)} captured events were never looked at",
+                f"captured events that were never looked at: {len(self.records)}",
                 [*map(_line, self.records), "pop() what is expected, clear() what does not matter"],
                 circumstances(self._sim),
             )

@@ -17,7 +17,7 @@ from foundation_lab.testing.matchers import ABSENT, describe_wanted
 from foundation_lab.testing.trial import trial_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from foundation_lab.simulation.engine import Simulation
@@ -68,7 +68,7 @@ def near_misses(
     since: int,
     *,
     bound: Mapping[str, Any] | None = None,
-    but: Iterable[Record] = (),
+    but: Sequence[Record] = (),
     objection: Callable[[Record], str] = lambda _record: "",
 ) -> list[str]:
     """Return the events since a mark that came nearest to what was wanted, each with its diff.
@@ -92,6 +92,8 @@ def near_misses(
         if record.sequence not in taken
     ]
     if not candidates:
+        if any(record.sequence >= since and wanted.matches_name(record.name) for record in but):
+            return ["each event of this name was taken by another step"]
         return _other_names(sim, wanted, since)
     differences = [(wanted.difference(record, bound), record) for record in candidates]
     differences.sort(key=lambda pair: (len(pair[0]), -pair[1].sequence))

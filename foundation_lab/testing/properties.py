@@ -169,6 +169,10 @@ def eventually(
 
     A run that ends without it violates the property, however early it ends. Other arguments are
     those of `assert_event`.
+
+    Raises:
+        UnknownName: There is no such event or field.
+        ValueError: `within` is negative or no number.
     """
     sought = wanted_event(name, {**(wanted or {}), **fields}, where)
     return Property(
@@ -293,9 +297,6 @@ class _NeverAfter(Machine):
 
 class _LeadsTo(Machine):
     def __init__(self, property_: Property, start: float, within: float) -> None:
-        if not within >= 0:
-            message = f"within={within!r}; give virtual seconds, 0 or more"
-            raise ValueError(message)
         super().__init__(property_, start)
         self._within = within
         self._waiting: list[tuple[dict[str, Any], Record]] = []
@@ -346,4 +347,8 @@ class _Sometimes(Machine):
 
 
 def _within(seconds: float) -> str:
+    """Return a limit of time in words, and refuse one that is none."""
+    if not (isinstance(seconds, int | float) and seconds >= 0):
+        message = f"within={seconds!r}; give virtual seconds, 0 or more"
+        raise ValueError(message)
     return "" if seconds == math.inf else f" within {seconds:.9g} s"

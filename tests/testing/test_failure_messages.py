@@ -162,6 +162,13 @@ def test_a_broken_strict_sequence_names_the_intruder(sim: Simulation) -> None:
     )
 
 
+def test_an_event_that_is_a_step_already_is_no_other_name(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "once")))
+    message = failure_of(assert_sequence(sim, [Ping, Ping], order="none"))
+    assert "each event of this name was taken by another step" in message
+    assert "did you mean" not in message
+
+
 def test_any_lists_what_came_near_to_each_choice(sim: Simulation) -> None:
     sim.process(says(sim, (1.0, "a")))
     choices: list[Step] = [(Ping, {"text": "b"}), ("circuit_breaker.state_change", {"to": "open"})]

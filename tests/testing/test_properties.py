@@ -49,6 +49,14 @@ def verdict(prop: Property, *said: tuple[float, str], until: float | None = None
     return found[0]
 
 
+@pytest.mark.parametrize("within", [-1.0, math.nan, None])
+def test_a_time_that_is_none_is_refused_where_the_property_is_made(within: Any) -> None:
+    with pytest.raises(ValueError, match="give virtual seconds, 0 or more"):
+        eventually(Ping, within=within)
+    with pytest.raises(ValueError, match="give virtual seconds, 0 or more"):
+        leads_to(Ping, Ping, within=within)
+
+
 # -- always and never ----------------------------------------------------------------------------
 
 

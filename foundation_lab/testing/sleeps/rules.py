@@ -68,7 +68,7 @@ COMMENTS = _rules(
         3.5,
     ),
     (
-        r"\binterval|schedul|\btimer|heart-?beat|\bticks?\b|\bperiod|\bcron|\bdelay (has|time|to (pass|elapse|expire|run out))|next (second|minute|run)|fallback|\beta\b|countdown|due\b",
+        r"\binterval|schedul|\btimer|heart-?beat|\bticks?\b|\bperiod|\bcron|\bpings?\b|keep-?alive|\bdelay (has|time|to (pass|elapse|expire|run out))|next (second|minute|run)|fallback|\beta\b|countdown|due\b",
         Purpose.TIMER,
         4,
     ),
@@ -84,9 +84,14 @@ COMMENTS = _rules(
         3,
     ),
     (
-        r"(should|must|does|do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|not (be )?(called|trigger|fire|expire)",
+        r"(should|must|does|(?<=\w )do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|not (be )?(called|trigger|fire|expire)",
         Purpose.NEGATIVE_WAIT,
         2.5,
+    ),
+    (
+        r"\bno (\w+ ){1,3}(fire|happen|come|arrive|appear|run|start|leak|(is|was|are|were|be|gets?) \w+)s?\b",
+        Purpose.NEGATIVE_WAIT,
+        4,
     ),
     (
         r"(should|must|is|are|has|have) still|still (be|is|there|alive|open|closed|the same)|nothing happen|no (additional|further|more|new) \w+",

@@ -146,7 +146,9 @@ def _handed_on(context: Context) -> Iterator[Clue]:
     """Tell sleeps that are handed on for somebody else to run."""
     is_passed = context.place.site.kind == "passed"
     handed = context.argument_of.rpartition(".")[2]
-    if handed in _STARTERS or (is_passed and context.each.exact is not None):
+    if handed in _RUNNERS and not is_passed:
+        yield Clue(Purpose.ASYNC_TASK, 4, f"{handed}() lets the loop run meanwhile")
+    elif handed in _STARTERS or (is_passed and context.each.exact is not None):
         yield Clue(Purpose.SIMULATED_WORK, 6, f"it is what {handed}() runs")
     elif is_passed:
         yield Clue(Purpose.RETRY, 3, f"{handed}() is given it, to sleep between attempts")
@@ -160,7 +162,9 @@ def _work(context: Context) -> Iterator[Clue]:
     if context.is_inner and not rules.INNER_STEPS.match(name):
         words = f"it is in {name}(), which is defined inside the test"
         yield Clue(Purpose.SIMULATED_WORK, 5, words)
-    if name and not name.startswith(("test", "wait")) and not rules.TEARDOWN.match(name):
+    if name and re.match(r"_*wait", name):
+        yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() waits by its name")
+    elif name and not name.startswith("test") and not rules.TEARDOWN.match(name):
         if rules.WORK_NAMES.search(name):
             yield Clue(Purpose.SIMULATED_WORK, 3.5, f"{name}() is work by its name")
         elif not (context.is_inner or context.loop or context.after_yield):
@@ -184,6 +188,8 @@ _STARTERS = {
     "enqueue_in", "enqueue_at", "add_job", "create_job", "Timer", "run", "run_until_complete",
     "timeout",
 }  # fmt: skip
+_RUNNERS = {"run_until_complete"}
+"""Given a sleep itself, these run whatever else there is on the loop for so long."""
 _MOMENT = 0.005
 """Shorter sleeps wait for no work."""
 _AGES = 30.0

@@ -165,6 +165,61 @@ def test_each_purpose_is_told_by_its_plain_case(purpose: Purpose) -> None:
     assert found.purpose == purpose
 
 
+SAYS_IT_OTHERWISE = [
+    (
+        Purpose.NEGATIVE_WAIT,
+        """
+        def test_timeout_cancel():
+            with timeout(0.15):
+                pass
+            time.sleep(0.2)  # No stray alarm fires after the context exits.
+        """,
+    ),
+    (
+        Purpose.EXTERNAL_SYSTEM,
+        """
+        def test_read_only(self):
+            # wait until the data is replicated to all members of the cluster
+            time.sleep(15)
+            # do not keep the client of the setup alive
+            self.client.stop()
+        """,
+    ),
+    (
+        Purpose.TIMER,
+        """
+        def test_listener(client):
+            client.start()
+            # Wait for a ping
+            time.sleep(15)
+        """,
+    ),
+    (
+        Purpose.ASYNC_TASK,
+        """
+        def test_selector(loop):
+            selector = SelectorThread(loop)
+            loop.run_until_complete(asyncio.sleep(0.05))
+            assert selector in loops
+        """,
+    ),
+    (
+        Purpose.ASYNC_TASK,
+        """
+        class Tests:
+            def _wait(self):
+                time.sleep(0.1)
+        """,
+    ),
+]
+
+
+@pytest.mark.parametrize(("purpose", "code"), SAYS_IT_OTHERWISE)
+def test_a_purpose_is_told_by_other_words_too(purpose: Purpose, code: str) -> None:
+    found = only("import time, asyncio\n" + _dedented(code))
+    assert found.purpose == purpose, found.evidence
+
+
 def _dedented(code: str) -> str:
     from textwrap import dedent
 
