@@ -134,7 +134,7 @@ def _check_rows(path: Path, rows: int, columns: dict[str, pl.DataType]) -> None:
         message = f"{path}: missing; the recording was cut short"
         raise InvalidRecording(message)
     try:
-        frame = pl.scan_parquet(path)
+        frame = pl.scan_parquet(path, glob=False)
         found = frame.select(pl.len()).collect().item()
         schema = frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:

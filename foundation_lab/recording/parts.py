@@ -80,11 +80,11 @@ class FolderPart:
 
     def spine(self) -> pl.LazyFrame:
         """Return the spine."""
-        return pl.scan_parquet(self.folder / "spine.parquet")
+        return pl.scan_parquet(self.folder / "spine.parquet", glob=False)
 
     def table(self, name: str) -> pl.LazyFrame:
         """Return one event's table."""
-        return pl.scan_parquet(table_path(self.folder, name))
+        return pl.scan_parquet(table_path(self.folder, name), glob=False)
 
     def frame(self, name: str) -> pl.LazyFrame:
         """Return one event's table with the stamps of the spine."""

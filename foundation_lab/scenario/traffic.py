@@ -121,9 +121,11 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         match path.suffix.lower():
             case ".csv":
-                frame = pl.read_csv(path, infer_schema_length=None)  # a late 0.5 is no surprise
+                frame = pl.read_csv(
+                    path, infer_schema_length=None, glob=False
+                )  # a late 0.5 is fine
             case ".parquet":
-                frame = pl.read_parquet(path)
+                frame = pl.read_parquet(path, glob=False)
             case ending:
                 message = (
                     f"{path}: {ending or 'no ending'} is not read; give a .csv or .parquet file"

@@ -41,6 +41,13 @@ def test_a_loaded_recording_is_the_saved_one(tmp_path: Path, row_limit: int | No
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["run"]
 
 
+def test_a_folder_may_be_called_what_a_shell_would_expand(tmp_path: Path) -> None:
+    recording = busy(steps=6).recording
+    loaded = Recording.load(recording.save(tmp_path / "run[a-b]*"))
+    assert loaded.digest == recording.digest
+    assert loaded.events.equals(recording.events)
+
+
 def test_a_recording_of_nothing_can_be_saved(tmp_path: Path) -> None:
     recording = Simulation(seed=SEED).recording
     loaded = Recording.load(recording.save(tmp_path / "run"))
