@@ -22,7 +22,6 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
-from foundation_lab.analytics import tumbling
 from foundation_lab.reporting.bars import breakers, incidents
 from foundation_lab.reporting.canvas import Canvas
 from foundation_lab.reporting.clients import OUTCOMES
@@ -44,13 +43,13 @@ from foundation_lab.reporting.palette import (
     RED,
     SERIES_COLOURS,
 )
+from foundation_lab.reporting.series import finished_by, windows_of
 from foundation_lab.reporting.style import label, nothing
 from foundation_lab.reporting.units import duration_text, unit_of
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
-    from foundation_lab.reporting.timeline import Timeline
 
 __all__ = [
     "breakers",
@@ -89,12 +88,12 @@ def latency(
         ValueError: The width makes no windows or too many, or there is no wall clock.
     """
     title = "Latency of requests" if client is None else f"Latency of requests: {label(client)}"
-    finished = _finished(recording, client)
+    finished = finished_by(recording, client)
     if finished.is_empty():
         return nothing(title, "No request finished in this recording.")
     canvas = Canvas(recording, title, wall_clock=wall_clock)
     width = canvas.timeline.window(width)
-    windows = _windows(finished, canvas.timeline, width, "duration")
+    windows = windows_of(finished, canvas.timeline, width, "duration")
     middle = canvas.timeline.at(((windows["start"] + windows["end"]) / 2).to_numpy())
     names = [f"p{round(100 * q)}" for q in QUANTILES]
     longest = windows.select(pl.max_horizontal(pl.col(names).max())).item()
@@ -125,14 +124,14 @@ def throughput(
 ) -> go.Figure:
     """Return finished requests per second over time, stacked by outcome; arguments as `latency`."""
     title = "Finished requests" if client is None else f"Finished requests: {label(client)}"
-    finished = _finished(recording, client)
+    finished = finished_by(recording, client)
     if finished.is_empty():
         return nothing(title, "No request finished in this recording.")
     canvas = Canvas(recording, title, wall_clock=wall_clock)
     width = canvas.timeline.window(width)
     found = finished["outcome"].unique().to_list()
     for outcome in (o for o in OUTCOMES if o in found):
-        windows = _windows(finished.filter(pl.col("outcome") == outcome), canvas.timeline, width)
+        windows = windows_of(finished.filter(pl.col("outcome") == outcome), canvas.timeline, width)
         length = windows["end"] - windows["start"]
         canvas.add(
             go.Bar(
@@ -224,7 +223,7 @@ def event_rates(
         others = f"{sizes.height - len(largest)} others"
         groups.append((others, ~pl.col("family").is_in(largest)))
     for (name, belongs), colour in zip(groups, SERIES_COLOURS, strict=False):
-        windows = _windows(stamped.filter(belongs), canvas.timeline, width)
+        windows = windows_of(stamped.filter(belongs), canvas.timeline, width)
         middle = (windows["start"] + windows["end"]) / 2
         canvas.add(
             go.Scatter(
@@ -260,7 +259,7 @@ def coordination(
     for name, frame, colour, dash in kinds:
         if frame.is_empty():
             continue
-        windows = _windows(frame, canvas.timeline, width)
+        windows = windows_of(frame, canvas.timeline, width)
         middle = (windows["start"] + windows["end"]) / 2
         canvas.add(
             go.Scatter(
@@ -276,18 +275,3 @@ def coordination(
     canvas.notes.append(f"messages in windows of {duration_text(width)}")
     canvas.figure.update_yaxes(rangemode="tozero")
     return canvas.finish(hovermode="x unified")
-
-
-def _finished(recording: Recording, client: str | None) -> pl.DataFrame:
-    finished = recording.frame(events.request.Finished)
-    return finished if client is None else finished.filter(pl.col("client") == client)
-
-
-def _windows(
-    frame: pl.DataFrame, timeline: Timeline, width: float, column: str | None = None
-) -> pl.DataFrame:
-    """Return tumbling windows over the whole recording; the last one includes its end."""
-    begin, end = timeline.begin, timeline.begin + timeline.span
-    last = end - min(width, timeline.span) * 1e-6
-    inside = frame.with_columns(time=pl.min_horizontal("time", pl.lit(last)))
-    return tumbling(inside, width, column, start=begin, end=end, q=QUANTILES)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 import polars as pl
 
-from foundation_lab.analytics import tumbling
 from foundation_lab.reporting.canvas import Canvas
 from foundation_lab.reporting.palette import SERIES_COLOURS
+from foundation_lab.reporting.series import finished_by, windows_of
 from foundation_lab.reporting.style import label, nothing
 from foundation_lab.reporting.units import duration_text, unit_of
-from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +48,7 @@ def comparison(
     if not 1 <= len(recordings) <= MOST_RUNS:
         message = f"{len(recordings)} recordings; give 1 to {MOST_RUNS}"
         raise ValueError(message)
-    finished = {name: _finished(each, client) for name, each in recordings.items()}
+    finished = {name: finished_by(each, client) for name, each in recordings.items()}
     if all(frame.is_empty() for frame in finished.values()):
         return nothing(title, "No request finished in these recordings.")
     panels = ["ended well, a second", "p99 of the latency"]
@@ -85,9 +84,10 @@ def comparison(
     return canvas.finish(hovermode="x unified")
 
 
-def _finished(recording: Recording, client: str | None) -> pl.DataFrame:
-    finished = recording.frame(events.request.Finished)
-    return finished if client is None else finished.filter(pl.col("client") == client)
+def _windows(finished: pl.DataFrame, timeline: Timeline, width: float) -> pl.DataFrame:
+    """Return the rate of good ends and the p99 of all in windows of the figure's time axis."""
+    good = windows_of(finished.filter(pl.col("outcome") == "ok"), timeline, width)
+    return windows_of(finished, timeline, width, "duration").with_columns(good=good["rate"])
 
 
 def _sizes(values: pl.Series) -> list[int]:
@@ -95,15 +95,3 @@ def _sizes(values: pl.Series) -> list[int]:
     known = values.is_not_null()
     beside = known.shift(1, fill_value=False) | known.shift(-1, fill_value=False)
     return [6 if alone else 0 for alone in known & ~beside]
-
-
-def _windows(finished: pl.DataFrame, timeline: Timeline, width: float) -> pl.DataFrame:
-    """Return the rate of good ends and the p99 of all in windows of the figure's time axis."""
-    begin, end = timeline.begin, timeline.begin + timeline.span
-    last = end - min(width, timeline.span) * 1e-6
-    inside = finished.with_columns(time=pl.min_horizontal("time", pl.lit(last)))
-    good = inside.filter(pl.col("outcome") == "ok")
-    rates = tumbling(good, width, start=begin, end=end)
-    return tumbling(inside, width, "duration", start=begin, end=end, q=(0.99,)).with_columns(
-        good=rates["rate"]
-    )
