@@ -6,11 +6,12 @@ for what virtual time cannot see: a step that never ends. It says where the prog
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class Watch:
     """Ends a block that takes too long; the interrupt is its own, and ends here.
 
-    In the main thread the block is interrupted wherever it stands, in a sleep, too. In another
-    thread that is not possible: there somebody has to ask `expired` now and then.
+    Whoever runs the simulation asks `expired` now and then. Only a step that does not end for
+    `GRACE` seconds more is interrupted where it stands, in a sleep, too, and again until it ends;
+    that is possible in the main thread alone.
 
     Args:
         limit: Seconds of real time; ``None`` watches nothing.
@@ -34,16 +36,20 @@ class Watch:
         self.limit = limit
         self.expired = False
         self.stack: list[str] = []
-        self._thread = threading.get_ident()
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._watched = threading.get_ident()
+        self._over = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._before: Any = None  # who hears an interrupt otherwise; None: it cannot be heard here
 
     def __enter__(self) -> Self:
         """Start the watch."""
         if self.limit is not None:
-            self._timer = threading.Timer(self.limit, self._expire)
-            self._timer.daemon = True
-            self._timer.start()
+            if threading.current_thread() is threading.main_thread():
+                self._before = signal.getsignal(signal.SIGINT)
+            if self._before is not None:
+                signal.signal(signal.SIGINT, self._hear)
+            self._watcher = threading.Thread(target=self._wait, args=(self.limit,), daemon=True)
+            self._watcher.start()
         return self
 
     def __exit__(
@@ -53,34 +59,59 @@ class Watch:
         traceback: TracebackType | None,
     ) -> bool:
         """Stop the watch; its own interrupt does not pass through."""
-        if self._timer is None:
-            return False
-        try:
-            with self._lock:
-                self._timer.cancel()
-                self._timer = None
-            if self.expired and error is None and self._interrupts:
-                for _ in range(1000):  # the interrupt was sent, and arrives any moment
-                    pass
-        except KeyboardInterrupt:
-            if not self.expired:
-                raise
-            return error is None or isinstance(error, KeyboardInterrupt)
-        return self.expired and isinstance(error, KeyboardInterrupt)
+        if self._watcher is not None:
+            try:
+                self._over.set()
+                self._watcher.join()  # no interrupt is sent after that, and none is heard in here
+            finally:
+                if self._before is not None:
+                    signal.signal(signal.SIGINT, self._before)
+        return isinstance(error, _Interrupt) and error.watch is self
 
-    @property
-    def _interrupts(self) -> bool:
-        return self._thread == threading.main_thread().ident
+    def _wait(self, limit: float) -> None:
+        """Wait in a thread of its own until the block ends or its time is over."""
+        if self._over.wait(limit):
+            return
+        frame = sys._current_frames().get(self._watched)
+        self.stack = [] if frame is None else _below_the_engine(frame)
+        self.expired = True
+        while not self._over.wait(GRACE):
+            if self._before is not None:
+                _interrupt(self._watched)
 
-    def _expire(self) -> None:
-        with self._lock:
-            if self._timer is None:
-                return
-            frame = sys._current_frames().get(self._thread)
-            self.stack = [] if frame is None else _below_the_engine(frame)
-            self.expired = True
-            if self._interrupts:
-                signal.pthread_kill(self._thread, signal.SIGINT)
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt the main thread, unless somebody else wants to."""
+        if not self.expired:
+            if callable(self._before):
+                self._before(number, frame)
+        elif frame is None or not frame.f_globals.get("__name__", "").startswith(_NEVER_IN):
+            raise _Interrupt(self)
+
+
+GRACE: Final = 0.1
+"""Real seconds that a run has to notice by itself that its time is over."""
+
+_NEVER_IN: Final = (__name__, "threading", "coverage.")
+"""Modules in which no interrupt is raised: an exception between their lines leaves a lock locked.
+
+The next one comes `GRACE` later.
+"""
+
+
+class _Interrupt(KeyboardInterrupt):
+    """The time of a watch is over."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self.watch = watch
+
+
+def _interrupt(thread: int) -> None:
+    """Send the interrupt of a keyboard to the main thread."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, signal.SIGINT)  # ends a system call, too
+    else:
+        _thread.interrupt_main()
 
 
 def _below_the_engine(frame: FrameType) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -147,9 +148,64 @@ def test_real_time_is_no_part_of_a_wait_that_ends_by_itself(sim: Simulation) -> 
     assert threading.active_count() < 10
 
 
+def test_an_interrupt_that_a_step_swallows_comes_again(sim: Simulation) -> None:
+    swallowed: list[BaseException] = []
+
+    def stuck(sim: Simulation) -> Generator[Any, Any, None]:
+        yield 1.0
+        try:
+            while True:
+                time.monotonic()
+        except KeyboardInterrupt as error:
+            swallowed.append(error)
+        while True:
+            time.monotonic()
+
+    sim.process(stuck(sim))
+    with settings(wall=0.01), pytest.raises(AssertionError, match="real time was over at t=1;"):
+        assert_event(sim, Ping, block=list)
+    assert len(swallowed) == 1
+
+
+def test_a_block_that_notices_the_end_by_itself_is_not_interrupted() -> None:
+    for _ in range(50):
+        with Watch(0.0005) as watch:
+            while not watch.expired:
+                pass
+
+
 def test_an_interrupt_of_somebody_else_passes_through() -> None:
     with pytest.raises(KeyboardInterrupt), Watch(60.0):
         raise KeyboardInterrupt
+
+
+def test_an_interrupt_from_the_keyboard_reaches_whoever_listened_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), Watch(60.0):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_of_two_watches_each_ends_its_own_block() -> None:
+    with Watch(0.005) as outer:
+        with Watch(60.0) as inner:
+            while True:
+                time.monotonic()
+        pytest.fail("the inner block must not end it")
+    assert outer.expired
+    assert not inner.expired
+
+
+def test_an_interrupt_may_be_ignored_by_the_process() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a shell
+    try:
+        with Watch(0.005) as watch:
+            while True:
+                time.monotonic()
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert watch.expired
 
 
 @pytest.mark.parametrize(
