@@ -39,11 +39,11 @@ sleeps:  ## no test sleeps: the auditor finds none
 	$(BIN)foundation-lab audit-sleeps tests --max 0
 
 test:  ## the tests
-	$(BIN)pytest
+	$(BIN)pytest -n auto
 
 coverage:  ## the tests, with branch coverage and its gate
 	rm -f .coverage .coverage.*
-	$(BIN)coverage run -m pytest
+	$(BIN)coverage run -m pytest -n auto
 	@$(MAKE) --no-print-directory coverage-report
 
 coverage-report:
