@@ -19,7 +19,7 @@ from row import Row
 from foundation_lab.simulation.engine import Simulation
 
 BAR = 1 / 1.2
-BAR_OF_TASKS = 1 / 1.6
+BAR_OF_TASKS = 1 / 1.4
 """A task has its own emitter in its context variables: three objects more for the collector."""
 SECOND, NANOSECOND = 1.0, 1e-9
 

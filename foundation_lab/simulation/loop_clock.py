@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextvars import Context as Variables
 from contextvars import copy_context
 from heapq import heappush
 from itertools import count
@@ -17,7 +18,6 @@ from foundation_lab.simulation.task_waits import calling_line, line_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Context as Variables
 
     from foundation_lab.simulation.engine import Simulation
 
@@ -26,6 +26,9 @@ READS_AT_ONCE: Final = 100_000
 
 CALLBACKS_AT_ONCE: Final = 1_000_000
 """How many callbacks may run at one instant, by default."""
+
+_wake: Final[Any] = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+"""What ends an `asyncio.sleep`: it runs nobody's code, and so needs no copy of his variables."""
 
 _new_task: Final[Any] = asyncio.Task.__new__
 _start_task: Final[Any] = asyncio.Task.__init__
@@ -68,6 +71,8 @@ class LoopClock(asyncio.BaseEventLoop):
         self._names = count(1)
         self._due: Any = self._happen  # one bound method for all handles
         self._line_up: Any = sim._ready.append
+        self._nobodys = Variables()
+        self._woken: Any = self._wake
         self._instant = -inf
         self._callbacks = 0
         self._reads = 0
@@ -125,7 +130,11 @@ class LoopClock(asyncio.BaseEventLoop):
         when = sim._now + delay
         if self._closed or self._debug or not sim._now < when < inf:
             return self.call_at(when + self._late, callback, *args, context=context)
-        handle = Later(when, callback, args, self, context)
+        if callback is _wake and context is None:
+            handle = Later(when, callback, args, self, self._nobodys)
+            handle._waiter = self._woken
+        else:
+            handle = Later(when, callback, args, self, context)
         heappush(sim._later, (when, next(sim._eid), handle))  # as `schedule_at` does
         return handle
 
@@ -249,6 +258,14 @@ class LoopClock(asyncio.BaseEventLoop):
         except BaseException as error:  # noqa: BLE001  (asyncio goes on, and tells the handler)
             self._callback_failed(handle, error)
         sim._active_proc = None
+
+    def _wake(self, handle: Any) -> None:
+        """Let a sleeper go on, as `_happen` does in more steps."""
+        future, result = handle._args
+        if future.done():
+            self._happen(handle)  # as asyncio: nothing if it was cancelled, else an error
+        else:
+            future.set_result(result)
 
     def _callback_failed(self, handle: asyncio.Handle, error: BaseException) -> None:
         what = {

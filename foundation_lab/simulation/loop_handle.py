@@ -77,10 +77,14 @@ class Later(asyncio.TimerHandle):
         """Forget the call."""
         if self._cancelled:
             return
+        if self._waiter is GONE:  # it is over: the end of every `asyncio.sleep` comes here
+            self._cancelled = True
+            self._callback: Any = None
+            self._args: Any = None
+            return
         asyncio.Handle.cancel(self)
-        if self._waiter is not GONE:
-            self._waiter = GONE
-            self._loop.sim.buried()
+        self._waiter = GONE
+        self._loop.sim.buried()
 
 
 def _traceback() -> Any:

@@ -49,8 +49,10 @@ class TaskEmitter(weakref.ref[Any]):
     @classmethod
     def of(cls, owner: Any, loop: LoopClock, name: str) -> Self:
         """Return the emitter of a task or a server, in the context of who starts it."""
-        starter = loop.sim.telemetry.running
-        emitter = cls.__new__(cls, owner)
+        starter: Any = loop.sim._active_proc
+        if starter.__class__ is not cls:
+            starter = loop.sim.telemetry.running
+        emitter = cls(owner)
         emitter.loop = loop
         emitter.name = name
         emitter.cause = starter.cause

@@ -52,6 +52,29 @@ def test_sleeping_takes_virtual_seconds_to_the_digit(sim: Simulation) -> None:
     assert sim.run_async(main()) == [0, 0.1, 0.1 + 0.2, 0.1 + 0.2 + 3600]
 
 
+def test_a_sleeper_that_was_woken_before_its_time_is_an_error_as_with_asyncio(
+    sim: Simulation,
+) -> None:
+    async def main() -> float:
+        sleeper = asyncio.create_task(asyncio.sleep(5))
+        await asyncio.sleep(1)
+        sleeper._fut_waiter.set_result(None)  # type: ignore[attr-defined]
+        await sleeper
+        at = sim.now
+        wake: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        loop.call_later(2, wake, done, "first")
+        loop.call_later(3, wake, done, "second")
+        await asyncio.sleep(4)
+        assert done.result() == "first"
+        return at
+
+    with pytest.raises(TaskFailed, match=r"Exception in callback .*invalid state"):
+        sim.run_async(main())
+    assert sim.now == 5
+
+
 def test_a_timeout_of_asyncio_is_over_at_its_virtual_instant(sim: Simulation) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
