@@ -79,8 +79,8 @@ class Later(asyncio.TimerHandle):
             return
         if self._waiter is GONE:  # it is over: the end of every `asyncio.sleep` comes here
             self._cancelled = True
-            self._callback: Any = None
-            self._args: Any = None
+            self._callback = None
+            self._args = ()
             return
         asyncio.Handle.cancel(self)
         self._waiter = GONE
