@@ -22,8 +22,8 @@ import simpy
 from race import Contender, race
 from row import Row
 
-from foundation_lab.simulation.arrivals import piecewise
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.traffic.arrivals import piecewise
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

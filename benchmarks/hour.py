@@ -20,10 +20,10 @@ from row import Row
 
 from foundation_lab.services import Backend, CircuitBreaker, ConnectionManager, Retry
 from foundation_lab.services.retrying.backoff import exponential_backoff
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import ErrorRate, inject
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:

@@ -106,23 +106,7 @@ if TYPE_CHECKING:
         pool_presets,
         retry_after_or,
     )
-    from foundation_lab.simulation.arrivals import (
-        constant_rate,
-        counts_per_interval,
-        piecewise,
-        poisson,
-        timestamps,
-    )
-    from foundation_lab.simulation.bursts import bootstrap_arrivals, on_off, switching
     from foundation_lab.simulation.clock import NodeClock
-    from foundation_lab.simulation.closed_loop import ClosedLoop
-    from foundation_lab.simulation.compositions import (
-        empirical,
-        hyperexponential,
-        mixture,
-        shifted,
-        triangular,
-    )
     from foundation_lab.simulation.distributions import (
         constant,
         erlang,
@@ -130,9 +114,17 @@ if TYPE_CHECKING:
         lognormal,
         uniform,
     )
+    from foundation_lab.simulation.durations.compositions import (
+        empirical,
+        hyperexponential,
+        mixture,
+        shifted,
+        triangular,
+    )
+    from foundation_lab.simulation.durations.tails import gamma, pareto, weibull
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.executor import Inline, Workers
-    from foundation_lab.simulation.exploration import Exploration
+    from foundation_lab.simulation.event_loop.executor import Inline, Workers
+    from foundation_lab.simulation.exploring.exploration import Exploration
     from foundation_lab.simulation.faults import (
         CacheFlush,
         CapacityLoss,
@@ -161,17 +153,16 @@ if TYPE_CHECKING:
         crash,
         inject,
     )
-    from foundation_lab.simulation.journey import PageGraph
-    from foundation_lab.simulation.line import (
+    from foundation_lab.simulation.lines.line import (
         AdaptiveLifo,
         EarliestDeadline,
         Fifo,
         Lifo,
         Priority,
     )
+    from foundation_lab.simulation.lines.shedding import CoDel, ControlledDelay, DeadlineAware
     from foundation_lab.simulation.loop_factory import LoopFactory
-    from foundation_lab.simulation.paced_users import PacedUsers
-    from foundation_lab.simulation.rates import diurnal, ramp, sinusoidal, spikes, staircase
+    from foundation_lab.simulation.patches.virtual_threads import virtual_threads
     from foundation_lab.simulation.resources import (
         Container,
         FilterStore,
@@ -181,13 +172,22 @@ if TYPE_CHECKING:
         Resource,
         Store,
     )
-    from foundation_lab.simulation.sessions import Sessions
-    from foundation_lab.simulation.shedding import CoDel, ControlledDelay, DeadlineAware
     from foundation_lab.simulation.slots import Slots
-    from foundation_lab.simulation.tails import gamma, pareto, weibull
-    from foundation_lab.simulation.trace_replay import TraceReplay, from_recording
-    from foundation_lab.simulation.virtual_threads import virtual_threads
+    from foundation_lab.simulation.traffic.arrivals import (
+        constant_rate,
+        counts_per_interval,
+        piecewise,
+        poisson,
+        timestamps,
+    )
+    from foundation_lab.simulation.traffic.bursts import bootstrap_arrivals, on_off, switching
+    from foundation_lab.simulation.traffic.rates import diurnal, ramp, sinusoidal, spikes, staircase
     from foundation_lab.simulation.workload import Workload, request
+    from foundation_lab.simulation.workloads.closed_loop import ClosedLoop
+    from foundation_lab.simulation.workloads.journey import PageGraph
+    from foundation_lab.simulation.workloads.paced_users import PacedUsers
+    from foundation_lab.simulation.workloads.sessions import Sessions
+    from foundation_lab.simulation.workloads.trace_replay import TraceReplay, from_recording
     from foundation_lab.telemetry import (
         Count,
         Event,
@@ -297,22 +297,22 @@ _HOMES = {
         "pool_presets",
         "retry_after_or",
     ),
-    "simulation.closed_loop": ("ClosedLoop",),
-    "simulation.sessions": ("Sessions",),
-    "simulation.journey": ("PageGraph",),
-    "simulation.paced_users": ("PacedUsers",),
-    "simulation.trace_replay": ("TraceReplay", "from_recording"),
-    "simulation.rates": ("diurnal", "ramp", "sinusoidal", "spikes", "staircase"),
-    "simulation.bursts": ("bootstrap_arrivals", "on_off", "switching"),
-    "simulation.tails": ("gamma", "pareto", "weibull"),
-    "simulation.compositions": (
+    "simulation.workloads.closed_loop": ("ClosedLoop",),
+    "simulation.workloads.sessions": ("Sessions",),
+    "simulation.workloads.journey": ("PageGraph",),
+    "simulation.workloads.paced_users": ("PacedUsers",),
+    "simulation.workloads.trace_replay": ("TraceReplay", "from_recording"),
+    "simulation.traffic.rates": ("diurnal", "ramp", "sinusoidal", "spikes", "staircase"),
+    "simulation.traffic.bursts": ("bootstrap_arrivals", "on_off", "switching"),
+    "simulation.durations.tails": ("gamma", "pareto", "weibull"),
+    "simulation.durations.compositions": (
         "empirical",
         "hyperexponential",
         "mixture",
         "shifted",
         "triangular",
     ),
-    "simulation.arrivals": (
+    "simulation.traffic.arrivals": (
         "constant_rate",
         "counts_per_interval",
         "piecewise",
@@ -321,8 +321,8 @@ _HOMES = {
     ),
     "simulation.distributions": ("constant", "erlang", "exponential", "lognormal", "uniform"),
     "simulation.engine": ("Simulation",),
-    "simulation.exploration": ("Exploration",),
-    "simulation.line": ("AdaptiveLifo", "EarliestDeadline", "Fifo", "Lifo", "Priority"),
+    "simulation.exploring.exploration": ("Exploration",),
+    "simulation.lines.line": ("AdaptiveLifo", "EarliestDeadline", "Fifo", "Lifo", "Priority"),
     "simulation.faults": (
         "CacheFlush",
         "CapacityLoss",
@@ -352,7 +352,7 @@ _HOMES = {
         "inject",
     ),
     "simulation.clock": ("NodeClock",),
-    "simulation.executor": ("Inline", "Workers"),
+    "simulation.event_loop.executor": ("Inline", "Workers"),
     "simulation.resources": (
         "Container",
         "FilterStore",
@@ -362,10 +362,10 @@ _HOMES = {
         "Resource",
         "Store",
     ),
-    "simulation.shedding": ("CoDel", "ControlledDelay", "DeadlineAware"),
+    "simulation.lines.shedding": ("CoDel", "ControlledDelay", "DeadlineAware"),
     "simulation.loop_factory": ("LoopFactory",),
     "simulation.slots": ("Slots",),
-    "simulation.virtual_threads": ("virtual_threads",),
+    "simulation.patches.virtual_threads": ("virtual_threads",),
     "simulation.workload": ("Workload", "request"),
     "telemetry": (
         "Count",

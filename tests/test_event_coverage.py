@@ -47,14 +47,14 @@ from foundation_lab.services import (
     async_operation,
     fixed_backoff,
 )
-from foundation_lab.simulation.arrivals import timestamps
-from foundation_lab.simulation.closed_loop import ClosedLoop
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Outage, inject
-from foundation_lab.simulation.paced_users import PacedUsers
-from foundation_lab.simulation.sessions import Sessions
-from foundation_lab.simulation.shedding import DeadlineAware
+from foundation_lab.simulation.lines.shedding import DeadlineAware
+from foundation_lab.simulation.traffic.arrivals import timestamps
 from foundation_lab.simulation.workload import request
+from foundation_lab.simulation.workloads.closed_loop import ClosedLoop
+from foundation_lab.simulation.workloads.paced_users import PacedUsers
+from foundation_lab.simulation.workloads.sessions import Sessions
 from foundation_lab.telemetry import events
 from foundation_lab.telemetry.event import Event, catalogue
 

@@ -23,7 +23,8 @@ from foundation_lab.scenario.durations.tails import (
     refuse_weightless,
 )
 from foundation_lab.scenario.section import NotNegative, Positive, Section
-from foundation_lab.simulation import compositions, distributions
+from foundation_lab.simulation import distributions
+from foundation_lab.simulation.durations import compositions
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.distributions import Distribution

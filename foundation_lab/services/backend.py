@@ -25,7 +25,7 @@ from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.distributions import Distribution, as_distribution
 from foundation_lab.simulation.faults import EVERY, Impairments
 from foundation_lab.simulation.invocation import error_name
-from foundation_lab.simulation.line import ticket_for
+from foundation_lab.simulation.lines.line import ticket_for
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.slots import Slots, Waiter
 from foundation_lab.telemetry import events
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from foundation_lab.errors import ServiceError
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults import Fault
-    from foundation_lab.simulation.line import Line
+    from foundation_lab.simulation.lines.line import Line
 
 
 class Backend(Service):

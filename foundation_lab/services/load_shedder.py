@@ -13,7 +13,7 @@ from foundation_lab.errors import LoadShed, ServiceDown
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import invoke, outcome_of
-from foundation_lab.simulation.line import ticket_for
+from foundation_lab.simulation.lines.line import ticket_for
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.line import Line, Ticket
+    from foundation_lab.simulation.lines.line import Line, Ticket
     from foundation_lab.simulation.slots import Waiter
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.distributions import Distribution
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults import Fault
-    from foundation_lab.simulation.line import Line
+    from foundation_lab.simulation.lines.line import Line
 
 
 class ProcessorSharing(Backend):

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from simpy.core import EmptySchedule, StopSimulation
 
 from foundation_lab.errors import TaskFailed
-from foundation_lab.simulation.completion_order import as_completed_in_order
+from foundation_lab.simulation.event_loop.clock import CALLBACKS_AT_ONCE, READS_AT_ONCE
+from foundation_lab.simulation.event_loop.completion_order import as_completed_in_order
+from foundation_lab.simulation.event_loop.executor import POLL, Hold, Inline, Workers, is_at_work
+from foundation_lab.simulation.event_loop.handle import Later, Soon
+from foundation_lab.simulation.event_loop.network import LoopNetwork
 from foundation_lab.simulation.events import GONE, Event
-from foundation_lab.simulation.executor import POLL, Hold, Inline, Workers, is_at_work
-from foundation_lab.simulation.loop_clock import CALLBACKS_AT_ONCE, READS_AT_ONCE
-from foundation_lab.simulation.loop_handle import Later, Soon
-from foundation_lab.simulation.loop_network import LoopNetwork
-from foundation_lab.simulation.memory_network import MemoryNetwork
+from foundation_lab.simulation.memory_network.network import MemoryNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from contextvars import Context as Variables
 
     from foundation_lab.simulation.asyncio_loop import VirtualLoop
+    from foundation_lab.simulation.event_loop.task import EventFuture, Task
     from foundation_lab.simulation.process import Process
-    from foundation_lab.simulation.task import EventFuture, Task
     from foundation_lab.simulation.waiting import Blocked
 
 
@@ -125,7 +125,7 @@ class Coroutines(VirtualTime):
         An event of the simulation may be awaited as it is, too: ``await sim.timeout(3)``. A request
         for a slot is given back at the end of ``async with sim.as_future(desk.request())``.
         """
-        from foundation_lab.simulation.task import EventFuture  # noqa: PLC0415  (asyncio is heavy)
+        from foundation_lab.simulation.event_loop.task import EventFuture  # noqa: PLC0415  (asyncio is heavy)
 
         return EventFuture(event, self.event_loop())
 
@@ -207,7 +207,7 @@ class Coroutines(VirtualTime):
         """Return what each task waits for."""
         if self._loop is None:
             return []
-        from foundation_lab.simulation.task_waits import (  # noqa: PLC0415  (asyncio is heavy)
+        from foundation_lab.simulation.event_loop.task_waits import (  # noqa: PLC0415  (asyncio is heavy)
             blocked_tasks,
         )
 

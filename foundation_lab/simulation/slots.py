@@ -24,7 +24,7 @@ from simpy.events import PENDING
 
 from foundation_lab.errors import LoadShed
 from foundation_lab.simulation.ability import able
-from foundation_lab.simulation.line import Fifo, Ticket
+from foundation_lab.simulation.lines.line import Fifo, Ticket
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.simulation.waiting import Wait
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from foundation_lab.errors import ServiceError
-    from foundation_lab.simulation.line import Line
+    from foundation_lab.simulation.lines.line import Line
     from foundation_lab.simulation.virtual_time import VirtualTime
 
 

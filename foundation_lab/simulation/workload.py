@@ -11,19 +11,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.simulation.ability import a_function, able
-from foundation_lab.simulation.pace import Pace
 from foundation_lab.simulation.request import entered, over, request
-from foundation_lab.simulation.sender import Sender, load_factor
 from foundation_lab.simulation.slots import Slots
+from foundation_lab.simulation.traffic.pace import Pace
+from foundation_lab.simulation.traffic.sender import Sender, load_factor
 from foundation_lab.telemetry import events
 from foundation_lab.telemetry.context import NO_CAUSE, Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.simulation.arrivals import Arrivals
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.timer import Timer
+    from foundation_lab.simulation.traffic.arrivals import Arrivals
     from foundation_lab.simulation.waiting import Wait
 
 __all__ = ["Workload", "request"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from foundation_lab.errors import MissingExtra
-from foundation_lab.simulation.schedule import Chosen
+from foundation_lab.simulation.exploring.schedule import Chosen
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -60,7 +60,7 @@ class Trial(NamedTuple):
         Raises:
             ValueError: There is no such schedule, or the jitter is not from 0 to 1 (exclusive).
         """
-        from foundation_lab.simulation.schedule import SCHEDULES  # noqa: PLC0415  (as the others)
+        from foundation_lab.simulation.exploring.schedule import SCHEDULES  # noqa: PLC0415  (as the others)
 
         if self.schedule not in SCHEDULES:
             message = f"schedule={self.schedule!r}; there are {', '.join(SCHEDULES)}"
@@ -95,7 +95,7 @@ class Trial(NamedTuple):
         if not self.explores:
             sim = Simulation(self.seed, **options)
         else:
-            from foundation_lab.simulation.exploration import Exploration  # noqa: PLC0415  (heavy)
+            from foundation_lab.simulation.exploring.exploration import Exploration  # noqa: PLC0415  (heavy)
 
             sim = Exploration(
                 self.seed,

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from unittest import mock
 
 from foundation_lab.simulation.asyncio_loop import VirtualLoop
-from foundation_lab.simulation.blocking import block_the_loop
-from foundation_lab.simulation.clock_names import REAL, clock_names
-from foundation_lab.simulation.executor import Inline
-from foundation_lab.simulation.patched_clock import Clock
+from foundation_lab.simulation.event_loop.blocking import block_the_loop
+from foundation_lab.simulation.event_loop.executor import Inline
+from foundation_lab.simulation.patches.clock_names import REAL, clock_names
+from foundation_lab.simulation.patches.patched_clock import Clock
 from foundation_lab.simulation.process import Process
 from foundation_lab.testing.virtual_executor import VirtualExecutor
 
@@ -89,7 +89,7 @@ def virtual_time(
     clocks = partial(_clocks, start=start, threads=threads)
     with ExitStack() as patches:
         if threads:
-            from foundation_lab.simulation.virtual_threads import virtual_threads  # noqa: PLC0415
+            from foundation_lab.simulation.patches.virtual_threads import virtual_threads  # noqa: PLC0415
 
             patches.enter_context(
                 virtual_threads(sim, read_cost=read_cost, clock=clocks, blocks_loops=True)

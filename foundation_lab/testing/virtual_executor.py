@@ -6,7 +6,7 @@ import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.simulation.task import Future, settle
+from foundation_lab.simulation.event_loop.task import Future, settle
 
 if TYPE_CHECKING:
     import asyncio

@@ -27,9 +27,9 @@ from foundation_lab.services import (
     Retry,
     exponential_backoff,
 )
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 from foundation_lab.telemetry import (
     Count,

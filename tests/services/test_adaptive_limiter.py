@@ -29,10 +29,10 @@ from foundation_lab.services import (
     VegasLimit,
     WindowedLimit,
 )
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import erlang
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import SlowDown, inject
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:

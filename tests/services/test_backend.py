@@ -13,8 +13,8 @@ from foundation_lab.services import Backend, Health, LoadShedder, Timeout, WarmU
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import ErrorRate, Outage, SlowDown, crash, inject
-from foundation_lab.simulation.line import Lifo, Priority
-from foundation_lab.simulation.shedding import DeadlineAware
+from foundation_lab.simulation.lines.line import Lifo, Priority
+from foundation_lab.simulation.lines.shedding import DeadlineAware
 from foundation_lab.simulation.workload import request
 from foundation_lab.telemetry import events
 

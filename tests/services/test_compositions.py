@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation_lab.simulation.sessions import Sessions
+from foundation_lab.simulation.workloads.sessions import Sessions
 from foundation_lab.telemetry import events
 from tests.services.world_clients import add_a_client
 from tests.services.world_ends import an_end

@@ -16,7 +16,7 @@ from foundation_lab.services import Backend, LoadShedder, ProcessorSharing
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Outage, SlowDown, inject
-from foundation_lab.simulation.line import (
+from foundation_lab.simulation.lines.line import (
     AdaptiveLifo,
     EarliestDeadline,
     Fifo,
@@ -24,13 +24,13 @@ from foundation_lab.simulation.line import (
     Priority,
     Ticket,
 )
-from foundation_lab.simulation.shedding import CoDel, ControlledDelay, DeadlineAware
+from foundation_lab.simulation.lines.shedding import CoDel, ControlledDelay, DeadlineAware
 from foundation_lab.simulation.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from foundation_lab.simulation.line import Line
+    from foundation_lab.simulation.lines.line import Line
     from foundation_lab.simulation.process import Process
 
 LINES: dict[str, Callable[[], Line]] = {

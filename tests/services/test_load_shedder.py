@@ -10,8 +10,8 @@ from foundation_lab.errors import LoadShed, ServiceDown, ServiceError
 from foundation_lab.services import Health, LoadShedder
 from foundation_lab.services.load_shedder import refusal
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.line import Lifo, Priority
-from foundation_lab.simulation.shedding import CoDel, DeadlineAware
+from foundation_lab.simulation.lines.line import Lifo, Priority
+from foundation_lab.simulation.lines.shedding import CoDel, DeadlineAware
 
 if TYPE_CHECKING:
     from collections.abc import Generator

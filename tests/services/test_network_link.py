@@ -19,7 +19,7 @@ from foundation_lab.simulation.faults import (
     Window,
     inject,
 )
-from tests.simulation.faulty import ask, endings, struck
+from tests.simulation.faults.faulty import ask, endings, struck
 
 if TYPE_CHECKING:
     from collections.abc import Generator

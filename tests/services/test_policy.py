@@ -35,8 +35,8 @@ from foundation_lab.services import (
     pipeline,
 )
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.line import AdaptiveLifo
-from foundation_lab.simulation.shedding import ControlledDelay
+from foundation_lab.simulation.lines.line import AdaptiveLifo
+from foundation_lab.simulation.lines.shedding import ControlledDelay
 from foundation_lab.simulation.workload import request
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import simpy
 
 from foundation_lab.errors import ServiceDown, ServiceError, TimedOut
 from foundation_lab.services import ConnectionManager, Health, Supervisor, pool_presets
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import CapacityLoss, Window, crash, inject
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 from tests.services.pools import at, checks, evictions, told, use
 

@@ -17,9 +17,9 @@ from foundation_lab.services import (
     TokenBucket,
     fixed_backoff,
 )
-from foundation_lab.simulation.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.invocation import invoke
+from foundation_lab.simulation.traffic.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.workload import Workload, request
 from foundation_lab.telemetry import events
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.simulation.arrivals import constant_rate, poisson, timestamps
-from foundation_lab.simulation.closed_loop import ClosedLoop
 from foundation_lab.simulation.distributions import exponential
-from foundation_lab.simulation.journey import PageGraph
-from foundation_lab.simulation.paced_users import PacedUsers
-from foundation_lab.simulation.sessions import Sessions
-from foundation_lab.simulation.trace_replay import TraceReplay
+from foundation_lab.simulation.traffic.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.workload import Workload
+from foundation_lab.simulation.workloads.closed_loop import ClosedLoop
+from foundation_lab.simulation.workloads.journey import PageGraph
+from foundation_lab.simulation.workloads.paced_users import PacedUsers
+from foundation_lab.simulation.workloads.sessions import Sessions
+from foundation_lab.simulation.workloads.trace_replay import TraceReplay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,6 @@ from foundation_lab.services import (
     exponential_backoff,
 )
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.closed_loop import ClosedLoop
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.faults import (
     CacheFlush,
@@ -56,6 +55,7 @@ from foundation_lab.simulation.faults import (
     inject,
 )
 from foundation_lab.simulation.workload import Workload
+from foundation_lab.simulation.workloads.closed_loop import ClosedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -51,13 +51,13 @@ from foundation_lab.services import (
 from foundation_lab.simulation.clock import NodeClock
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.invocation import invoke
-from foundation_lab.simulation.line import AdaptiveLifo, EarliestDeadline, Lifo, Priority
-from foundation_lab.simulation.shedding import CoDel, ControlledDelay, DeadlineAware
+from foundation_lab.simulation.lines.line import AdaptiveLifo, EarliestDeadline, Lifo, Priority
+from foundation_lab.simulation.lines.shedding import CoDel, ControlledDelay, DeadlineAware
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from foundation_lab.simulation.line import Line
+    from foundation_lab.simulation.lines.line import Line
     from tests.services.worlds import World
 
 LINES: list[Callable[[], Line | None]] = [

@@ -16,7 +16,7 @@ from foundation_lab.errors import ServiceError
 from foundation_lab.services import HealthMonitor, ReplicaSet, Timeout, outcome_of, pipeline
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.invocation import invoke
-from foundation_lab.simulation.sender import Sender
+from foundation_lab.simulation.traffic.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -21,7 +21,7 @@ from foundation_lab.services import (
 from foundation_lab.simulation.clock import NodeClock
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import ClockSkew, Periodic, Window, inject
-from tests.simulation.faulty import ask, endings
+from tests.simulation.faults.faulty import ask, endings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scipy import stats
 
-from foundation_lab.simulation.compositions import (
+from foundation_lab.simulation.distributions import constant, erlang, exponential, uniform
+from foundation_lab.simulation.durations.compositions import (
     Empirical,
     empirical,
     hyperexponential,
@@ -17,9 +18,8 @@ from foundation_lab.simulation.compositions import (
     shifted,
     triangular,
 )
-from foundation_lab.simulation.distributions import constant, erlang, exponential, uniform
+from foundation_lab.simulation.durations.tails import gamma, pareto, weibull
 from foundation_lab.simulation.streams import Streams
-from foundation_lab.simulation.tails import gamma, pareto, weibull
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.distributions import Distribution

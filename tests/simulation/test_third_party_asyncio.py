@@ -20,7 +20,7 @@ from purgatory.domain.model import OpenedState
 from foundation_lab.services import CircuitBreaker
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.loop_factory import LoopFactory
-from foundation_lab.simulation.patched_clock import patched_clock
+from foundation_lab.simulation.patches.patched_clock import patched_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

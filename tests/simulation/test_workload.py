@@ -11,18 +11,18 @@ from scipy import stats
 
 from foundation_lab.errors import BackendError
 from foundation_lab.services import Backend
-from foundation_lab.simulation.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import Outage, SlowDown, inject
-from foundation_lab.simulation.paced_users import PacedUsers
+from foundation_lab.simulation.traffic.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.workload import Workload
+from foundation_lab.simulation.workloads.paced_users import PacedUsers
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from foundation_lab.simulation.arrivals import Arrivals
+    from foundation_lab.simulation.traffic.arrivals import Arrivals
 
 SEED = 61
 

@@ -7,9 +7,9 @@ import pytest
 from foundation_lab.errors import UnknownName
 from foundation_lab.services import Backend, CircuitBreaker, Retry
 from foundation_lab.services.retrying.backoff import exponential_backoff
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 from foundation_lab.telemetry import Context, Record, Telemetry, events
 

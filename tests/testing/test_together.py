@@ -29,7 +29,7 @@ SUITE = """
     import pytest
     from hypothesis import given, settings, strategies as st
 
-    from foundation_lab.simulation.exploration import Exploration
+    from foundation_lab.simulation.exploring.exploration import Exploration
     from foundation_lab.testing import lab_schedules
 
     @pytest.mark.seeds(5)
@@ -165,7 +165,7 @@ def test_hypothesis_finds_the_order_that_breaks_a_test_and_shrinks_it_to_one_dev
         test_suite="""
         from hypothesis import given, settings
 
-        from foundation_lab.simulation.exploration import Exploration
+        from foundation_lab.simulation.exploring.exploration import Exploration
         from foundation_lab.testing import lab_schedules
 
         @given(lab_schedules())

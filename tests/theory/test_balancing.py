@@ -17,10 +17,10 @@ import pytest
 
 from foundation_lab.analytics.batches import batch_means, confidence_interval
 from foundation_lab.services import Backend, LoadBalancer
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import SlowDown, inject
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 from foundation_lab.telemetry import events
 

@@ -18,9 +18,9 @@ from foundation_lab.analytics import (
     machine_repairman,
 )
 from foundation_lab.services import Backend
-from foundation_lab.simulation.closed_loop import ClosedLoop
 from foundation_lab.simulation.distributions import erlang, exponential, lognormal
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.workloads.closed_loop import ClosedLoop
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:

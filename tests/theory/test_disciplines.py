@@ -21,10 +21,10 @@ from foundation_lab.analytics.queueing import (
     processor_sharing,
 )
 from foundation_lab.services import Backend, ProcessorSharing
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import constant, erlang, exponential, lognormal
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.line import Lifo, Priority
+from foundation_lab.simulation.lines.line import Lifo, Priority
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 from foundation_lab.telemetry import events
 from tests.theory.test_queues import WARM_UP, agrees
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.recording.recording import Recording
     from foundation_lab.simulation.distributions import Distribution
-    from foundation_lab.simulation.line import Line
+    from foundation_lab.simulation.lines.line import Line
 
 UNTIL = WARM_UP + 60_000.0
 LONG = WARM_UP + 120_000.0

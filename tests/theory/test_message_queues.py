@@ -11,8 +11,8 @@ import pytest
 from foundation_lab.analytics.batches import batch_means, confidence_interval
 from foundation_lab.analytics.queueing import mmc
 from foundation_lab.services import Consumer, Queue
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import polars as pl
 import pytest
 
 from foundation_lab.services import Backend, Retry, Timeout, fixed_backoff
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.faults import SlowDown, inject
-from foundation_lab.simulation.line import AdaptiveLifo, Lifo
-from foundation_lab.simulation.shedding import CoDel, ControlledDelay, DeadlineAware
+from foundation_lab.simulation.lines.line import AdaptiveLifo, Lifo
+from foundation_lab.simulation.lines.shedding import CoDel, ControlledDelay, DeadlineAware
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 from foundation_lab.telemetry import events
 

@@ -14,9 +14,9 @@ import pytest
 
 from foundation_lab.analytics import batch_means, confidence_interval, mmc_d
 from foundation_lab.services import ConnectionManager
-from foundation_lab.simulation.arrivals import poisson
 from foundation_lab.simulation.distributions import exponential
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive
 from foundation_lab.scenario.table_section import TableSection
-from foundation_lab.simulation import compositions
+from foundation_lab.simulation.durations import compositions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
-from foundation_lab.simulation import compositions, distributions
+from foundation_lab.simulation import distributions
+from foundation_lab.simulation.durations import compositions
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.distributions import Distribution

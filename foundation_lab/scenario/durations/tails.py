@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive, Section
-from foundation_lab.simulation import compositions, tails
+from foundation_lab.simulation.durations import compositions, tails
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.distributions import Distribution

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole, WholeOrZero
-from foundation_lab.simulation import line, shedding
+from foundation_lab.simulation.lines import line, shedding
 
 if TYPE_CHECKING:
-    from foundation_lab.simulation.line import Line
+    from foundation_lab.simulation.lines.line import Line
 
 
 class FifoSpec(Section):

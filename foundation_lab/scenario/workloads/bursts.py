@@ -11,13 +11,13 @@ from foundation_lab.scenario.duration_specs import PositiveDuration, takes_time
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole
 from foundation_lab.scenario.table_section import TableSection
 from foundation_lab.scenario.workloads.steady import refuse_silence
-from foundation_lab.simulation import bursts
+from foundation_lab.simulation.traffic import bursts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from foundation_lab.simulation.arrivals import Arrivals
     from foundation_lab.simulation.distributions import Distribution
+    from foundation_lab.simulation.traffic.arrivals import Arrivals
 
 
 class OnOffArrivals(Section):

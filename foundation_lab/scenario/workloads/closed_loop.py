@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from foundation_lab.scenario.duration_specs import PositiveDuration, distribution, takes_time
 from foundation_lab.scenario.section import NotNegative
 from foundation_lab.scenario.workloads.workload import CallingSection
-from foundation_lab.simulation.closed_loop import ClosedLoop
+from foundation_lab.simulation.workloads.closed_loop import ClosedLoop
 
 if TYPE_CHECKING:
     from foundation_lab.scenario.workloads.workload import Through

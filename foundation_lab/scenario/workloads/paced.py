@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from foundation_lab.scenario.workloads.arrivals import AnyArrivals
 from foundation_lab.scenario.workloads.workload import CallingSection, Many
-from foundation_lab.simulation.paced_users import PacedUsers
+from foundation_lab.simulation.workloads.paced_users import PacedUsers
 
 if TYPE_CHECKING:
     from foundation_lab.scenario.workloads.workload import Through

@@ -9,10 +9,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from foundation_lab.scenario.section import Finite, NotNegative, Positive, Section
 from foundation_lab.scenario.workloads.steady import refuse_silence
-from foundation_lab.simulation import rates
+from foundation_lab.simulation.traffic import rates
 
 if TYPE_CHECKING:
-    from foundation_lab.simulation.arrivals import Arrivals
+    from foundation_lab.simulation.traffic.arrivals import Arrivals
 
 
 class RampArrivals(Section):

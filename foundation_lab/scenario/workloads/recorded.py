@@ -9,12 +9,12 @@ from pydantic import model_validator
 
 from foundation_lab.scenario.section import ROUNDING, NotNegative, Positive, Section
 from foundation_lab.scenario.table_section import FileName, TableSection
-from foundation_lab.simulation import arrivals
+from foundation_lab.simulation.traffic import arrivals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from foundation_lab.simulation.arrivals import Arrivals
+    from foundation_lab.simulation.traffic.arrivals import Arrivals
 
 
 class TimestampArrivals(Section):

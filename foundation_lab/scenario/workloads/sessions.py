@@ -12,8 +12,8 @@ from foundation_lab.scenario.problems import refuse
 from foundation_lab.scenario.section import Name, Section, Share, Whole
 from foundation_lab.scenario.workloads.arrivals import AnyArrivals
 from foundation_lab.scenario.workloads.workload import Call, WorkloadSection
-from foundation_lab.simulation.journey import PageGraph, Step
-from foundation_lab.simulation.sessions import Sessions
+from foundation_lab.simulation.workloads.journey import PageGraph, Step
+from foundation_lab.simulation.workloads.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

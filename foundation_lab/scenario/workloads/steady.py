@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator
 
 from foundation_lab.scenario.section import NotNegative, Positive, Section
-from foundation_lab.simulation import arrivals
+from foundation_lab.simulation.traffic import arrivals
 
 if TYPE_CHECKING:
-    from foundation_lab.simulation.arrivals import Arrivals
+    from foundation_lab.simulation.traffic.arrivals import Arrivals
 
 
 class PoissonArrivals(Section):

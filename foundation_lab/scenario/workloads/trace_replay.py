@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from foundation_lab.scenario.section import NotNegative, Positive, Whole
 from foundation_lab.scenario.table_section import TableSection
 from foundation_lab.scenario.workloads.workload import CallingSection, Many
-from foundation_lab.simulation.trace_replay import TraceReplay
+from foundation_lab.simulation.workloads.trace_replay import TraceReplay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

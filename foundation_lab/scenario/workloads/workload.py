@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.simulation.sender import Sender
+    from foundation_lab.simulation.traffic.sender import Sender
 
     Facts: TypeAlias = Mapping[str, Callable[[], Any]]
     """What requests tell services, by its name: a function that gives it for one more request."""

@@ -25,7 +25,7 @@ from foundation_lab.simulation.faults.service_faults import (
     Slowing,
     SlowNode,
 )
-from foundation_lab.simulation.standstill import Standstill
+from foundation_lab.simulation.faults.standstill import Standstill
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -43,7 +43,7 @@ def suspicion(found: dict[str, None]) -> Iterator[None]:
     """
     import importlib  # noqa: PLC0415  (only here)
 
-    from foundation_lab.simulation.task_waits import calling_line  # noqa: PLC0415
+    from foundation_lab.simulation.event_loop.task_waits import calling_line  # noqa: PLC0415
 
     def watching(real: Callable[..., Any], cause: str, name: str) -> Callable[..., Any]:
         def watched(*args: Any, **kwargs: Any) -> Any:

@@ -34,10 +34,10 @@ from foundation_lab.services import (
     exponential_backoff,
     pipeline,
 )
-from foundation_lab.simulation.arrivals import poisson
-from foundation_lab.simulation.closed_loop import ClosedLoop
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.traffic.arrivals import poisson
 from foundation_lab.simulation.workload import Workload
+from foundation_lab.simulation.workloads.closed_loop import ClosedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -1,0 +1,1 @@
+"""Distributions of more shapes than the plain ones: heavy tails, mixtures, samples."""

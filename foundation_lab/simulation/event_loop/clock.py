@@ -1,0 +1,311 @@
+"""The clock of the virtual event loop, what is due on it, and its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from contextvars import Context as Variables
+from contextvars import copy_context
+from heapq import heappush
+from itertools import count
+from math import inf, isnan
+from typing import TYPE_CHECKING, Any, Final
+
+from foundation_lab.errors import LivelockError, SchedulingError
+from foundation_lab.simulation.event_loop.handle import Later, Soon
+from foundation_lab.simulation.event_loop.task import EMITTER, Numbered, Task, TaskEmitter
+from foundation_lab.simulation.event_loop.task_waits import calling_line, line_of_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from foundation_lab.simulation.engine import Simulation
+
+READS_AT_ONCE: Final = 100_000
+"""How often one callback may read the clock, by default."""
+
+CALLBACKS_AT_ONCE: Final = 1_000_000
+"""How many callbacks may run at one instant, by default."""
+
+_wake: Final[Any] = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+"""What ends an `asyncio.sleep`: it runs nobody's code, and so needs no copy of his variables."""
+
+_new_task: Final[Any] = asyncio.Task.__new__
+_start_task: Final[Any] = asyncio.Task.__init__
+
+
+class LoopClock(asyncio.BaseEventLoop):
+    """An event loop without a selector: every callback lies in the queue of a simulation.
+
+    Args:
+        sim: The simulation.
+        reads_at_once: How often one callback may read the clock.
+        callbacks_at_once: How many callbacks may run at one instant.
+        read_cost: By how many seconds each reading of `time` is later than the simulation's clock
+            than the one before.
+    """
+
+    _closed: bool
+    _thread_id: int | None
+    _task_factory: Any
+    _debug: bool
+    _check_closed: Callable[[], None]
+    _check_callback: Callable[[object, str], None]
+
+    def __init__(
+        self, sim: Simulation, reads_at_once: int, callbacks_at_once: int, read_cost: float
+    ) -> None:
+        super().__init__()
+        if not read_cost >= 0:
+            message = f"read_cost={read_cost!r}; give seconds, 0 or more"
+            raise ValueError(message)
+        self.read_cost = read_cost
+        self._late = 0.0
+        self.sim = sim
+        self.numbers = count(1)
+        self.reads_at_once = reads_at_once
+        self.callbacks_at_once = callbacks_at_once
+        self._asyncgens: Any = Numbered()
+        self._tasks: list[weakref.ref[Any]] = []
+        self._crowd = 1000
+        self._names = count(1)
+        self._due: Any = self._happen  # one bound method for all handles
+        self._line_up: Any = sim._ready.append
+        self._nobodys = Variables()
+        self._woken: Any = self._wake
+        self._instant = -inf
+        self._callbacks = 0
+        self._reads = 0
+
+    def __del__(self) -> None:
+        """Say nothing: a loop that was not closed keeps nothing of the operating system."""
+
+    # -- the clock -----------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Return the virtual time in seconds.
+
+        Raises:
+            LivelockError: One callback reads the clock over and over; the message names its line.
+        """
+        now = self.sim._now
+        if now != self._instant:
+            self._another_instant(now)
+        self._reads += 1
+        if self._reads > self.reads_at_once:
+            self._reads = 0
+            message = (
+                f"{calling_line()} has read the clock {self.reads_at_once:,} times at t={now:g}. "
+                "The clock moves only while everybody waits: a busy wait would never end; "
+                "await asyncio.sleep(seconds)"
+            )
+            raise LivelockError(message)
+        self._late += self.read_cost
+        return now + self._late
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Variables | None = None
+    ) -> Soon:
+        """Call a function at this instant, after what is due already."""
+        if self._closed:
+            self._check_closed()
+        if self._debug:
+            self._check_callback(callback, "call_soon")
+        handle = Soon(callback, args, self, context)
+        self._line_up(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Variables | None = None,
+    ) -> Later:
+        """Call a function after `delay` virtual seconds; see `call_at`."""
+        if delay is None:
+            message = "delay must not be None"
+            raise TypeError(message)
+        sim = self.sim
+        when = sim._now + delay
+        if self._closed or self._debug or not sim._now < when < inf:
+            return self.call_at(when + self._late, callback, *args, context=context)
+        if callback is _wake and context is None:
+            handle = Later(when, callback, args, self, self._nobodys)
+            handle._waiter = self._woken
+        else:
+            handle = Later(when, callback, args, self, context)
+        heappush(sim._later, (when, next(sim._eid), handle))  # as `schedule_at` does
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Variables | None = None,
+    ) -> Later:
+        """Call a function at a virtual time, at this instant if that is over.
+
+        Calls for one time come in the order in which they were asked for. A call for infinity never
+        comes, and keeps no run alive.
+
+        Raises:
+            SchedulingError: The time is no number.
+        """
+        if when is None:
+            message = "when cannot be None"
+            raise TypeError(message)
+        if self._closed:
+            self._check_closed()
+        if self._debug:
+            self._check_callback(callback, "call_at")
+        sim = self.sim
+        handle = Later(when, callback, args, self, context)
+        time = when - self._late
+        if time <= sim._now:
+            self._line_up(handle)
+        elif time < inf:
+            sim.schedule_at(handle, time)
+        elif isnan(when):
+            message = f"a call cannot come at {when!r}; times are numbers of seconds"
+            raise SchedulingError(message)
+        return handle
+
+    # -- tasks ---------------------------------------------------------------------------------
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Return a new future: of asyncio's own class, for it is awaited faster than others."""
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self, coro: Any, *, name: object = None, context: Variables | None = None, **options: Any
+    ) -> Any:
+        """Start a task.
+
+        It inherits node, correlation id and cause from whoever starts it, and its events bear its
+        name. Without a name it is called ``Task-1`` and so on, counted for each loop.
+
+        Args:
+            coro: What the task does.
+            name: What it is called.
+            context: The context variables that it runs with; by default a copy of the present ones.
+            options: ``eager_start``, from Python 3.12 on.
+        """
+        if self._closed:
+            self._check_closed()
+        words = f"Task-{next(self._names)}" if name is None else str(name)
+        factory = self._task_factory
+        if factory is not None:
+            if factory is not getattr(asyncio, "eager_task_factory", None):
+                return self._made_elsewhere(factory, coro, words, context)
+            options.setdefault("eager_start", True)
+        sim = self.sim
+        task = _new_task(Task)
+        task.number = next(self.numbers)
+        task.emitter = emitter = TaskEmitter.of(task, self, words)
+        variables = copy_context() if context is None else context
+        variables.run(EMITTER.set, emitter)
+        if not options:
+            _start_task(task, coro, loop=self, name=words, context=variables)
+        else:
+            before, sim._active_proc = sim._active_proc, emitter
+            try:
+                _start_task(task, coro, loop=self, name=words, context=variables, **options)
+            finally:
+                sim._active_proc = before
+        self._remember(emitter)
+        return task
+
+    def known_tasks(self) -> list[Any]:
+        """Return the tasks that somebody knows, in the order of their start."""
+        return [task for known in self._tasks if (task := known()) is not None]
+
+    def pending_tasks(self) -> list[Any]:
+        """Return the tasks that are not done, in the order of their start."""
+        return [task for task in self.known_tasks() if not task.done()]
+
+    # -- private -------------------------------------------------------------------------------
+
+    def _happen(self, handle: Any) -> None:
+        """Run a callback, in the name of the task that it belongs to."""
+        if self._thread_id is None:
+            with self.entered():
+                self._happen(handle)
+            return
+        sim = self.sim
+        context = handle._context
+        callback = handle._callback
+        owner = getattr(callback, "__self__", None)
+        if sim._now != self._instant:
+            self._instant = sim._now
+            self._callbacks = 0
+        self._reads = 0
+        self._callbacks += 1
+        if self._callbacks > self.callbacks_at_once:
+            handle._waiter = self._due
+            self._line_up(handle)
+            raise self._livelock(owner)
+        emitter = owner.emitter if owner.__class__ is Task else context.get(EMITTER)
+        if emitter is not None and emitter.loop is self:
+            sim._active_proc = emitter
+        try:
+            context.run(callback, *handle._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except asyncio.CancelledError:
+            pass  # of a task that the callback has asked for its result: no failure
+        except BaseException as error:  # noqa: BLE001  (asyncio goes on, and tells the handler)
+            self._callback_failed(handle, error)
+        sim._active_proc = None
+
+    def _wake(self, handle: Any) -> None:
+        """Let a sleeper go on, as `_happen` does in more steps."""
+        future, result = handle._args
+        if future.done():
+            self._happen(handle)  # as asyncio: nothing if it was cancelled, else an error
+        else:
+            future.set_result(result)
+
+    def _callback_failed(self, handle: asyncio.Handle, error: BaseException) -> None:
+        what = {
+            "message": f"Exception in callback {handle!r}",
+            "exception": error,
+            "handle": handle,
+        }
+        self.call_exception_handler(what)
+
+    def _another_instant(self, now: float) -> None:
+        self._instant = now
+        self._callbacks = self._reads = 0
+
+    def _livelock(self, owner: object) -> LivelockError:
+        self._callbacks = 0
+        who = f"the task {owner.name!r} ({line_of_task(owner)})" if isinstance(owner, Task) else ""
+        return LivelockError(
+            f"{self.callbacks_at_once:,} callbacks have run at t={self.sim._now:g}; the next is "
+            f"that of {who or owner!r}. The clock moves only while everybody waits: a loop around "
+            "asyncio.sleep(0) would never end; await asyncio.sleep(seconds), or what it waits for"
+        )
+
+    def _made_elsewhere(
+        self, factory: Any, coro: Any, name: str, context: Variables | None
+    ) -> asyncio.Future[Any]:
+        """Return a task that a factory of the user's makes; it has no number."""
+        options = {} if context is None else {"context": context}
+        task: asyncio.Future[Any] = factory(self, coro, **options)
+        rename = getattr(task, "set_name", None)
+        if rename is not None:
+            rename(name)
+        self._remember(weakref.ref(task))
+        return task
+
+    def _remember(self, task: weakref.ref[Any]) -> None:
+        self._tasks.append(task)
+        if len(self._tasks) > self._crowd:
+            self._tasks = [known for known in self._tasks if known() is not None]
+            self._crowd = 1000 + 2 * len(self._tasks)
+
+    def entered(self) -> Any:
+        """Return a context manager in which this is the running loop."""
+        raise NotImplementedError

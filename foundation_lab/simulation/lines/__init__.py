@@ -1,0 +1,1 @@
+"""Lines in front of `Slots`: who is served next, and who is sent away."""

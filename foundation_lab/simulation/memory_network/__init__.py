@@ -1,0 +1,1 @@
+"""A network in memory, in place of sockets: connections of asyncio code in virtual time."""

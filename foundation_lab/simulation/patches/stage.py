@@ -1,0 +1,191 @@
+"""The stage of virtual threads: who runs, and what happens where a thread blocks."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import concurrent.futures.thread as pools
+import queue
+import threading
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from foundation_lab.errors import DeadlockError, MissingExtra
+from foundation_lab.simulation.event_loop.blocking import block_the_loop
+from foundation_lab.simulation.patches.virtual_lock import VirtualLock
+from foundation_lab.simulation.process import Process
+from foundation_lab.simulation.waiting import describe_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from foundation_lab.simulation.engine import Simulation
+
+_NOT_THE_USERS = (
+    str(Path(__file__).parents[1]),
+    str(Path(pools.__file__).parent),
+    threading.__file__,
+    queue.__file__,
+)
+
+FIRST_IDENT = 2**48
+"""The identifiers of virtual threads are counted from here, far from those of real ones."""
+
+
+class Stage:
+    """Where virtual threads run: they take turns with everything else of the simulation.
+
+    Args:
+        sim: The simulation.
+        blocks_loops: Whether a coroutine may block, which holds up its event loop.
+    """
+
+    def __init__(self, sim: Simulation, *, blocks_loops: bool = False) -> None:
+        try:
+            import greenlet  # noqa: PLC0415  (an extra)
+        except ImportError:
+            raise MissingExtra.of("greenlet", "threads") from None
+        if isinstance(threading.Lock, type) and issubclass(threading.Lock, VirtualLock):
+            message = "virtual_threads: virtual threads are in use already; blocks do not nest"
+            raise RuntimeError(message)  # noqa: TRY004  (it is in use already)
+        if sim.active_process is not None:
+            message = "virtual_threads: the simulation runs; enter the block outside of it"
+            raise RuntimeError(message)
+        self.sim = sim
+        self._blocks_loops = blocks_loops
+        self._greenlet = greenlet
+        self._main = greenlet.getcurrent()
+        self._idents = count(FIRST_IDENT)
+        self._main_ident = _thread.get_ident()
+        self._get_real_ident = _thread.get_ident
+        self._known: dict[Any, int] = {}
+        self._processes: dict[Process, threading.Thread | None] = {}
+
+    # -- blocking ------------------------------------------------------------------------------
+
+    def block(self, target: Any) -> Any:
+        """Wait for an event or a number of seconds, whoever is running; return its value.
+
+        Raises:
+            RuntimeError: A process of the simulation would block.
+        """
+        current = self._greenlet.getcurrent()
+        if current in self._known:
+            return self._main.switch(target)
+        running = self.sim.active_process
+        event = self.sim.timeout(target) if isinstance(target, float) else target
+        if self._blocks_loops and not isinstance(running, Process):
+            loop: Any = asyncio._get_running_loop()
+            if loop is not None and getattr(loop, "sim", None) is self.sim:
+                return block_the_loop(self.sim, event)
+        if running is not None:
+            message = (
+                f"{running.name!r} is no thread and cannot block: a process yields seconds or "
+                "events, a task awaits asyncio.sleep"
+            )
+            raise RuntimeError(message)
+        try:
+            value = self.sim.run(until=event)
+        except DeadlockError:
+            what = f"the main program waits for {describe_event(event)}"
+            raise self.sim.deadlock(what) from None
+        if self.sim.stopped:
+            message = f"the simulation was stopped at t={self.sim.now:g}; the main program waits"
+            raise RuntimeError(message)
+        return value
+
+    def sleep(self, seconds: float) -> None:
+        """Stand in for `time.sleep`."""
+        if not seconds >= 0:
+            message = "sleep length must be non-negative"
+            raise ValueError(message)
+        self.block(float(seconds))
+
+    def get_ident(self) -> int:
+        """Return the identifier of the running thread."""
+        ident = self._known.get(self._greenlet.getcurrent())
+        return self._get_real_ident() if ident is None else ident
+
+    def name_of_running(self) -> str:
+        """Return the name of the running thread."""
+        return threading.current_thread().name
+
+    # -- threads -------------------------------------------------------------------------------
+
+    def start(self, function: Callable[[], object], name: str, thread: Any = None) -> int:
+        """Start a thread, and return its identifier."""
+        ident = next(self._idents)
+        green = self._greenlet.greenlet(function, parent=self._main)
+        self._known[green] = ident
+        body: Any = Body(green, self._known)
+        daemon = thread is not None and thread.daemon
+        process = self.sim.process(body, name=name, daemon=daemon)
+        self._processes[process] = thread
+        return ident
+
+    def join_all(self) -> None:
+        """Wait for the threads that are no daemons; idle ones of pools are told to end."""
+        with mock.patch.object(pools, "_shutdown", new=True):
+            for work in list(pools._threads_queues.values()):
+                work.put(None)
+            for process in list(self._processes):
+                if process.is_alive and not process.daemon:
+                    self.block(process)
+
+    def end_all(self) -> None:
+        """End the threads that are left."""
+        for process in list(self._processes):
+            if process.is_alive:
+                process.deliver(self._greenlet.GreenletExit())
+
+
+class Body:
+    """What the process of a thread runs: a generator made of a greenlet.
+
+    Args:
+        green: The greenlet.
+        known: The threads there are; it is taken out at its end.
+    """
+
+    gi_yieldfrom = None
+
+    def __init__(self, green: Any, known: dict[Any, int]) -> None:
+        self._green = green
+        self._known = known
+        self._begun = False
+
+    @property
+    def gi_frame(self) -> FrameType | None:
+        """Where the thread is in the user's code, for the message of a deadlock."""
+        frame: FrameType | None = self._green.gr_frame
+        while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+            frame = frame.f_back
+        return self._green.gr_frame if frame is None else frame
+
+    def send(self, value: object) -> Any:
+        """Go on to where the thread blocks next."""
+        arguments = (value,) if self._begun else ()
+        self._begun = True
+        return self._go_on(self._green.switch, *arguments)
+
+    def throw(self, error: BaseException) -> Any:
+        """Raise an exception where the thread blocks."""
+        return self._go_on(self._green.throw, error)
+
+    def close(self) -> None:
+        """Leave the thread where it is."""
+
+    def _go_on(self, switch: Callable[..., object], *arguments: object) -> object:
+        running = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)  # no loop runs in this thread
+        try:
+            target = switch(*arguments)
+        finally:
+            asyncio._set_running_loop(running)
+        if self._green.dead:
+            self._known.pop(self._green, None)
+            raise StopIteration
+        return target
