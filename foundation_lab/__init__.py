@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foundation_lab import lab
     from foundation_lab.errors import (
+        FAILURES,
         BackendError,
         BulkheadFull,
         CheckoutTimeout,
@@ -203,6 +204,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "errors": (
+        "FAILURES",
         "BackendError",
         "BulkheadFull",
         "CheckoutTimeout",
@@ -425,6 +427,7 @@ __all__ = [
     "Event",
     "EventLoop",
     "Exploration",
+    "FAILURES",
     "Fallback",
     "Fifo",
     "FilterStore",

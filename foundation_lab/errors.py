@@ -35,15 +35,15 @@ FoundationLabError
 └── SchedulingError              a model asked the engine for something impossible in time
 ```
 
-A failure *inside* the simulated world is a `ServiceError`: services count it, retry it and report
-it. A programmer's mistake is a `ValueError` or `TypeError` and always comes through, so that a bug
-never passes for a simulated fault.
+A failure *inside* the simulated world is one of `FAILURES`, a `ServiceError` as a rule: services
+count it, retry it and report it. A programmer's mistake is a `ValueError` or `TypeError` and always
+comes through, so that a bug never passes for a simulated fault.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -291,3 +291,11 @@ def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     tails = {candidate.rsplit(".", 1)[-1]: candidate for candidate in candidates}
     ends = difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=most, cutoff=0.6)
     return [tails[end] for end in ends]
+
+
+FAILURES: Final[tuple[type[Exception], ...]] = (ServiceError, ConnectionError, TimeoutError)
+"""What fails inside the simulated world: any other exception is a bug, and ends the run.
+
+Python's own two are what code fails with that talks over a network or has a timeout.
+`Simulation(failures=...)` adds those of a library.
+"""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from foundation_lab.agents.life import Life
 from foundation_lab.agents.mailbox import Mailbox, trigger
 from foundation_lab.agents.state import WORKING, AgentState
-from foundation_lab.errors import ServiceDown, ServiceError
+from foundation_lab.errors import ServiceDown
 from foundation_lab.services.service import Health
 from foundation_lab.simulation.distributions import as_distribution
 from foundation_lab.simulation.invocation import error_name, invoke
@@ -289,7 +289,7 @@ class Agent(Life):
             elif self.session is not None and self.session.session_id == message.session_id:
                 session = self.session
                 yield from invoke(lambda: session.handle(self, message))
-        except ServiceError as error:
+        except self.sim.failures as error:
             self._end(AgentState.FAILED, error_name(error), Health.UNHEALTHY)
 
 

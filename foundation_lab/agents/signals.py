@@ -9,7 +9,7 @@ import msgspec
 import simpy
 
 from foundation_lab.agents.agent import Agent
-from foundation_lab.errors import ServiceError, UnknownName
+from foundation_lab.errors import UnknownName
 from foundation_lab.simulation.distributions import as_distribution
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
@@ -91,7 +91,7 @@ class SignalBus:
     ) -> None:
         """Call `handler` with every signal of this name.
 
-        A `ServiceError` of the handler is noted in the signal's `failures`, and so is an interrupt,
+        A failure of the handler is noted in the signal's `failures`, and so is an interrupt,
         as ``cancelled``; any other exception is a bug and comes through.
 
         Args:
@@ -176,7 +176,7 @@ class SignalBus:
                 signal.failures[receiver.subscriber] = f"receiver_{receiver.agent.state.value}"
             else:
                 yield from invoke(lambda: receiver.handler(signal))
-        except ServiceError as error:
+        except self.sim.failures as error:
             signal.failures[receiver.subscriber] = error_name(error)
         except simpy.Interrupt:
             signal.failures[receiver.subscriber] = "cancelled"

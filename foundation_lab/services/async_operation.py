@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import simpy
-
-from foundation_lab.errors import ServiceError
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
@@ -26,7 +23,7 @@ def start(sim: Simulation, operation: str, fn: Callable[[], Any]) -> Process:
         fn: Returns a generator, a SimPy event, or a plain value.
 
     Returns:
-        The process: yield it to wait for the result, interrupt it to cancel. A `ServiceError` or an
+        The process: yield it to wait for the result, interrupt it to cancel. A failure or an
         interrupt that nobody waits for ends the operation and nothing else.
     """
     operation_id = f"{operation}-{sim.telemetry.new_id()[:8]}"
@@ -53,6 +50,6 @@ def _run(
     return result
 
 
-def _contain(process: simpy.Event) -> None:
-    if not process.ok and isinstance(process.value, ServiceError | simpy.Interrupt):
+def _contain(process: Any) -> None:
+    if not process.ok and isinstance(process.value, process.env.endings):
         process.defused = True

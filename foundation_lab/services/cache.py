@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import simpy
 
-from foundation_lab.errors import DeadlinePassed, ServiceDown, ServiceError
+from foundation_lab.errors import DeadlinePassed, ServiceDown
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.flight import YOURS, Flight
 from foundation_lab.services.service import Service
@@ -58,7 +58,7 @@ class Cache(Service):
         name: The cache's name, `service_id` in its events.
         ttl: Seconds that a value is kept; at exactly that age it has expired.
         max_size: How many keys are kept; the least recently used one makes room. No limit without.
-        negative_ttl: Seconds that a `ServiceError` of a load is kept and raised again; without it
+        negative_ttl: Seconds that a failure of a load is kept and raised again; without it
             errors are not kept.
         single_flight: Whether callers of one key wait for one load.
         jitter: The share by which a time to live is shortened at most, evenly spread: keys that
@@ -260,7 +260,7 @@ class Cache(Service):
             if not isinstance(error, Exception) or isinstance(error, _NOT_OF_THE_LOAD):
                 self._give_up(load, key)
                 raise
-            kept = self._finish(load, key) and isinstance(error, ServiceError)
+            kept = self._finish(load, key) and isinstance(error, self.sim.failures)
             if kept and self.negative_ttl is not None:
                 self._keep(key, None, error, self.negative_ttl)
             load.settle(None, error)

@@ -23,7 +23,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import CircuitOpen, ServiceDown, ServiceError, TimedOut
+from foundation_lab.errors import CircuitOpen, ServiceDown, TimedOut
 from foundation_lab.services.arguments import positive, positive_or_none, whole
 from foundation_lab.services.breaking.break_duration import ResetTimeout, break_duration
 from foundation_lab.services.breaking.counting import (
@@ -68,8 +68,9 @@ class CircuitBreaker(Service):
         half_open_max_wait: The longest stay in half-open in seconds; after it the breaker is open
             again, with or without calls, so that a run needs an end when the transition is
             automatic. For ever without it: a probe that never ends keeps its permit.
-        failure_on: Which errors count: exception types, or a predicate on the exception. Others,
-            an interrupt among them, are ignored: they give the permit back and count as nothing.
+        failure_on: Which errors count: exception types, or a predicate on the exception; by
+            default the failures of the simulated world, `Simulation.failures`. Others, an interrupt
+            among them, are ignored: they give the permit back and count as nothing.
         ignore: Exception types that do not count although `failure_on` covers them.
         call_timeout: Seconds that a call may take; `TimedOut` after that.
         health_interval: Seconds between two health checks; none without it.
@@ -102,7 +103,7 @@ class CircuitBreaker(Service):
         half_open_calls: int = 1,
         half_open_rule: str = "every",
         half_open_max_wait: float | None = None,
-        failure_on: Classifier = ServiceError,
+        failure_on: Classifier | None = None,
         ignore: Types = (),
         call_timeout: float | None = None,
         health_interval: float | None = None,
@@ -113,7 +114,9 @@ class CircuitBreaker(Service):
         self.half_open_max_wait = positive_or_none("half_open_max_wait", half_open_max_wait)
         self.call_timeout = positive_or_none("call_timeout", call_timeout)
         self.slow_call_duration = positive_or_none("slow_call_duration", slow_call_duration)
-        self._is_failure = classifier("failure_on", failure_on, ignore)
+        self._is_failure = classifier(
+            "failure_on", sim.failures if failure_on is None else failure_on, ignore
+        )
         stream = partial(sim.stream, f"circuit_breaker.{name}")
         self._switch = Switch(
             sim,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import simpy
-
-from foundation_lab.errors import ServiceDown, ServiceError
+from foundation_lab.errors import ServiceDown
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.messaging.changes import Changes
@@ -27,7 +25,7 @@ class Consumer(Service):
     """Handles the messages of a queue; several consumers of a queue compete for them.
 
     The handler runs in a process of the consumer, and its events carry the correlation id of the
-    message's publisher. When it comes back, the message is acknowledged; a `ServiceError` or an
+    message's publisher. When it comes back, the message is acknowledged; a failure or an
     interrupt gives it back.
 
     Args:
@@ -169,7 +167,7 @@ class Consumer(Service):
     def _handle(self, me: Process, delivery: Delivery) -> Generator[Any, Any, None]:
         try:
             yield from invoke(lambda: self.handler(delivery.message))
-        except (ServiceError, simpy.Interrupt) as error:
+        except self.sim.endings as error:
             if me in self._workers:
                 delivery.nack(requeue=not self._is_final(error), reason=error_name(error))
         else:

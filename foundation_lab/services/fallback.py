@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import DeadlinePassed, ServiceError
+from foundation_lab.errors import DeadlinePassed
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.ability import a_function
@@ -32,7 +32,8 @@ class Fallback(Service):
         function: Makes the answer from the error: a plain value, a generator or an event.
         call: Another call to make: returns a generator, an event or a plain value. Its error is
             the caller's.
-        on: Which errors it stands in for: exception types, or a predicate on the exception.
+        on: Which errors it stands in for: exception types, or a predicate on the exception; by
+            default the failures of the simulated world, `Simulation.failures`.
     """
 
     kind: ClassVar[str] = "fallback"
@@ -46,7 +47,7 @@ class Fallback(Service):
         value: Any = _NOTHING,
         function: Callable[[BaseException], Any] | None = None,
         call: Callable[[], Any] | None = None,
-        on: Classifier = ServiceError,
+        on: Classifier | None = None,
     ) -> None:
         sources: dict[str, Callable[[BaseException], Any]] = {}
         if value is not _NOTHING:
@@ -64,7 +65,7 @@ class Fallback(Service):
             raise ValueError(message)
         ((self.source, self._answer),) = sources.items()
         self.in_flight = 0
-        self._covers = classifier("on", on, (DeadlinePassed,))
+        self._covers = classifier("on", sim.failures if on is None else on, (DeadlinePassed,))
         super().__init__(sim, name)
 
     def call(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:

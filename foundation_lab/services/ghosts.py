@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import simpy
-
-from foundation_lab.errors import ServiceError
-
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    import simpy
 
     from foundation_lab.simulation.engine import Simulation
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 class Ghosts:
     """Runs work in processes of its own, which outlive whoever waits for them.
 
-    A `ServiceError` of a ghost is lost; any other error is a bug and ends the run.
+    A failure of a ghost is lost; any other error is a bug and ends the run.
 
     Args:
         sim: The simulation.
@@ -53,5 +51,5 @@ class Ghosts:
 
     def _laid(self, ghost: simpy.Event) -> None:
         del self._left[ghost]
-        if not ghost.ok and isinstance(ghost.value, ServiceError | simpy.Interrupt):
+        if not ghost.ok and isinstance(ghost.value, self._sim.endings):
             ghost.defused = True

@@ -33,7 +33,7 @@ class HealthCheck(msgspec.Struct, frozen=True, eq=False):
 
     Attributes:
         check: Called without arguments; returns a `Health`, its name, or whether all is well; or a
-            generator or an event that comes to it and may take virtual time. A `ServiceError` is
+            generator or an event that comes to it and may take virtual time. A failure is
             unhealthy, and so is what takes longer than the timeout.
         interval: Seconds from the beginning of one check to that of the next; a check that takes
             longer delays the next one, for they do not overlap.

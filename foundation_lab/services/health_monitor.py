@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import ServiceError, TimedOut, UnknownName
+from foundation_lab.errors import TimedOut, UnknownName
 from foundation_lab.services.health import GOOD, HealthCheck, Standing, as_health, overall
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import error_name, invoke
@@ -179,7 +179,7 @@ class HealthMonitor(Service):
         )
         try:
             result = as_health((yield from invoke(check.check)))
-        except ServiceError as error:
+        except self.sim.failures as error:
             return Health.UNHEALTHY, "timeout" if error is overdue else error_name(error)
         finally:
             timer.cancel()

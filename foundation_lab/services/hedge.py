@@ -14,9 +14,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import simpy
-
-from foundation_lab.errors import ServiceError, Throttled, TimedOut
+from foundation_lab.errors import Throttled, TimedOut
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.retrying.retry_budget import RetryBudget, as_budget
@@ -27,6 +25,8 @@ from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    import simpy
 
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
@@ -41,8 +41,9 @@ class Hedge(Service):
         delay: Seconds without an answer after which another attempt is sent; 0 sends all at once.
             An answer at that very instant is in time.
         max_attempts: How many attempts are sent for a call at most.
-        non_fatal: Which errors leave the call going: exception types, or a predicate. The next
-            attempt follows such an error at once. Any other error ends the call and is raised.
+        non_fatal: Which errors leave the call going: exception types, or a predicate; by default
+            the failures of the simulated world, `Simulation.failures`. The next attempt follows
+            such an error at once. Any other error ends the call and is raised.
         budget: What attempts after the first may cost, all calls together; retries and hedges may
             share one. When it allows no further attempt, the call goes on with those that run.
     """
@@ -61,7 +62,7 @@ class Hedge(Service):
         *,
         delay: float,
         max_attempts: int = 2,
-        non_fatal: Classifier = ServiceError,
+        non_fatal: Classifier | None = None,
         budget: RetryBudget | None = None,
     ) -> None:
         self.delay = positive("delay", delay, zero=True)
@@ -69,7 +70,9 @@ class Hedge(Service):
         self.budget = as_budget(budget)
         self.in_flight = 0
         self.running = 0
-        self._is_non_fatal = classifier("non_fatal", non_fatal)
+        self._is_non_fatal = classifier(
+            "non_fatal", sim.failures if non_fatal is None else non_fatal
+        )
         self._stream = sim.stream(f"hedge.{name}.budget")
         super().__init__(sim, name)
 
@@ -232,7 +235,7 @@ class _Race:
             _, began = self.running.pop(attempt)
             self._hedge.running -= 1
             end = _End(attempt, self._hedge.sim.now - began, error, result)
-            if error is None or isinstance(error, ServiceError | simpy.Interrupt):
+            if error is None or isinstance(error, self._hedge.sim.endings):
                 self.ended.append(end)
             else:
                 self.ended.appendleft(end)  # a bug: no answer of the same instant may hide it
@@ -243,7 +246,7 @@ class _Race:
             self._bell.succeed()
 
 
-def _contain(process: simpy.Event) -> None:
+def _contain(process: Any) -> None:
     """Let an attempt that was given up end quietly; a bug in it still comes through."""
-    if not process.ok and isinstance(process.value, ServiceError | simpy.Interrupt):
+    if not process.ok and isinstance(process.value, process.env.endings):
         process.defused = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import ConnectionLost, DeadlinePassed, ServiceError
+from foundation_lab.errors import ConnectionLost, DeadlinePassed
 from foundation_lab.services.arguments import positive_or_none
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.distributions import Distribution, as_distribution
@@ -104,7 +104,7 @@ class NetworkLink(Service):
             result, error = None, None
             try:
                 result = yield from self._at_the_far_end(fn)
-            except ServiceError as raised:
+            except self.sim.failures as raised:
                 if isinstance(raised, DeadlinePassed | ConnectionLost):
                     raise  # the caller or the connection has gone: no answer comes back
                 error = raised

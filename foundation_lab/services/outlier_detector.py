@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from foundation_lab.errors import ServiceError, UnknownName
+from foundation_lab.errors import UnknownName
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.balancing.outliers import HostRecord, low_success_rates, most_ejected
 from foundation_lab.services.classifier import Classifier, classifier
@@ -53,8 +53,9 @@ class OutlierDetector(Service):
         stdev_factor: How many standard deviations below the mean a success rate is too low.
         minimum_hosts: How many hosts with enough calls are needed to compare success rates.
         request_volume: How many calls in an interval are enough.
-        failure_on: Which errors count: exception types, or a predicate on the exception. Other
-            errors count as nothing.
+        failure_on: Which errors count: exception types, or a predicate on the exception; by
+            default the failures of the simulated world, `Simulation.failures`. Other errors count
+            as nothing.
     """
 
     kind: ClassVar[str] = "outlier_detector"
@@ -76,7 +77,7 @@ class OutlierDetector(Service):
         stdev_factor: float = 1.9,
         minimum_hosts: int = 5,
         request_volume: int = 100,
-        failure_on: Classifier = ServiceError,
+        failure_on: Classifier | None = None,
     ) -> None:
         names = tuple(hosts)
         if len(set(names)) < len(names):
@@ -99,7 +100,9 @@ class OutlierDetector(Service):
         self._stdev_factor = positive("stdev_factor", stdev_factor)
         self._minimum_hosts = whole("minimum_hosts", minimum_hosts)
         self._request_volume = whole("request_volume", request_volume)
-        self._is_failure = classifier("failure_on", failure_on)
+        self._is_failure = classifier(
+            "failure_on", sim.failures if failure_on is None else failure_on
+        )
         self._records = {host: HostRecord() for host in names}
         self._watchers: list[Watcher] = []
         self._allowed = 0

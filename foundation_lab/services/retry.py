@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import simpy
 
-from foundation_lab.errors import DeadlinePassed, ServiceError, Throttled, TimedOut
+from foundation_lab.errors import DeadlinePassed, Throttled, TimedOut
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, Types, classifier, error_types
 from foundation_lab.services.retrying.backoff import exponential_backoff
@@ -49,7 +49,8 @@ class Retry(Service):
             limits it before.
         use_retry_after: Whether to wait at least as long as the error says that carries a
             `retry_after`: `CircuitOpen`, `RateLimited`. `max_delay` does not shorten that.
-        retry_on: Which errors are tried again: exception types, or a predicate on the exception.
+        retry_on: Which errors are tried again: exception types, or a predicate on the exception;
+            by default the failures of the simulated world, `Simulation.failures`.
         never_on: Exception types that are not tried again although `retry_on` covers them.
         retry_if_result: A predicate on the value returned; what it holds for is tried again, and
             returned when no attempt is left.
@@ -79,7 +80,7 @@ class Retry(Service):
         jitter: str | Jitter = "none",
         max_delay: float | None = None,
         use_retry_after: bool = False,
-        retry_on: Classifier = ServiceError,
+        retry_on: Classifier | None = None,
         never_on: Types = (),
         retry_if_result: Callable[[Any], bool] | None = None,
         attempt_timeout: float | None = None,
@@ -105,7 +106,9 @@ class Retry(Service):
         self.in_flight = 0
         self._jitter = as_jitter(jitter)
         self._is_retryable = classifier(
-            "retry_on", retry_on, (*error_types("never_on", never_on), DeadlinePassed)
+            "retry_on",
+            sim.failures if retry_on is None else retry_on,
+            (*error_types("never_on", never_on), DeadlinePassed),
         )
         self._is_unwanted = _predicate("retry_if_result", retry_if_result)
         self._stream = sim.stream(f"retry.{name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import ServiceDown, ServiceError
+from foundation_lab.errors import ServiceDown
 from foundation_lab.services.arguments import positive
 from foundation_lab.telemetry import events
 
@@ -132,7 +132,7 @@ class Service:
         self.up = True
         try:
             self.on_restart()
-        except ServiceError:
+        except self.sim.failures:
             self.up = False
             raise
         self._emit(events.service.Restarted(self.name, self.kind, self.pid, self.restart_count))
@@ -178,7 +178,7 @@ class Service:
         """
 
     def on_restart(self) -> None:
-        """Set the service up anew; called before the event. A `ServiceError` is a failed start."""
+        """Set the service up anew; called before the event. A failure is a failed start."""
 
     def require_up(self) -> None:
         """Raise when the service is down.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from foundation_lab.errors import ServiceDown, ServiceError
+from foundation_lab.errors import ServiceDown
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.supervision.child import Child, ChildInfo, Ward
@@ -221,7 +221,7 @@ class Supervisor(Service):
                 continue
             try:
                 self._start(ward)
-            except ServiceError as error:
+            except self.sim.failures as error:
                 started = self._family.backwards()
                 self._family.wards.clear()
                 for other in started:
@@ -321,7 +321,7 @@ class Supervisor(Service):
                     continue
                 try:
                     self._start(each)
-                except ServiceError:
+                except self.sim.failures:
                     each.restarting = True
                     self._post.put(partial(self._try_again, each), each)
                     return
@@ -335,7 +335,7 @@ class Supervisor(Service):
     def _start(self, ward: Ward) -> None:
         try:
             ward.service.restart()
-        except ServiceError as error:
+        except self.sim.failures as error:
             self._emit(events.supervisor.StartFailed(self.name, ward.name, error_name(error)))
             raise
         ward.started = self.sim.now
@@ -387,7 +387,7 @@ class Supervisor(Service):
             return
         try:
             self._start(ward)
-        except ServiceError:
+        except self.sim.failures:
             self._family.remove(ward)
             raise
 

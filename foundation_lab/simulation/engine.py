@@ -12,10 +12,13 @@ import weakref
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
+import simpy
+
 from foundation_lab.errors import DeadlockError, InvariantError
 from foundation_lab.recording.keeping import aggregates_of, recorder_for, require_events
 from foundation_lab.simulation.coroutines import Coroutines
 from foundation_lab.simulation.faults.injection import Ledger
+from foundation_lab.simulation.invocation import all_failures
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.streams import Streams
 from foundation_lab.simulation.waiting import Blocked, blocked
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    import simpy
     from simpy.events import Event
 
     from foundation_lab.recording.aggregates import Aggregates
@@ -52,9 +54,17 @@ class Simulation(Coroutines):
             and dropped, for `aggregates`, in memory that is bounded however long the run.
         row_limit: How many events stay in memory; more are spilled to disk while it runs.
         spill_folder: Where they are spilled to; by default a temporary folder.
+        failures: Exception types that are failures of the simulated world besides `FAILURES`, such
+            as those of an HTTP client: services count and retry them, and a request ends with one.
+            Any other exception ends the run.
+
+    Attributes:
+        failures: All of these types.
+        endings: These, and the interrupt: how calls end. Anything else is a bug.
 
     Raises:
         ValueError: `keep` is something else, or there is a `row_limit` although no row is kept.
+        TypeError: Something in `failures` is no type of exception, or covers interrupts.
     """
 
     def __init__(
@@ -67,8 +77,11 @@ class Simulation(Coroutines):
         keep: Keep = "events",
         row_limit: int | None = None,
         spill_folder: Path | None = None,
+        failures: type[Exception] | tuple[type[Exception], ...] = (),
     ) -> None:
         super().__init__(initial_time)
+        self.failures = all_failures(failures)
+        self.endings: tuple[type[Exception], ...] = (*self.failures, simpy.Interrupt)
         self.name = name
         self.start = start
         self.stream = Streams(seed)

@@ -11,9 +11,6 @@ from __future__ import annotations
 from inspect import getgeneratorlocals
 from typing import TYPE_CHECKING, Any
 
-import simpy
-
-from foundation_lab.errors import ServiceError
 from foundation_lab.simulation.invocation import error_name, invoke, outcome_of
 from foundation_lab.telemetry import events
 
@@ -68,16 +65,17 @@ def entered(ledger: Ledger, call: Callable[[], Any]) -> Generator[Any, Any, str]
     failure: BaseException | None = None
     try:
         yield from invoke(call)
-    except (ServiceError, simpy.Interrupt) as error:
+    except sim.endings as error:
         failure = error
     except BaseException as error:
         ledger.finished += 1
         del ledger
-        finishes(client, "cancelled", error_name(error), sim.now - started)
+        finishes(client, outcome_of(error), error_name(error), sim.now - started)
         if isinstance(error, Exception):
             error.add_note(
                 f"raised in a request of {client!r} at t={sim.now:g} s. It ends the run, as a bug "
-                "does; what fails in the simulated world raises a ServiceError, e.g. BackendError"
+                "does; what fails in the simulated world raises a ServiceError, such as "
+                f"BackendError, or what Simulation(failures=({error_name(error)},)) declares"
             )
         raise
     ledger.finished += 1

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import simpy
 
-from foundation_lab.errors import ServiceError
 from foundation_lab.simulation.faults.fault import Fault, seconds_are_wrong
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class Crash(Fault, frozen=True, kw_only=True):
             return
         holds = (each for each in injection.others() if isinstance(each.fault, Crash))
         if not any(each.length > 0 and each.incarnation == injection.incarnation for each in holds):
-            with suppress(ServiceError):  # it could not start, and is down as before
+            with suppress(*target.sim.failures):  # it could not start, and is down as before
                 target.restart()
 
 
@@ -110,7 +109,7 @@ class RollingDeploy(Fault, frozen=True, kw_only=True):
             return
         try:
             result = own(max_unavailable=self.max_unavailable)
-        except ServiceError:  # what is down cannot be deployed
+        except injection.sim.failures:  # what is down cannot be deployed
             result = None
         if isinstance(result, simpy.Event) and result.callbacks is not None:
             result.callbacks.append(lambda _event: injection.finish())
@@ -151,7 +150,7 @@ class _Rollout:
 
     def _bring_up(self, member: Any, incarnation: int) -> None:
         if not member.up and member.restart_count == incarnation:
-            with suppress(ServiceError):  # it could not start, and is down as before
+            with suppress(*member.sim.failures):  # it could not start, and is down as before
                 member.restart()
         self._down -= 1
         self.go_on()

@@ -1,0 +1,252 @@
+"""What fails in the simulated world, and what is a bug: exceptions of code that is not ours."""
+
+# lab: allow-sleep-in-file every sleep is on the virtual clock
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from foundation_lab import (
+    FAILURES,
+    Backend,
+    Bulkhead,
+    Cache,
+    CircuitBreaker,
+    Consumer,
+    Fallback,
+    HealthCheck,
+    HealthMonitor,
+    Hedge,
+    Queue,
+    Retry,
+    Simulation,
+    Timeout,
+    Workload,
+    constant_rate,
+)
+from foundation_lab.services import async_operation, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+class Declined(Exception):
+    """An exception of somebody else's library."""
+
+
+class Worse(Declined):
+    """A special one."""
+
+
+@pytest.fixture
+def sim() -> Simulation:
+    return Simulation(seed=21, failures=Declined)
+
+
+def failing(error: BaseException) -> Callable[[], Generator[Any, Any, None]]:
+    """Return work that takes a second, and fails."""
+
+    def work() -> Generator[Any, Any, None]:
+        yield 1.0
+        raise error
+
+    return work
+
+
+def outcomes(sim: Simulation) -> list[tuple[str, str | None]]:
+    """Return how the requests ended."""
+    frame = sim.recording.frame("request.finished")
+    return list(frame.select("outcome", "error").unique(maintain_order=True).iter_rows())
+
+
+# -- requests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ConnectionRefusedError("nobody listens"), "error"),
+        (ConnectionResetError(), "error"),
+        (TimeoutError(), "timeout"),
+    ],
+)
+def test_what_a_network_fails_with_is_the_end_of_a_request_and_not_of_the_run(
+    error: Exception, outcome: str
+) -> None:
+    sim = Simulation(seed=21)
+    load = Workload(sim, "shop", constant_rate(1), failing(error))
+    sim.run(until=10.5)
+    assert load.finished == 9
+    assert outcomes(sim) == [(outcome, type(error).__name__)]
+    assert outcome_of(error) == outcome
+
+
+def test_what_is_declared_ends_a_request_and_so_does_what_is_derived_of_it(
+    sim: Simulation,
+) -> None:
+    load = Workload(sim, "shop", constant_rate(1), failing(Worse()))
+    sim.run(until=10.5)
+    assert load.finished == 9
+    assert outcomes(sim) == [("error", "Worse")]
+    assert sim.failures == (*FAILURES, Declined)
+
+
+def test_anything_else_is_a_bug_that_ends_the_run_and_says_how_to_declare_it() -> None:
+    sim = Simulation(seed=21)
+    Workload(sim, "shop", constant_rate(1), failing(Declined("no")))
+    with pytest.raises(Declined, match="no") as caught:
+        sim.run(until=10.5)
+    (note,) = caught.value.__notes__
+    assert "raised in a request of 'shop' at t=2 s" in note
+    assert "Simulation(failures=(Declined,))" in note
+    assert outcomes(sim) == [("error", "Declined")]
+
+
+def test_coroutines_fail_with_the_exceptions_of_their_library() -> None:
+    sim = Simulation(seed=21, failures=httpx.HTTPError)
+
+    async def fetch() -> None:
+        async with httpx.AsyncClient() as client:
+            await client.get("http://nobody:80/")
+
+    Workload(sim, "shop", constant_rate(1), fetch)
+    sim.run(until=5.5)
+    assert outcomes(sim) == [("error", "ConnectError")]
+
+
+def test_a_timeout_of_asyncio_is_a_timeout() -> None:
+    sim = Simulation(seed=21)
+
+    async def slow() -> None:
+        async with asyncio.timeout(0.25):
+            await asyncio.sleep(10)
+
+    Workload(sim, "shop", constant_rate(1), slow)
+    sim.run(until=5.5)
+    assert outcomes(sim) == [("timeout", "TimeoutError")]
+    assert set(sim.recording.frame("request.finished")["duration"]) == {0.25}
+
+
+# -- services ------------------------------------------------------------------------------------
+
+
+def test_a_breaker_counts_and_a_retry_tries_again_what_is_declared(sim: Simulation) -> None:
+    breaker = CircuitBreaker(sim, "db", failure_threshold=3, reset_timeout=100)
+    retry = Retry(sim, "db", max_attempts=3)
+    Workload(
+        sim,
+        "shop",
+        constant_rate(0.1),
+        lambda: retry.call(lambda: breaker.call(failing(Declined()))),
+    )
+    sim.run(until=15)
+    assert breaker.state == "open"
+    assert sim.recording.frame("retry.exhausted")["final_error"].to_list() == ["Declined"]
+    assert outcomes(sim) == [("error", "Declined")]
+
+
+def test_a_breaker_and_a_retry_leave_alone_what_is_not() -> None:
+    sim = Simulation(seed=21)
+    breaker = CircuitBreaker(sim, "db", failure_threshold=1)
+    retry = Retry(sim, "db", max_attempts=3)
+    sim.process(retry.call(lambda: breaker.call(failing(Declined()))))
+    with pytest.raises(Declined):
+        sim.run()
+    assert breaker.state == "closed"
+    assert sim.now == 1
+
+
+def test_a_bulkhead_tells_the_outcome_of_a_foreign_error(sim: Simulation) -> None:
+    bulkhead = Bulkhead(sim, "db", max_concurrent=1)
+    Workload(sim, "shop", constant_rate(1), lambda: bulkhead.call(failing(Declined())))
+    sim.run(until=3.5)
+    assert set(sim.recording.frame("bulkhead.finished")["outcome"]) == {"error"}
+
+
+def test_a_fallback_stands_in_and_a_cache_remembers_the_failure(sim: Simulation) -> None:
+    fallback = Fallback(sim, "prices", value="old")
+    cache = Cache(sim, "prices", ttl=60, negative_ttl=60)
+    answers = []
+
+    def customer() -> Generator[Any, Any, None]:
+        for _ in range(3):
+            call = lambda: cache.call(failing(Declined()), key="key")  # noqa: E731
+            answers.append((yield from fallback.call(call)))
+
+    sim.process(customer())
+    sim.run()
+    assert answers == ["old", "old", "old"]
+    assert sim.now == 1
+
+
+def test_a_ghost_an_attempt_of_a_hedge_and_an_operation_may_fail_with_nobody_to_see_it(
+    sim: Simulation,
+) -> None:
+    timeout = Timeout(sim, "t", 0.5, abandon="ghost")
+    hedge = Hedge(sim, "h", delay=0.25, max_attempts=2)
+    attempts = iter([failing(Declined()), lambda: "won"])
+    ends: list[Any] = []
+
+    def attempt() -> Any:
+        return next(attempts)()
+
+    def customer() -> Generator[Any, Any, None]:
+        try:
+            yield from timeout.call(failing(Declined()))
+        except TimeoutError:
+            pytest.fail("that is another exception")
+        except Exception as error:  # noqa: BLE001
+            ends.append(type(error).__name__)
+        ends.append((yield from hedge.call(attempt)))
+        async_operation.start(sim, "export", failing(Declined()))
+        yield 5.0
+
+    sim.process(customer())
+    sim.run()
+    assert ends == ["TimedOut", "won"]
+
+
+def test_a_message_whose_handler_fails_is_delivered_again(sim: Simulation) -> None:
+    queue = Queue(sim, "orders", max_deliveries=3)
+    Consumer(sim, "worker", queue, lambda _message: failing(Declined())())
+    queue.offer("an order")
+    sim.run(until=60)
+    assert len(sim.recording.frame("queue.delivered")) == 3
+
+
+def test_a_check_that_fails_is_unhealthy(sim: Simulation) -> None:
+    monitor = HealthMonitor(sim, "monitor")
+    monitor.watch("db", HealthCheck(failing(Declined()), interval=10, timeout=5))
+    sim.run(until=60)
+    assert monitor.status_of("db") == "unhealthy"
+
+
+# -- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [Exception, (ValueError, Exception)])
+def test_failures_that_cover_interrupts_are_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="covers interrupts, which are no failures; name the types"):
+        Simulation(failures=wrong)
+
+
+@pytest.mark.parametrize("wrong", [KeyboardInterrupt, Declined(), "Declined", [Declined]])
+def test_failures_that_are_no_types_of_exceptions_are_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="give exception types"):
+        Simulation(failures=wrong)
+
+
+def test_a_service_of_ones_own_that_cannot_start_is_down(sim: Simulation) -> None:
+    class Fussy(Backend):
+        def on_restart(self) -> None:
+            raise Declined
+
+    fussy = Fussy(sim, "db", service_time=1.0)
+    fussy.kill("crashed")
+    with pytest.raises(Declined):
+        fussy.restart()
+    assert not fussy.up
