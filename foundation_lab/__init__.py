@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foundation_lab import lab
     from foundation_lab.errors import (
-        FAILURES,
         BackendError,
         BulkheadFull,
         CheckoutTimeout,
@@ -204,7 +203,6 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "errors": (
-        "FAILURES",
         "BackendError",
         "BulkheadFull",
         "CheckoutTimeout",
@@ -427,7 +425,6 @@ __all__ = [
     "Event",
     "EventLoop",
     "Exploration",
-    "FAILURES",
     "Fallback",
     "Fifo",
     "FilterStore",

@@ -29,8 +29,8 @@ class Agent(Life):
     """One agent; made by `AgentRegistry.register`.
 
     Messages of a session it is engaged in are handled as the session's protocol says, messages
-    outside of any session by its `behaviour`; one at a time, in order of arrival. A `ServiceError`
-    that comes out of a handler fails the agent; any other exception is a bug and comes through.
+    outside of any session by its `behaviour`; one at a time, in order of arrival. A failure that
+    comes out of a handler fails the agent; any other exception is a bug and comes through.
 
     Args:
         sim: The simulation.

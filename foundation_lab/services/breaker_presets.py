@@ -4,8 +4,8 @@
 ``CircuitBreaker(sim, "db", **(polly() | {"reset_timeout": 10}))`` one that differs in one of them.
 Every call gives arguments of its own, since a window cannot be shared between breakers.
 
-What counts as a failure stays what it is here, a failure of the simulated world; the libraries count, by default,
-every exception.
+What counts as a failure stays what it is here, a failure of the simulated world; the libraries
+count, by default, every exception.
 """
 
 from __future__ import annotations

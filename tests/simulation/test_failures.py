@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from foundation_lab import (
-    FAILURES,
     Backend,
     Bulkhead,
     Cache,
@@ -28,6 +27,7 @@ from foundation_lab import (
     Workload,
     constant_rate,
 )
+from foundation_lab.errors import FAILURES
 from foundation_lab.services import async_operation, outcome_of
 
 if TYPE_CHECKING:
