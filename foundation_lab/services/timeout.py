@@ -42,8 +42,8 @@ class Timeout(Service):
         seconds: The limit. A call that would end at this very instant is given up.
         abandon: ``interrupt``: the call runs in the caller's process and is ended there. ``ghost``:
             each call runs in a process of its own from the beginning, and goes on when its caller
-            leaves, whether for this limit, for one further outside or for an interrupt. A failure of
-            a ghost is lost then; any other error is a bug and ends the run.
+            leaves, whether for this limit, for one further outside or for an interrupt. A failure
+            of a ghost is lost then; any other error is a bug and ends the run.
     """
 
     kind: ClassVar[str] = "timeout"
