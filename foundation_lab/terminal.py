@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foundation_lab.reporting.incidents import fault_plans
-from foundation_lab.reporting.tables import shares_text
+from foundation_lab.reporting.stories import stories, times
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 from foundation_lab.telemetry.event import NAMESPACE
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from foundation_lab.reporting.clients import Client
     from foundation_lab.reporting.summary import Summary
-
-_Stories = dict[tuple[str, str], tuple[str | None, list[str]]]
-"""By kind and name: the state in a word, if it is not up or down, and what happened."""
 
 
 def render(summary: Summary) -> RenderableType:
@@ -128,162 +125,15 @@ def _clients(summary: Summary) -> list[Client]:
 
 def _services(summary: Summary) -> Table:
     table = _table("Services", ("service", "kind", "state", "what happened"), ())
-    told = _stories(summary)
+    told = stories(summary)
     for service in summary.services:
         state, story = told.get((service.kind, service.name), (None, []))
         if state is None or service.status != "up":
             state = service.status
-        restarts = [f"restarted {_times(service.restarts)}"] if service.restarts else []
+        restarts = [f"restarted {times(service.restarts)}"] if service.restarts else []
         cells = (service.name, service.kind, state, ", ".join([*story, *restarts]))
         table.add_row(*map(Text, cells))
     return table
-
-
-def _stories(summary: Summary) -> _Stories:
-    """Return the state of each service that has one of its own, and what happened to it."""
-    told: _Stories = {}
-    shed = {each.name: each.rejected + each.expired for each in summary.shedders}
-    for breaker in summary.breakers:
-        told["circuit_breaker", breaker.name] = (
-            breaker.state,
-            [
-                f"{breaker.calls:,} calls",
-                f"{breaker.failed:,} failed",
-                f"{breaker.rejected:,} rejected",
-                f"opened {_times(breaker.opened)}",
-                f"open for {duration_text(breaker.seconds.get('open', 0.0))}",
-            ],
-        )
-    for pool in summary.pools:
-        told["connection_manager", pool.name] = (
-            _used(pool.active, pool.capacity),
-            [
-                f"{pool.acquired:,} checkouts",
-                f"{pool.waited:,} waited",
-                f"{pool.timeouts:,} timed out",
-                f"wait p99 {duration_text(pool.wait.p99)}",
-                f"used {share_text(pool.utilisation)}",
-            ],
-        )
-    for backend in summary.backends:
-        told["backend", backend.name] = (
-            None,
-            [
-                f"{backend.served:,} served",
-                f"{backend.failed:,} of them failed",
-                f"{backend.rejected:,} rejected",
-                f"{backend.abandoned:,} abandoned",
-                f"wait p99 {duration_text(backend.wait.p99)}",
-                f"{number_text(backend.mean_busy)} busy on average",
-                *([f"{shed[backend.name]:,} shed"] if backend.name in shed else []),
-            ],
-        )
-    for retry in summary.retries:
-        told["retry", retry.name] = (
-            None,
-            [
-                f"{retry.calls:,} calls",
-                f"{retry.attempts:,} attempts",
-                f"{retry.recovered:,} recovered",
-                f"{retry.exhausted:,} exhausted",
-            ],
-        )
-    for limiter in summary.limiters:
-        told["rate_limiter", limiter.name] = (
-            None,
-            [
-                f"{limiter.allowed:,} allowed",
-                f"{limiter.denied:,} denied",
-            ],
-        )
-    return told | _stories_of_load(summary) | _stories_of_upkeep(summary)
-
-
-def _stories_of_load(summary: Summary) -> _Stories:
-    told: _Stories = {}
-    for loop in summary.event_loops:
-        told["event_loop", loop.name] = (
-            None,
-            [
-                f"{loop.served:,} served",
-                f"{loop.failed:,} of them failed",
-                f"{loop.rejected:,} rejected",
-                f"lag p99 {duration_text(loop.lag.p99)}",
-                f"{number_text(loop.mean_busy)} busy on average",
-            ],
-        )
-    for balancer in summary.balancers:
-        told["load_balancer", balancer.name] = (
-            None,
-            [
-                f"{balancer.picked:,} picked",
-                f"{balancer.rejected:,} rejected",
-                f"ejected {_times(balancer.ejected)}",
-                shares_text(balancer.hosts, 5) or "no hosts",
-            ],
-        )
-    for shedder in summary.shedders:
-        told["load_shedder", shedder.name] = (
-            None,
-            [
-                f"{shedder.admitted:,} admitted",
-                f"{shedder.rejected:,} rejected",
-                f"{shedder.expired:,} expired",
-                f"wait p99 {duration_text(shedder.wait.p99)}",
-            ],
-        )
-    for limit in summary.adaptive_limits:
-        told["adaptive_limiter", limit.name] = (
-            None if limit.last is None else f"limit {limit.last:,}",
-            [
-                f"{limit.permitted:,} permitted",
-                f"{limit.rejected:,} rejected",
-                f"limit {number_text(limit.lowest)} to {number_text(limit.highest)}",
-                f"{number_text(limit.mean)} on average",
-            ],
-        )
-    return told
-
-
-def _stories_of_upkeep(summary: Summary) -> _Stories:
-    told: _Stories = {}
-    for queue in summary.queues:
-        told["queue", queue.name] = (
-            f"{queue.depth:,} kept",
-            [
-                f"{queue.published:,} published",
-                f"{queue.acknowledged:,} acknowledged",
-                f"{queue.redelivered:,} redelivered",
-                f"{queue.dead_lettered:,} dead letters",
-                f"{queue.dropped:,} dropped",
-                f"age p99 {duration_text(queue.age.p99)}",
-            ],
-        )
-    for scaler in summary.autoscalers:
-        told["autoscaler", scaler.name] = (
-            f"{scaler.last:,} wanted",
-            [
-                f"{scaler.fewest:,} to {scaler.most:,} replicas",
-                f"{number_text(scaler.mean)} on average",
-                f"up {_times(scaler.scaled_up)}",
-                f"down {_times(scaler.scaled_down)}",
-            ],
-        )
-    for supervisor in summary.supervisors:
-        gave_up = [f"gave up {_times(supervisor.gave_up)}"] if supervisor.gave_up else []
-        told["supervisor", supervisor.name] = (
-            None,
-            [f"{supervisor.exits:,} exits", f"{supervisor.restarts:,} restarts", *gave_up],
-        )
-    return told
-
-
-def _used(active: int, capacity: float | None) -> str:
-    return f"{active} in use" if capacity is None else f"{active} of {number_text(capacity)} in use"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
 
 
 def _protocols(summary: Summary) -> Table:

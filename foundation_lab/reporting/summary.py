@@ -41,6 +41,18 @@ from foundation_lab.reporting.sessions import Protocol, protocols
 from foundation_lab.reporting.spans import horizon
 from foundation_lab.reporting.tally import Tally
 from foundation_lab.reporting.upkeep import Autoscaler, Supervisor, autoscalers, supervisors
+from foundation_lab.reporting.wrappers import (
+    Bulkhead,
+    Cache,
+    Fallback,
+    Hedge,
+    Timeout,
+    bulkheads,
+    caches,
+    fallbacks,
+    hedges,
+    timeouts,
+)
 
 if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
@@ -102,6 +114,11 @@ class Summary(msgspec.Struct, frozen=True):
         autoscalers: The autoscalers.
         supervisors: The supervisors.
         retries: The retries.
+        hedges: The hedges.
+        timeouts: The timeouts.
+        fallbacks: The fallbacks.
+        bulkheads: The bulkheads.
+        caches: The caches.
         limiters: The rate limiters.
         resources: The limited resources.
         timings: The durations of each service's events.
@@ -128,6 +145,11 @@ class Summary(msgspec.Struct, frozen=True):
     autoscalers: tuple[Autoscaler, ...]
     supervisors: tuple[Supervisor, ...]
     retries: tuple[Retry, ...]
+    hedges: tuple[Hedge, ...]
+    timeouts: tuple[Timeout, ...]
+    fallbacks: tuple[Fallback, ...]
+    bulkheads: tuple[Bulkhead, ...]
+    caches: tuple[Cache, ...]
     limiters: tuple[Limiter, ...]
     resources: tuple[Resource, ...]
     timings: tuple[Timing, ...]
@@ -164,6 +186,11 @@ def summarise(recording: Recording) -> Summary:
         autoscalers=autoscalers(recording),
         supervisors=supervisors(recording, tally),
         retries=retries(recording, tally),
+        hedges=hedges(recording, tally),
+        timeouts=timeouts(recording, tally),
+        fallbacks=fallbacks(recording, tally),
+        bulkheads=bulkheads(recording, tally),
+        caches=caches(recording, tally),
         limiters=limiters(tally),
         resources=resources(recording),
         timings=_timings(recording),
