@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import RenderableType
 
+    from foundation_lab.reporting.aggregate_summary import AggregateSummary
     from foundation_lab.reporting.clients import Client
     from foundation_lab.reporting.summary import Summary
 
@@ -39,6 +40,19 @@ def render(summary: Summary) -> RenderableType:
     return Group(_headline(summary), *(table for table in tables if table.row_count))
 
 
+def render_aggregates(summary: AggregateSummary) -> RenderableType:
+    """Return what the aggregates of a run tell as tables: requests, services, durations, errors."""
+    tables = [
+        _requests(summary),
+        _latencies(summary),
+        _counted_services(summary),
+        _durations(summary),
+        _objectives(summary),
+        _counted_errors(summary),
+    ]
+    return Group(_headline(summary), *(table for table in tables if table.row_count), _NOT_KEPT)
+
+
 def render_episodes(episodes: pl.DataFrame) -> RenderableType:
     """Return the episodes of an alert history as a table."""
     table = _table(
@@ -53,7 +67,7 @@ def render_episodes(episodes: pl.DataFrame) -> RenderableType:
     return table
 
 
-def render_comparison(summaries: Mapping[str, Summary]) -> RenderableType:
+def render_comparison(summaries: Mapping[str, Summary | AggregateSummary]) -> RenderableType:
     """Return what became of the requests of each client in several runs, as a table."""
     numbers = ("requests", "in flight", "ended well", "well a second", "p50", "p95", "p99")
     table = _table("Comparison", ("client", "run"), numbers)
@@ -66,7 +80,7 @@ def render_comparison(summaries: Mapping[str, Summary]) -> RenderableType:
     return table
 
 
-def _figures(client: Client, summary: Summary) -> list[str]:
+def _figures(client: Client, summary: Summary | AggregateSummary) -> list[str]:
     seconds = summary.run.end - summary.run.begin
     latency = client.latency
     return [
@@ -78,7 +92,7 @@ def _figures(client: Client, summary: Summary) -> list[str]:
     ]
 
 
-def _headline(summary: Summary) -> Text:
+def _headline(summary: Summary | AggregateSummary) -> Text:
     run = summary.run
     text = Text.assemble(
         (run.name, "bold"),
@@ -91,7 +105,7 @@ def _headline(summary: Summary) -> Text:
     return text
 
 
-def _requests(summary: Summary) -> Table:
+def _requests(summary: Summary | AggregateSummary) -> Table:
     columns = ("sent", "ok", "error", "timeout", "rejected", "in flight", "success")
     table = _table("Requests", ("client",), columns)
     for client in _clients(summary):
@@ -105,7 +119,7 @@ def _requests(summary: Summary) -> Table:
     return table
 
 
-def _latencies(summary: Summary) -> Table:
+def _latencies(summary: Summary | AggregateSummary) -> Table:
     columns = ("finished per second", "mean", "p50", "p95", "p99", "max")
     table = _table("Throughput and latency", ("client",), columns)
     for client in _clients(summary):
@@ -117,7 +131,7 @@ def _latencies(summary: Summary) -> Table:
     return table
 
 
-def _clients(summary: Summary) -> list[Client]:
+def _clients(summary: Summary | AggregateSummary) -> list[Client]:
     """Return every client, and all of them together when there are several."""
     together = [summary.requests] if len(summary.clients) > 1 else []
     return [*summary.clients, *together]
@@ -134,6 +148,46 @@ def _services(summary: Summary) -> Table:
         cells = (service.name, service.kind, state, ", ".join([*story, *restarts]))
         table.add_row(*map(Text, cells))
     return table
+
+
+def _counted_services(summary: AggregateSummary) -> Table:
+    table = _table("Services", ("service", "kind", "state", "events"), ())
+    for service in summary.services:
+        told = [f"{count:,} {_last_word(event)}" for event, count in service.events.items()]
+        restarts = [f"restarted {times(service.restarts)}"] if service.restarts else []
+        cells = (service.name, service.kind, service.status, ", ".join([*told, *restarts]))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _durations(summary: AggregateSummary) -> Table:
+    table = _table(
+        "Durations",
+        ("service", "event", "measured"),
+        ("count", "mean", "p50", "p95", "p99", "max"),
+    )
+    for each in summary.durations:
+        latency = each.latency
+        seconds = (latency.mean, latency.p50, latency.p95, latency.p99, latency.max)
+        names = map(Text, (each.service, each.event.removeprefix(f"{NAMESPACE}."), each.field))
+        table.add_row(*names, f"{latency.count:,}", *map(duration_text, seconds))
+    return table
+
+
+def _counted_errors(summary: AggregateSummary) -> Table:
+    table = _table("Errors", ("event", "service", "error"), ("count",))
+    for each in summary.failures[:_MOST_ERRORS]:
+        event = each.event.removeprefix(f"{NAMESPACE}.")
+        names = (event, "" if each.service is None else each.service, each.error)
+        table.add_row(*map(Text, names), f"{each.count:,}")
+    others = len(summary.failures) - _MOST_ERRORS
+    if others > 0:
+        table.caption = f"there are {others} further kinds of error"
+    return table
+
+
+def _last_word(event: str) -> str:
+    return event.rpartition(".")[2].replace("_", " ")
 
 
 def _protocols(summary: Summary) -> Table:
@@ -175,7 +229,7 @@ def _alerts(summary: Summary) -> Table:
     return table
 
 
-def _objectives(summary: Summary) -> Table:
+def _objectives(summary: Summary | AggregateSummary) -> Table:
     table = _table("Objectives", ("objective", "verdict"), ("observed",))
     for verdict in summary.objectives:
         word = Text("met", "green") if verdict.met else Text("missed", "bold red")
@@ -213,3 +267,10 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
 
 
 _MOST_ERRORS = 10
+
+_NOT_KEPT = Text(
+    "Only aggregates were kept. Without events there is no recording, no report, no alert history, "
+    "and nothing that goes by the order of events: states, faults, levels, coordination. "
+    "Run it with --keep events for these.",
+    "yellow",
+)

@@ -36,6 +36,7 @@ from foundation_lab.reporting.load import (
 from foundation_lab.reporting.objectives import Verdict, verdicts
 from foundation_lab.reporting.pools import Pool, pools
 from foundation_lab.reporting.queues import Queue, queues
+from foundation_lab.reporting.run import Run
 from foundation_lab.reporting.services import Service, services
 from foundation_lab.reporting.sessions import Protocol, protocols
 from foundation_lab.reporting.spans import horizon
@@ -56,32 +57,6 @@ from foundation_lab.reporting.wrappers import (
 
 if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
-
-
-class Run(msgspec.Struct, frozen=True):
-    """The run that was recorded.
-
-    Attributes:
-        name: The scenario, or what the simulation was called.
-        seed: The seed of every random stream.
-        status: ``complete``, ``interrupted`` or ``failed``.
-        error: What ended a failed run.
-        start: The wall-clock instant that virtual 0 stands for (ISO 8601), if any.
-        begin: Where the recording begins, in virtual seconds.
-        end: Where it ends.
-        events: How many events it has.
-        digest: Its digest.
-    """
-
-    name: str
-    seed: int
-    status: str
-    error: str | None
-    start: str | None
-    begin: float
-    end: float
-    events: int
-    digest: str
 
 
 class Timing(msgspec.Struct, frozen=True):

@@ -273,7 +273,7 @@ _HEDGES: _Spec = (
     *_fields("count", "won", "won_by_hedge"),
     *_fields("share", "win_share"),
     *_fields("count", "failed", "cancelled"),
-    *_named("given up", "seconds", "cancelled_seconds"),
+    *_named("cancelled for", "seconds", "cancelled_seconds"),
     *_fields("count", "exhausted"),
     *_fields("seconds", "duration.mean", "duration.p99"),
 )
