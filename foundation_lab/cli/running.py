@@ -223,7 +223,7 @@ def compare(
     counted = [name for name, chosen in runs.items() if chosen.keep == "aggregates"]
     if counted and out is not None:
         refuse(
-            f"the figure of --out needs events, and {counted[0]} keeps aggregates only; leave "
+            f"the figure of --out needs events, and {counted[0]!r} keeps aggregates only; leave "
             "--out out, or give --set keep=events"
         )
     recordings: dict[str, Recording] = {}

@@ -6,7 +6,7 @@ not: for how long a breaker was open, how full a pool was, when a fault was on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -21,6 +21,7 @@ from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from foundation_lab.recording.aggregates import Aggregates
+    from foundation_lab.telemetry.event import Event
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """The quantiles of durations; of aggregates, they are at most 0.8 % off."""
@@ -118,12 +119,12 @@ class _Frames(NamedTuple):
     labels: pl.DataFrame
     measurements: pl.DataFrame
 
-    def counts(self, event: type[events.Event]) -> dict[str, int]:
+    def counts(self, event: type[Event]) -> dict[str, int]:
         """Return how often an event happened by service, the earliest service first."""
         own = self.occurrences.filter(pl.col("event") == event.event_name).sort("first", "service")
         return dict(own.select("service", "count").iter_rows())
 
-    def values(self, event: type[events.Event], field: str) -> dict[tuple[str, str], int]:
+    def values(self, event: type[Event], field: str) -> dict[tuple[str, str], int]:
         """Return how often a label of an event had each value, by service and value."""
         own = self.labels.filter((pl.col("event") == event.event_name) & (pl.col("field") == field))
         return {
@@ -269,5 +270,5 @@ def _failures(frames: _Frames) -> tuple[CountedError, ...]:
     return tuple(CountedError(*row) for row in columns.iter_rows())
 
 
-def _latency(row: dict[str, float]) -> Latency:
+def _latency(row: dict[str, Any]) -> Latency:
     return Latency(**{name: row[name] for name in Latency.__struct_fields__})

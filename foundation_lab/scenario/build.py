@@ -75,7 +75,8 @@ def build(
 
 def build_services(sim: Simulation, scenario: Scenario) -> Parts:
     """Return the scenario's services by name, each one made after those that it is made of."""
-    services = Parts(scenario.services)
+    budgets = {name: budget.build(name) for name, budget in scenario.budgets.items()}
+    services = Parts(scenario.services, budgets)
     waiting = dict(scenario.services)
     while waiting:
         name = next(

@@ -41,7 +41,8 @@ def test_a_cache_is_told_by_hits_loads_and_why_keys_went() -> None:
     assert (cache.negative_hits, cache.loads, cache.joined) == (1, 2, 1)
     assert (cache.puts, cache.peak_size) == (3, 2)
     assert list(cache.evicted.items()) == [("least_used", 1), ("expired", 2)]
-    assert (cache.age.mean, cache.age.max) == (pytest.approx(8 / 3), 4.0)
+    assert cache.age.mean == pytest.approx(8 / 3)
+    assert cache.age.max == 4.0
 
 
 def test_a_cache_that_nobody_asked_has_no_hit_ratio() -> None:
@@ -71,10 +72,12 @@ def test_a_hedge_is_told_by_how_often_it_hedged_and_won() -> None:
     ]
     (hedge,) = summarise(play(script, until=20.0)).hedges
     assert (hedge.calls, hedge.attempts, hedge.hedged, hedge.hedged_share) == (4, 7, 3, 0.75)
-    assert (hedge.won, hedge.won_by_hedge, hedge.win_share) == (3, 1, pytest.approx(1 / 3))
+    assert (hedge.won, hedge.won_by_hedge) == (3, 1)
+    assert hedge.win_share == pytest.approx(1 / 3)
     assert (hedge.failed, hedge.cancelled, hedge.cancelled_seconds) == (2, 2, 3.5)
     assert hedge.exhausted == 1
-    assert (hedge.duration.mean, hedge.duration.max) == (pytest.approx(6.5 / 3), 3.0)
+    assert hedge.duration.mean == pytest.approx(6.5 / 3)
+    assert hedge.duration.max == 3.0
 
 
 def test_a_timeout_is_told_by_the_share_that_took_too_long() -> None:
