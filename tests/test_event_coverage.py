@@ -290,6 +290,8 @@ def queue(sim: Simulation) -> None:
     with suppress(ServiceError):
         one.offer("c")
     one.resume()
+    letters.offer("d")
+    letters.redrive(to=one)
 
 
 def asynchronous(sim: Simulation) -> None:

@@ -191,6 +191,7 @@ def _of_upkeep(summary: Summary) -> Stories:
                 f"{queue.redelivered:,} redelivered",
                 f"{queue.dead_lettered:,} dead letters",
                 f"{queue.dropped:,} dropped",
+                *([f"{queue.redriven:,} redriven"] if queue.redriven else []),
                 f"age p99 {duration_text(queue.age.p99)}",
             ],
         )

@@ -245,7 +245,7 @@ _ADAPTIVE_LIMITS: _Spec = (
 _QUEUES: _Spec = (
     *_named("queue", "text", "name"),
     *_fields("count", "published", "full", "delivered", "redelivered", "acknowledged"),
-    *_fields("count", "dead_lettered", "dropped", "depth", "peak_depth"),
+    *_fields("count", "dead_lettered", "dropped", "redriven", "depth", "peak_depth"),
     *_fields("seconds", "age.mean", "age.p95", "age.max"),
 )
 _AUTOSCALERS: _Spec = (

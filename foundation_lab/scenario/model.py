@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from foundation_lab.recording.keeping import Keep
 from foundation_lab.scenario.agent_specs import AgentsSpec
 from foundation_lab.scenario.alert_specs import AnyRule, refuse_same_names
 from foundation_lab.scenario.faults import AnyFault
@@ -52,7 +51,7 @@ class Scenario(Section):
     """How long to run, in virtual seconds."""
     start: str | None = None
     """The wall-clock instant that virtual 0 stands for, as ISO 8601: 2026-01-31T12:00:00Z."""
-    keep: Keep = "events"
+    keep: Literal["events", "aggregates"] = "events"
     """What is kept of a run: all its events, or only what is counted of them, in bounded memory."""
     services: dict[Name, ServiceSpec] = Field(default_factory=dict)
     """The services by name."""
