@@ -263,11 +263,13 @@ class SimulationFailed(FoundationLabError, RuntimeError):
     Args:
         message: When, and what it raised.
         recording: What happened up to there, a `foundation_lab.recording.recording.Recording`.
+        aggregates: What was counted up to there, where no events were kept.
     """
 
-    def __init__(self, message: str, recording: Any = None) -> None:
+    def __init__(self, message: str, recording: Any = None, aggregates: Any = None) -> None:
         super().__init__(message)
         self.recording = recording
+        self.aggregates = aggregates
 
 
 class InvariantError(FoundationLabError, AssertionError):

@@ -6,6 +6,7 @@ from foundation_lab import lab
 recording = lab.run("scenarios/first_run.yaml")      # a run is a recording
 lab.reproduce(recording).identical                   # the same scenario again, compared
 lab.replay(recording, rules=[...]).alerts            # its events, to handlers and alert rules
+lab.aggregate("scenarios/first_run.yaml")            # a run too long to keep: counted, and dropped
 ```
 """
 
@@ -30,7 +31,7 @@ from foundation_lab.alerting import (
     backtest,
     watch,
 )
-from foundation_lab.errors import InvalidRecording, SimulationFailed
+from foundation_lab.errors import EventsNotKept, InvalidRecording, SimulationFailed
 from foundation_lab.recording.difference import Difference, first_difference
 from foundation_lab.recording.keeping import require_events
 from foundation_lab.recording.replay import Player
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from foundation_lab.recording.aggregates import Aggregates
+    from foundation_lab.recording.keeping import Keep
     from foundation_lab.recording.recording import Recording
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.pattern import EventName
@@ -113,8 +116,50 @@ def run(
         InvalidFile: The scenario cannot be used; the message lists everything that is wrong.
         UnknownName: A rule escalates to a notifier that there is not.
         ValueError: There are overrides or a variant, but no file that they could change.
+        EventsNotKept: The scenario keeps aggregates only: `aggregate` runs it.
         SimulationFailed: A model failed; the exception carries the recording up to there.
     """
+    chosen = _chosen(scenario, variant, overrides, seed, until)
+    if chosen.keep != "events":
+        message = (
+            f"scenario {chosen.name!r} keeps {chosen.keep} only, no events to make a recording of; "
+            "call lab.aggregate for these, or let it keep events"
+        )
+        raise EventsNotKept(message)
+    return _run(chosen, chosen.horizon, row_limit=row_limit, notifiers=notifiers, progress=progress)
+
+
+def aggregate(
+    scenario: str | Path | Scenario,
+    *,
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    until: float | None = None,
+    notifiers: Sequence[Notifier] = (),
+    progress: bool | Callable[[float], object] = False,
+) -> Aggregates:
+    """Run a scenario to its horizon and return what was counted: its events are not kept.
+
+    Memory is bounded however long the run. Whatever the scenario says it keeps, the same happens
+    as in `run`, with the same aggregates. Arguments and errors are those of `run`, but that a
+    `SimulationFailed` carries the `aggregates` up to there.
+    """
+    chosen = _chosen(scenario, variant, overrides, seed, until)
+    sim = _simulated(
+        chosen, chosen.horizon, keep="aggregates", notifiers=notifiers, progress=progress
+    )
+    return sim.aggregates
+
+
+def _chosen(
+    scenario: str | Path | Scenario,
+    variant: str | None,
+    overrides: Sequence[str],
+    seed: int | None,
+    until: float | None,
+) -> Scenario:
+    """Return the scenario that is meant, with what is to be different in it."""
     if isinstance(scenario, Scenario):
         if overrides or variant is not None:
             message = (
@@ -124,12 +169,8 @@ def run(
             raise ValueError(message)
         changes = {"seed": seed, "horizon": until}
         given = {key: value for key, value in changes.items() if value is not None}
-        chosen = Scenario.model_validate({**scenario.model_dump(), **given}) if given else scenario
-    else:
-        chosen = load_scenario(
-            scenario, variant=variant, overrides=overrides, seed=seed, until=until
-        )
-    return _run(chosen, chosen.horizon, row_limit=row_limit, notifiers=notifiers, progress=progress)
+        return Scenario.model_validate({**scenario.model_dump(), **given}) if given else scenario
+    return load_scenario(scenario, variant=variant, overrides=overrides, seed=seed, until=until)
 
 
 def finish(
@@ -153,6 +194,18 @@ def finish(
         EventsNotKept: The simulation keeps aggregates only: run it yourself, and read those.
     """
     require_events(sim.keep, sim.name)
+    _complete(sim, until, progress=progress, before_seal=before_seal)
+    return sim.recording
+
+
+def _complete(
+    sim: Simulation,
+    until: float,
+    *,
+    progress: bool | Callable[[float], object] = False,
+    before_seal: Callable[[], object] | None = None,
+) -> None:
+    """Run a simulation until a time, and seal it."""
     try:
         with _stopped_by_interrupt(sim), _watched(sim, until, progress=progress) as watcher:
             sim.run(until=until, progress=watcher)
@@ -162,13 +215,14 @@ def finish(
     except Exception as error:  # whatever a model raises ends this run, and must not lose it
         sim.failure = f"{type(error).__name__}: {error}"
         message = f"the simulation failed at t={sim.now:g} s: {sim.failure}"
-        raise SimulationFailed(message, sim.recording) from error
+        if sim.keep == "events":
+            raise SimulationFailed(message, sim.recording) from error
+        raise SimulationFailed(message, aggregates=sim.aggregates) from error
     except BaseException:
         sim.stop()
         raise
     finally:
         sim.telemetry.seal()
-    return sim.recording
 
 
 def reproduce(recording: Recording) -> Reproduction:
@@ -234,15 +288,31 @@ def _run(
     notifiers: Sequence[Notifier] = (),
     progress: bool | Callable[[float], object] = False,
 ) -> Recording:
-    sim = build(scenario, row_limit=row_limit)
+    sim = _simulated(scenario, until, row_limit=row_limit, notifiers=notifiers, progress=progress)
+    return sim.recording
+
+
+def _simulated(
+    scenario: Scenario,
+    until: float,
+    *,
+    keep: Keep = "events",
+    row_limit: int | None = None,
+    notifiers: Sequence[Notifier] = (),
+    progress: bool | Callable[[float], object] = False,
+) -> Simulation:
+    """Return the simulation of a scenario, run until a time and sealed."""
+    sim = build(scenario, keep=keep, row_limit=row_limit)
     sim.notifiers = tuple(notifier.name for notifier in notifiers)
     if not scenario.alerts:
-        return finish(sim, until, progress=progress)
+        _complete(sim, until, progress=progress)
+        return sim
     rules = [spec.rule() for spec in scenario.alerts]
     routes = [] if notifiers else [Route(notifiers=[MEMORY])]
     notifiers = notifiers or _in_memory(rules)
     with watch(sim, rules, notifiers=notifiers, routes=routes) as alerts:
-        return finish(sim, until, progress=progress, before_seal=alerts.finish)
+        _complete(sim, until, progress=progress, before_seal=alerts.finish)
+    return sim
 
 
 def _in_memory(rules: Sequence[ThresholdRule | PatternRule]) -> list[Notifier]:

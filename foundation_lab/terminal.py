@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foundation_lab.reporting.incidents import fault_plans
-from foundation_lab.reporting.tables import shares_text
+from foundation_lab.reporting.stories import stories, times
 from foundation_lab.reporting.units import duration_text, number_text, share_text
 from foundation_lab.telemetry.event import NAMESPACE
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import RenderableType
 
+    from foundation_lab.reporting.aggregate_summary import AggregateSummary
     from foundation_lab.reporting.clients import Client
     from foundation_lab.reporting.summary import Summary
-
-_Stories = dict[tuple[str, str], tuple[str | None, list[str]]]
-"""By kind and name: the state in a word, if it is not up or down, and what happened."""
 
 
 def render(summary: Summary) -> RenderableType:
@@ -42,6 +40,19 @@ def render(summary: Summary) -> RenderableType:
     return Group(_headline(summary), *(table for table in tables if table.row_count))
 
 
+def render_aggregates(summary: AggregateSummary) -> RenderableType:
+    """Return what the aggregates of a run tell as tables: requests, services, durations, errors."""
+    tables = [
+        _requests(summary),
+        _latencies(summary),
+        _counted_services(summary),
+        _durations(summary),
+        _objectives(summary),
+        _counted_errors(summary),
+    ]
+    return Group(_headline(summary), *(table for table in tables if table.row_count), _NOT_KEPT)
+
+
 def render_episodes(episodes: pl.DataFrame) -> RenderableType:
     """Return the episodes of an alert history as a table."""
     table = _table(
@@ -56,7 +67,7 @@ def render_episodes(episodes: pl.DataFrame) -> RenderableType:
     return table
 
 
-def render_comparison(summaries: Mapping[str, Summary]) -> RenderableType:
+def render_comparison(summaries: Mapping[str, Summary | AggregateSummary]) -> RenderableType:
     """Return what became of the requests of each client in several runs, as a table."""
     numbers = ("requests", "in flight", "ended well", "well a second", "p50", "p95", "p99")
     table = _table("Comparison", ("client", "run"), numbers)
@@ -69,7 +80,7 @@ def render_comparison(summaries: Mapping[str, Summary]) -> RenderableType:
     return table
 
 
-def _figures(client: Client, summary: Summary) -> list[str]:
+def _figures(client: Client, summary: Summary | AggregateSummary) -> list[str]:
     seconds = summary.run.end - summary.run.begin
     latency = client.latency
     return [
@@ -81,7 +92,7 @@ def _figures(client: Client, summary: Summary) -> list[str]:
     ]
 
 
-def _headline(summary: Summary) -> Text:
+def _headline(summary: Summary | AggregateSummary) -> Text:
     run = summary.run
     text = Text.assemble(
         (run.name, "bold"),
@@ -94,7 +105,7 @@ def _headline(summary: Summary) -> Text:
     return text
 
 
-def _requests(summary: Summary) -> Table:
+def _requests(summary: Summary | AggregateSummary) -> Table:
     columns = ("sent", "ok", "error", "timeout", "rejected", "in flight", "success")
     table = _table("Requests", ("client",), columns)
     for client in _clients(summary):
@@ -108,7 +119,7 @@ def _requests(summary: Summary) -> Table:
     return table
 
 
-def _latencies(summary: Summary) -> Table:
+def _latencies(summary: Summary | AggregateSummary) -> Table:
     columns = ("finished per second", "mean", "p50", "p95", "p99", "max")
     table = _table("Throughput and latency", ("client",), columns)
     for client in _clients(summary):
@@ -120,7 +131,7 @@ def _latencies(summary: Summary) -> Table:
     return table
 
 
-def _clients(summary: Summary) -> list[Client]:
+def _clients(summary: Summary | AggregateSummary) -> list[Client]:
     """Return every client, and all of them together when there are several."""
     together = [summary.requests] if len(summary.clients) > 1 else []
     return [*summary.clients, *together]
@@ -128,162 +139,55 @@ def _clients(summary: Summary) -> list[Client]:
 
 def _services(summary: Summary) -> Table:
     table = _table("Services", ("service", "kind", "state", "what happened"), ())
-    told = _stories(summary)
+    told = stories(summary)
     for service in summary.services:
         state, story = told.get((service.kind, service.name), (None, []))
         if state is None or service.status != "up":
             state = service.status
-        restarts = [f"restarted {_times(service.restarts)}"] if service.restarts else []
+        restarts = [f"restarted {times(service.restarts)}"] if service.restarts else []
         cells = (service.name, service.kind, state, ", ".join([*story, *restarts]))
         table.add_row(*map(Text, cells))
     return table
 
 
-def _stories(summary: Summary) -> _Stories:
-    """Return the state of each service that has one of its own, and what happened to it."""
-    told: _Stories = {}
-    shed = {each.name: each.rejected + each.expired for each in summary.shedders}
-    for breaker in summary.breakers:
-        told["circuit_breaker", breaker.name] = (
-            breaker.state,
-            [
-                f"{breaker.calls:,} calls",
-                f"{breaker.failed:,} failed",
-                f"{breaker.rejected:,} rejected",
-                f"opened {_times(breaker.opened)}",
-                f"open for {duration_text(breaker.seconds.get('open', 0.0))}",
-            ],
-        )
-    for pool in summary.pools:
-        told["connection_manager", pool.name] = (
-            _used(pool.active, pool.capacity),
-            [
-                f"{pool.acquired:,} checkouts",
-                f"{pool.waited:,} waited",
-                f"{pool.timeouts:,} timed out",
-                f"wait p99 {duration_text(pool.wait.p99)}",
-                f"used {share_text(pool.utilisation)}",
-            ],
-        )
-    for backend in summary.backends:
-        told["backend", backend.name] = (
-            None,
-            [
-                f"{backend.served:,} served",
-                f"{backend.failed:,} of them failed",
-                f"{backend.rejected:,} rejected",
-                f"{backend.abandoned:,} abandoned",
-                f"wait p99 {duration_text(backend.wait.p99)}",
-                f"{number_text(backend.mean_busy)} busy on average",
-                *([f"{shed[backend.name]:,} shed"] if backend.name in shed else []),
-            ],
-        )
-    for retry in summary.retries:
-        told["retry", retry.name] = (
-            None,
-            [
-                f"{retry.calls:,} calls",
-                f"{retry.attempts:,} attempts",
-                f"{retry.recovered:,} recovered",
-                f"{retry.exhausted:,} exhausted",
-            ],
-        )
-    for limiter in summary.limiters:
-        told["rate_limiter", limiter.name] = (
-            None,
-            [
-                f"{limiter.allowed:,} allowed",
-                f"{limiter.denied:,} denied",
-            ],
-        )
-    return told | _stories_of_load(summary) | _stories_of_upkeep(summary)
+def _counted_services(summary: AggregateSummary) -> Table:
+    table = _table("Services", ("service", "kind", "state", "events"), ())
+    for service in summary.services:
+        told = [f"{count:,} {_last_word(event)}" for event, count in service.events.items()]
+        restarts = [f"restarted {times(service.restarts)}"] if service.restarts else []
+        cells = (service.name, service.kind, service.status, ", ".join([*told, *restarts]))
+        table.add_row(*map(Text, cells))
+    return table
 
 
-def _stories_of_load(summary: Summary) -> _Stories:
-    told: _Stories = {}
-    for loop in summary.event_loops:
-        told["event_loop", loop.name] = (
-            None,
-            [
-                f"{loop.served:,} served",
-                f"{loop.failed:,} of them failed",
-                f"{loop.rejected:,} rejected",
-                f"lag p99 {duration_text(loop.lag.p99)}",
-                f"{number_text(loop.mean_busy)} busy on average",
-            ],
-        )
-    for balancer in summary.balancers:
-        told["load_balancer", balancer.name] = (
-            None,
-            [
-                f"{balancer.picked:,} picked",
-                f"{balancer.rejected:,} rejected",
-                f"ejected {_times(balancer.ejected)}",
-                shares_text(balancer.hosts, 5) or "no hosts",
-            ],
-        )
-    for shedder in summary.shedders:
-        told["load_shedder", shedder.name] = (
-            None,
-            [
-                f"{shedder.admitted:,} admitted",
-                f"{shedder.rejected:,} rejected",
-                f"{shedder.expired:,} expired",
-                f"wait p99 {duration_text(shedder.wait.p99)}",
-            ],
-        )
-    for limit in summary.adaptive_limits:
-        told["adaptive_limiter", limit.name] = (
-            None if limit.last is None else f"limit {limit.last:,}",
-            [
-                f"{limit.permitted:,} permitted",
-                f"{limit.rejected:,} rejected",
-                f"limit {number_text(limit.lowest)} to {number_text(limit.highest)}",
-                f"{number_text(limit.mean)} on average",
-            ],
-        )
-    return told
+def _durations(summary: AggregateSummary) -> Table:
+    table = _table(
+        "Durations",
+        ("service", "event", "measured"),
+        ("count", "mean", "p50", "p95", "p99", "max"),
+    )
+    for each in summary.durations:
+        latency = each.latency
+        seconds = (latency.mean, latency.p50, latency.p95, latency.p99, latency.max)
+        names = map(Text, (each.service, each.event.removeprefix(f"{NAMESPACE}."), each.field))
+        table.add_row(*names, f"{latency.count:,}", *map(duration_text, seconds))
+    return table
 
 
-def _stories_of_upkeep(summary: Summary) -> _Stories:
-    told: _Stories = {}
-    for queue in summary.queues:
-        told["queue", queue.name] = (
-            f"{queue.depth:,} kept",
-            [
-                f"{queue.published:,} published",
-                f"{queue.acknowledged:,} acknowledged",
-                f"{queue.redelivered:,} redelivered",
-                f"{queue.dead_lettered:,} dead letters",
-                f"{queue.dropped:,} dropped",
-                f"age p99 {duration_text(queue.age.p99)}",
-            ],
-        )
-    for scaler in summary.autoscalers:
-        told["autoscaler", scaler.name] = (
-            f"{scaler.last:,} wanted",
-            [
-                f"{scaler.fewest:,} to {scaler.most:,} replicas",
-                f"{number_text(scaler.mean)} on average",
-                f"up {_times(scaler.scaled_up)}",
-                f"down {_times(scaler.scaled_down)}",
-            ],
-        )
-    for supervisor in summary.supervisors:
-        gave_up = [f"gave up {_times(supervisor.gave_up)}"] if supervisor.gave_up else []
-        told["supervisor", supervisor.name] = (
-            None,
-            [f"{supervisor.exits:,} exits", f"{supervisor.restarts:,} restarts", *gave_up],
-        )
-    return told
+def _counted_errors(summary: AggregateSummary) -> Table:
+    table = _table("Errors", ("event", "service", "error"), ("count",))
+    for each in summary.failures[:_MOST_ERRORS]:
+        event = each.event.removeprefix(f"{NAMESPACE}.")
+        names = (event, "" if each.service is None else each.service, each.error)
+        table.add_row(*map(Text, names), f"{each.count:,}")
+    others = len(summary.failures) - _MOST_ERRORS
+    if others > 0:
+        table.caption = f"there are {others} further kinds of error"
+    return table
 
 
-def _used(active: int, capacity: float | None) -> str:
-    return f"{active} in use" if capacity is None else f"{active} of {number_text(capacity)} in use"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
+def _last_word(event: str) -> str:
+    return event.rpartition(".")[2].replace("_", " ")
 
 
 def _protocols(summary: Summary) -> Table:
@@ -325,7 +229,7 @@ def _alerts(summary: Summary) -> Table:
     return table
 
 
-def _objectives(summary: Summary) -> Table:
+def _objectives(summary: Summary | AggregateSummary) -> Table:
     table = _table("Objectives", ("objective", "verdict"), ("observed",))
     for verdict in summary.objectives:
         word = Text("met", "green") if verdict.met else Text("missed", "bold red")
@@ -363,3 +267,10 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
 
 
 _MOST_ERRORS = 10
+
+_NOT_KEPT = Text(
+    "Only aggregates were kept. Without events there is no recording, no report, no alert history, "
+    "and nothing that goes by the order of events: states, faults, levels, coordination. "
+    "Run it with --keep events for these.",
+    "yellow",
+)

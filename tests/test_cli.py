@@ -17,6 +17,7 @@ import pytest
 
 from foundation_lab import __version__, lab
 from foundation_lab.cli import app, main
+from foundation_lab.recording.aggregates import Aggregates
 from foundation_lab.recording.recording import Recording
 from foundation_lab.telemetry import catalogue
 from tests.scenario.shop import SHOP, shop
@@ -320,6 +321,122 @@ def test_ctrl_c_ends_with_130_and_the_recording_is_kept(path: Path, tmp_path: Pa
     assert (again.returncode, again.stdout.split(":")[0]) == (0, "identical")
 
 
+# run --keep aggregates
+
+
+def test_a_run_that_keeps_aggregates_prints_tables_and_saves_a_file(
+    path: Path, tmp_path: Path
+) -> None:
+    done = command_line("run", path, "--until", 10, "--keep", "aggregates", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    (file,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"shop-7-[0-9a-f]{8}\.json", file.name)
+    assert f"aggregates  runs/{file.name}\n" in done.stdout
+    for word in ("Requests", "success", "p99", "web", "Services", "Durations", "met", "served"):
+        assert word in done.stdout
+    assert "Run it with --keep events" in " ".join(done.stdout.split())
+    assert Aggregates.load(file).digest == lab.aggregate(path, until=10).digest
+
+
+def test_a_scenario_says_itself_that_it_keeps_aggregates(tmp_path: Path) -> None:
+    path = shop(tmp_path / "s", ("horizon: 60", "horizon: 3\nkeep: aggregates"))
+    assert command_line("run", path, "-q", "--out", "a.json", folder=tmp_path).returncode == 0
+    assert len(Aggregates.load(tmp_path / "a.json")) > 0
+    options = ("run", path, "-q", "--no-report", "--out", "r", "--keep", "events")
+    assert command_line(*options, folder=tmp_path).returncode == 0
+    assert len(Recording.load(tmp_path / "r")) == len(Aggregates.load(tmp_path / "a.json"))
+
+
+def test_aggregates_as_json_are_one_document(path: Path, tmp_path: Path) -> None:
+    options = ("run", path, "--until", 5, "--keep", "aggregates", "--json", "--out", "a.json")
+    done = command_line(*options, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = json.loads(done.stdout)
+    assert summary["requests"]["started"] > 100
+    assert (summary["aggregates"], summary["objectives"][0]["met"]) == ("a.json", True)
+
+
+@pytest.mark.parametrize("option", ["--report", "--row-limit=5"])
+def test_what_needs_events_is_refused_before_the_run(
+    option: str, path: Path, tmp_path: Path
+) -> None:
+    long = ("run", path, "--until", 1e9, "--keep", "aggregates", option)  # would take for ever
+    message = refused(command_line(*long, folder=tmp_path))
+    assert option.partition("=")[0] in message
+    assert "this run keeps aggregates only; leave it out, or let the run keep events" in message
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("report",), ("export", "--format", "csv"), ("reproduce",), ("replay",), ("alerts",)],
+    ids=" ".join,
+)
+def test_a_file_of_aggregates_is_no_recording_and_says_what_to_do(
+    command: tuple[str, ...], path: Path, tmp_path: Path
+) -> None:
+    lab.aggregate(path, until=1).save(tmp_path / "a.json")
+    message = refused(command_line(command[0], "a.json", *command[1:], folder=tmp_path))
+    assert message.startswith("a.json holds the aggregates of a run, and this needs its events")
+    assert "run the scenario with --keep events" in message
+
+
+def test_a_file_of_aggregates_is_replaced_by_force_only(path: Path, tmp_path: Path) -> None:
+    options = ("run", path, "--until", 1, "-q", "--keep", "aggregates", "--out")
+    assert command_line(*options, "a.json", folder=tmp_path).returncode == 0
+    message = refused(command_line(*options, "a.json", "--seed", 8, folder=tmp_path))
+    assert message.startswith("a.json exists already; give --out another file, or --force")
+    forced = command_line(*options, "a.json", "--seed", 8, "--force", folder=tmp_path)
+    assert forced.returncode == 0
+    assert Aggregates.load(tmp_path / "a.json").facts.seed == 8
+
+
+def test_force_replaces_neither_letters_nor_folders_by_aggregates(
+    path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "letter").write_text("dear")
+    (tmp_path / "mine").mkdir()
+    long = ("run", path, "--until", 1e9, "--keep", "aggregates", "--force", "--out")
+    assert "letter holds no aggregates" in refused(command_line(*long, "letter", folder=tmp_path))
+    message = refused(command_line(*long, "mine", folder=tmp_path))
+    assert message.startswith("mine is a folder; give --out a file for the aggregates: mine.json")
+    message = refused(command_line(*long, "letter/run", folder=tmp_path))
+    assert "letter is a file, so letter/run cannot be made" in message
+    assert (tmp_path / "letter").read_text() == "dear"
+
+
+def test_a_missed_objective_of_a_counted_run_ends_with_1(path: Path, tmp_path: Path) -> None:
+    done = command_line(
+        "run", path, "--until", 2, "--out", "a.json", "--keep", "aggregates",
+        "--set", "objectives[0].at_least=1.5", folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "missed" in done.stdout
+
+
+def test_a_counted_run_that_fails_or_is_interrupted_saves_what_happened(
+    path: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import os, signal\n"
+        "from foundation_lab.services import Backend\n"
+        "request = Backend.request\n"
+        "def interrupted(self):\n"
+        "    if self.sim.now > 5 and not self.sim.stopped:\n"
+        "        {}\n"
+        "    return request(self)\n"
+        "Backend.request = interrupted\n"
+    )
+    options = ("run", path, "--until", 1e7, "--keep", "aggregates", "-q", "--out")
+    broken = process(*options, "b.json", folder=tmp_path, prepared=program.format("1 / 0"))
+    assert broken.returncode == 3
+    assert Aggregates.load(tmp_path / "b.json").facts.status == "failed"
+    ctrl_c = program.format("os.kill(os.getpid(), signal.SIGINT)")
+    done = process(*options, "i.json", folder=tmp_path, prepared=ctrl_c)
+    assert done.returncode == 130
+    assert done.stderr == "interrupted: the aggregates hold what happened up to there\n"
+    assert Aggregates.load(tmp_path / "i.json").facts.status == "interrupted"
+
+
 @pytest.fixture
 def varied(tmp_path: Path) -> Path:
     variants = (
@@ -340,6 +457,21 @@ def test_compare_tells_of_every_variant_beside_the_scenario_as_it_is(
     assert "as it is" in table.stdout
     assert "more" in table.stdout
     assert "less" not in table.stdout
+
+
+def test_compare_needs_events_for_its_figure_only(varied: Path, tmp_path: Path) -> None:
+    command = ("compare", varied, "--until", 5, "--set", "keep=aggregates")
+    counted = command_line(*command, "--json", folder=tmp_path)
+    assert counted.returncode == 0, counted.stderr
+    kept = command_line("compare", varied, "--until", 5, "--json", folder=tmp_path)
+    numbers = [
+        {name: [client["ok"] for client in run] for name, run in json.loads(text)["runs"].items()}
+        for text in (counted.stdout, kept.stdout)
+    ]
+    assert numbers[0] == numbers[1]
+    message = refused(command_line(*command, "--out", "figure.html", folder=tmp_path))
+    assert "'as it is' keeps aggregates only; leave --out out, or give --set keep=events" in message
+    assert not (tmp_path / "figure.html").exists()
 
 
 def test_compare_writes_a_figure_and_replaces_none_without_force(

@@ -106,12 +106,14 @@ def bulkhead(sim: Simulation) -> None:
 
 def timeout(sim: Simulation) -> None:
     one = Timeout(sim, "one", 1)
-    client(sim, lambda: one.call(lambda: sim.sleep(2)))
+    for seconds in (2, 0.5):
+        client(sim, lambda seconds=seconds: one.call(lambda: sim.sleep(seconds)))  # type: ignore[misc]
 
 
 def fallback(sim: Simulation) -> None:
     one = Fallback(sim, "one", value=None)
-    client(sim, lambda: one.call(fail))
+    for function in (fail, lambda: 1):
+        client(sim, lambda function=function: one.call(function))  # type: ignore[misc]
 
 
 def cache(sim: Simulation) -> None:
@@ -288,6 +290,8 @@ def queue(sim: Simulation) -> None:
     with suppress(ServiceError):
         one.offer("c")
     one.resume()
+    letters.offer("d")
+    letters.redrive(to=one)
 
 
 def asynchronous(sim: Simulation) -> None:

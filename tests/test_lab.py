@@ -23,6 +23,7 @@ from foundation_lab.errors import (
     SimulationFailed,
     UnknownName,
 )
+from foundation_lab.recording.aggregates import Aggregates
 from foundation_lab.recording.recording import Recording
 from foundation_lab.scenario.build import build
 from foundation_lab.scenario.load import load_scenario
@@ -452,6 +453,38 @@ def test_a_simulation_that_keeps_no_events_is_not_run_for_its_recording() -> Non
     with pytest.raises(EventsNotKept, match=r"read sim\.aggregates"):
         lab.finish(sim, 10)
     assert sim.now == 0
+
+
+def test_a_run_that_is_only_counted_has_the_aggregates_of_its_recording(tmp_path: Path) -> None:
+    path = shop(tmp_path)
+    counted = lab.aggregate(path, until=25)
+    kept = Aggregates.of(lab.run(path, until=25))
+    assert counted.digest == kept.digest
+    assert counted.counts["foundation.alert.firing"] > 0  # rules are judged while it runs
+    assert (counted.facts.until, counted.facts.status) == (25, "complete")
+
+
+def test_a_scenario_that_keeps_aggregates_is_not_run_for_its_recording(tmp_path: Path) -> None:
+    path = shop(tmp_path, ("horizon: 60", "horizon: 1.0e+12\nkeep: aggregates"))  # for ever
+    with pytest.raises(EventsNotKept, match=r"'shop' keeps aggregates only.* lab\.aggregate"):
+        lab.run(path)
+    assert len(lab.run(path, until=1, overrides=["keep=events"])) > 0
+    assert len(lab.aggregate(path, until=1)) > 0
+
+
+def test_a_run_that_fails_carries_the_aggregates_up_to_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Backend) -> Any:
+        yield self.sim.timeout(0.5)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Backend, "request", broken)
+    with pytest.raises(SimulationFailed, match="ZeroDivisionError") as caught:
+        lab.aggregate(shop(tmp_path))
+    assert caught.value.recording is None
+    assert caught.value.aggregates.facts.status == "failed"
+    assert caught.value.aggregates.counts["foundation.request.started"] > 0
 
 
 def test_what_cannot_be_recorded_fails_a_run_and_keeps_its_recording() -> None:

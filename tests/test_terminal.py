@@ -58,9 +58,16 @@ def busy() -> Simulation:
         "broken": {"kind": "backend", "service_time": 0.2, "error_rate": 0.5},
         "many": {"kind": "replica_set", "backend": {"kind": "backend", "service_time": 0.1}},
         "scaler": {"kind": "autoscaler", "replicas": "many", "target": 0.5},
+        "hedge": {"kind": "hedge", "delay": 0.1},
+        "limit": {"kind": "timeout", "seconds": 0.15, "abandon": "ghost"},
+        "narrow": {"kind": "bulkhead", "max_concurrent": 2, "max_wait": 0.1},
+        "instead": {"kind": "fallback"},
+        "front_cache": {"kind": "cache", "ttl": 5},
         "keeper": {"kind": "supervisor", "children": ["alpha"], "intensity": 0},
     }
     calls = {"web": ["learner", "shedder", "front"], "shop": ["jobs"], "app": ["many"]}
+    calls["guarded"] = ["instead", "limit", "narrow", "hedge", "many"]
+    calls["cached"] = ["front_cache", "many"]
     data = {
         "name": "busy",
         "description": "?",
@@ -87,6 +94,11 @@ def busy() -> Simulation:
         ("shedder", ["admitted", "rejected", "expired"]),
         ("learner", ["limit ", "permitted", "on average"]),
         ("jobs", ["kept", "published", "acknowledged", "dropped"]),
+        ("hedge", ["calls", "hedged (", "won by a hedge", "attempts given up"]),
+        ("limit", ["calls", "timed out (", "went on as ghosts", "in time p99"]),
+        ("narrow", ["admitted", "rejected (", "at most 2 in use", "wait mean", "longest"]),
+        ("instead", ["calls", "stood in for ("]),
+        ("front_cache", ["hits", "misses", "hit ratio", "evicted"]),
         ("scaler", ["wanted", "replicas", "up "]),
         ("keeper", ["1 exits", "0 restarts", "gave up once"]),
     ],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Format = Literal["parquet", "csv", "xlsx", "json"]
+Keep = Literal["events", "aggregates"]
 ScenarioFile = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="A scenario file (YAML).", show_default=False)
 ]

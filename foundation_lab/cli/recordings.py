@@ -9,6 +9,7 @@ import typer
 
 from foundation_lab.cli.app import app
 from foundation_lab.cli.arguments import AsJson, Folder, Force, Format, matching
+from foundation_lab.cli.counted import refuse_aggregates
 from foundation_lab.cli.exit_codes import MISSED
 from foundation_lab.cli.output import print_json, print_table, refuse
 
@@ -134,6 +135,7 @@ def alerts(
 def _load(folder: Path) -> Recording:
     from foundation_lab.recording.recording import Recording
 
+    refuse_aggregates(folder)
     return Recording.load(folder)
 
 

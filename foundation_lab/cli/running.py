@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foundation_lab.cli.app import app
-from foundation_lab.cli.arguments import AsJson, Force, Overrides, ScenarioFile
+from foundation_lab.cli.arguments import AsJson, Force, Keep, Overrides, ScenarioFile
+from foundation_lab.cli.counted import holds_aggregates
 from foundation_lab.cli.exit_codes import INTERRUPTED, MISSED
-from foundation_lab.cli.output import print_json, print_table, say
+from foundation_lab.cli.output import print_json, print_table, refuse, say
 
 if TYPE_CHECKING:
+    from foundation_lab.errors import SimulationFailed
     from foundation_lab.recording.recording import Recording
+    from foundation_lab.reporting import AggregateSummary, Summary
     from foundation_lab.scenario.model import Scenario
 
 
@@ -33,12 +36,21 @@ def run(
         float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)
     ] = None,
     overrides: Overrides = None,
+    keep: Annotated[
+        Keep | None,
+        typer.Option(
+            help="All events, or only what is counted of them, in bounded memory however long the "
+            "run; what the scenario says without it.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
-            metavar="DIR",
-            help="Where the recording goes; runs/NAME-SEED-HASH without it.",
+            metavar="PATH",
+            help="Where the recording goes, a folder, or the aggregates, a file; "
+            "runs/NAME-SEED-HASH or runs/NAME-SEED-HASH.json without it.",
             show_default=False,
         ),
     ] = None,
@@ -46,7 +58,14 @@ def run(
         int | None,
         typer.Option(min=1, help="Events kept in memory; more are spilled to disk meanwhile."),
     ] = None,
-    report: Annotated[bool, typer.Option(help="Write report.html beside the recording.")] = True,
+    report: Annotated[
+        bool | None,
+        typer.Option(
+            "--report/--no-report",
+            help="Write report.html beside the recording; it is written if there are events.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")
@@ -54,8 +73,6 @@ def run(
     force: Force = False,
 ) -> None:
     """Run a scenario, save its recording and report, and print what happened."""
-    from foundation_lab import lab
-    from foundation_lab.errors import SimulationFailed
     from foundation_lab.scenario.load import load_scenario
 
     chosen = load_scenario(
@@ -64,9 +81,41 @@ def run(
         overrides=overrides or (),
         seed=seed,
         until=until,
+        keep=keep,
     )
+    if chosen.keep == "aggregates":
+        _refuse_what_needs_events(row_limit=row_limit, report=report)
+        target = out if out is not None else Path("runs") / f"{run_name(chosen)}.json"
+        _require_file(target, force=force)
+        _count(chosen, target, as_json=as_json, quiet=quiet, force=force)
+        return
     target = out if out is not None else Path("runs") / run_name(chosen)
     _require_place(target, force=force)
+    _record(
+        chosen,
+        target,
+        row_limit=row_limit,
+        report=report is not False,
+        as_json=as_json,
+        quiet=quiet,
+        force=force,
+    )
+
+
+def _record(
+    chosen: Scenario,
+    target: Path,
+    *,
+    row_limit: int | None,
+    report: bool,
+    as_json: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Run a scenario; save and tell what happened."""
+    from foundation_lab import lab
+    from foundation_lab.errors import SimulationFailed
+
     failure = None
     try:
         recording = lab.run(chosen, row_limit=row_limit, progress=not quiet)
@@ -78,10 +127,41 @@ def run(
 
         write_report(recording, target / "report.html")
     met = _tell(recording, target, as_json=as_json, quiet=quiet, report=report)
+    _end(failure, recording.facts.status, "the recording holds", met=met)
+
+
+def _count(chosen: Scenario, target: Path, *, as_json: bool, quiet: bool, force: bool) -> None:
+    """Run a scenario whose events are not kept; save and tell what was counted."""
+    from foundation_lab import lab
+    from foundation_lab.errors import SimulationFailed
+    from foundation_lab.reporting import summarise_aggregates
+
+    failure = None
+    try:
+        aggregates = lab.aggregate(chosen, progress=not quiet)
+    except SimulationFailed as error:
+        failure, aggregates = error, error.aggregates
+    aggregates.save(target, force=force)
+    summary = summarise_aggregates(aggregates)
+    if as_json:
+        import msgspec
+
+        print_json({**msgspec.to_builtins(summary), "aggregates": str(target)})
+    elif not quiet:
+        from foundation_lab.terminal import render_aggregates
+
+        print_table(render_aggregates(summary))
+        print(f"aggregates  {target}")
+    met = all(verdict.met for verdict in summary.objectives)
+    _end(failure, aggregates.facts.status, "the aggregates hold", met=met)
+
+
+def _end(failure: SimulationFailed | None, status: str, what_holds: str, *, met: bool) -> None:
+    """End the command if the run failed, was interrupted, or missed an objective."""
     if failure is not None:
         raise failure
-    if recording.facts.status == "interrupted":
-        say("interrupted: the recording holds what happened up to there")
+    if status == "interrupted":
+        say(f"interrupted: {what_holds} what happened up to there")
         raise typer.Exit(INTERRUPTED)
     if not met:
         raise typer.Exit(MISSED)
@@ -123,7 +203,7 @@ def compare(
     """Run a scenario as it is and in its variants, and compare what became of the requests."""
     from foundation_lab import lab
     from foundation_lab.errors import UnknownName
-    from foundation_lab.reporting import summarise
+    from foundation_lab.reporting import summarise, summarise_aggregates
     from foundation_lab.scenario.load import load_scenario
 
     path = _scenario_path(scenario)
@@ -140,13 +220,23 @@ def compare(
         )
         for name in (None, *named)
     }
-    recordings = {}
+    counted = [name for name, chosen in runs.items() if chosen.keep == "aggregates"]
+    if counted and out is not None:
+        refuse(
+            f"the figure of --out needs events, and {counted[0]!r} keeps aggregates only; leave "
+            "--out out, or give --set keep=events"
+        )
+    recordings: dict[str, Recording] = {}
+    summaries: dict[str, Summary | AggregateSummary] = {}
     for name, chosen in runs.items():
-        recordings[name] = lab.run(chosen)
-        if recordings[name].facts.status == "interrupted":
+        if name in counted:
+            summaries[name] = summarise_aggregates(lab.aggregate(chosen))
+        else:
+            recordings[name] = lab.run(chosen)
+            summaries[name] = summarise(recordings[name])
+        if summaries[name].run.status == "interrupted":
             say(f"interrupted while it ran {name}: nothing is compared")
             raise typer.Exit(INTERRUPTED)
-    summaries = {name: summarise(recording) for name, recording in recordings.items()}
     if out is not None:
         from foundation_lab.reporting.charts import comparison
 
@@ -201,6 +291,14 @@ def _tell(recording: Recording, target: Path, *, as_json: bool, quiet: bool, rep
     return all(verdict.met for verdict in summary.objectives)
 
 
+def _refuse_what_needs_events(*, row_limit: int | None, report: bool | None) -> None:
+    remedy = "leave it out, or let the run keep events: --keep events"
+    if row_limit is not None:
+        refuse(f"--row-limit is about events, and this run keeps aggregates only; {remedy}")
+    if report:
+        refuse(f"--report needs events, and this run keeps aggregates only; {remedy}")
+
+
 def _require_place(target: Path, *, force: bool) -> None:
     """Refuse a folder that cannot be written, before a long run rather than after it.
 
@@ -217,6 +315,26 @@ def _require_place(target: Path, *, force: bool) -> None:
             f"{target} is no recording: --force will not replace it; give --out another folder"
         )
         raise FileExistsError(message)
+    _require_around(target)
+
+
+def _require_file(target: Path, *, force: bool) -> None:
+    """Refuse a file that cannot be written; see `_require_place`."""
+    if target.is_dir():
+        message = f"{target} is a folder; give --out a file for the aggregates: {target}.json"
+        raise FileExistsError(message)
+    if target.exists() and not force:
+        message = f"{target} exists already; give --out another file, or --force to replace it"
+        raise FileExistsError(message)
+    if target.exists() and not holds_aggregates(target):
+        message = (
+            f"{target} holds no aggregates: --force will not replace it; give --out another file"
+        )
+        raise FileExistsError(message)
+    _require_around(target)
+
+
+def _require_around(target: Path) -> None:
     around = next(folder for folder in target.absolute().parents if folder.exists())
     if not around.is_dir():
         message = f"{around} is a file, so {target} cannot be made; give --out another folder"

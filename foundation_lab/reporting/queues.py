@@ -26,6 +26,7 @@ class Queue(msgspec.Struct, frozen=True):
         acknowledged: How many messages were done with.
         dead_lettered: How many went to a queue of dead letters.
         dropped: How many are gone for good.
+        redriven: How many dead letters went back to where they came from.
         depth: How many it keeps at the end, if its beginning was recorded.
         peak_depth: The most that it kept right after one was published.
         age: How long after their publication messages were acknowledged.
@@ -39,6 +40,7 @@ class Queue(msgspec.Struct, frozen=True):
     acknowledged: int
     dead_lettered: int
     dropped: int
+    redriven: int
     depth: int
     peak_depth: int
     age: Latency
@@ -53,7 +55,7 @@ def queues(recording: Recording, tally: Tally) -> tuple[Queue, ...]:
 
     def queue(name: str) -> Queue:
         published = tally.count(name, e.Published)
-        ended = tally.count(name, e.Acknowledged, e.DeadLettered, e.Dropped)
+        ended = tally.count(name, e.Acknowledged, e.DeadLettered, e.Dropped, e.Redriven)
         return Queue(
             name=name,
             published=published,
@@ -63,6 +65,7 @@ def queues(recording: Recording, tally: Tally) -> tuple[Queue, ...]:
             acknowledged=tally.count(name, e.Acknowledged),
             dead_lettered=tally.count(name, e.DeadLettered),
             dropped=tally.count(name, e.Dropped),
+            redriven=tally.count(name, e.Redriven),
             depth=max(0, published - ended),
             peak_depth=max(peaks.get(name, [0])),
             age=age.get(name, Latency()),

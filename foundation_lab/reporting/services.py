@@ -90,9 +90,7 @@ def services(recording: Recording, tally: Tally) -> tuple[Service, ...]:
             events=dict(
                 sorted(
                     {
-                        **_of_kind(
-                            tally.events(row["service"]), row["kind"], kinds[row["service"]]
-                        ),
+                        **of_kind(tally.events(row["service"]), row["kind"], kinds[row["service"]]),
                         **own.get((row["service"], row["kind"]), {}),
                     }.items()
                 )
@@ -100,6 +98,13 @@ def services(recording: Recording, tally: Tally) -> tuple[Service, ...]:
         )
         for row in table.iter_rows(named=True)
     )
+
+
+def of_kind(counts: dict[str, int], kind: str, kinds: list[str]) -> dict[str, int]:
+    """Return the counts without the service's own events, and without those of its namesakes."""
+    others = {f"foundation.{FAMILIES.get(k, k)}." for k in kinds if k != kind}
+    foreign = ("foundation.service.", *sorted(others))
+    return {event: count for event, count in counts.items() if not event.startswith(foreign)}
 
 
 def _own_events(recording: Recording) -> dict[tuple[str, str], dict[str, int]]:
@@ -118,10 +123,3 @@ def _own_events(recording: Recording) -> dict[tuple[str, str], dict[str, int]]:
         for name, kind, count in counted.iter_rows():
             found.setdefault((name, kind), {})[event.event_name] = count
     return found
-
-
-def _of_kind(counts: dict[str, int], kind: str, kinds: list[str]) -> dict[str, int]:
-    """Return the counts without the service's own events, and without those of its namesakes."""
-    others = {f"foundation.{FAMILIES.get(k, k)}." for k in kinds if k != kind}
-    foreign = ("foundation.service.", *sorted(others))
-    return {event: count for event, count in counts.items() if not event.startswith(foreign)}

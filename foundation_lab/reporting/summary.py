@@ -36,40 +36,27 @@ from foundation_lab.reporting.load import (
 from foundation_lab.reporting.objectives import Verdict, verdicts
 from foundation_lab.reporting.pools import Pool, pools
 from foundation_lab.reporting.queues import Queue, queues
+from foundation_lab.reporting.run import Run
 from foundation_lab.reporting.services import Service, services
 from foundation_lab.reporting.sessions import Protocol, protocols
 from foundation_lab.reporting.spans import horizon
 from foundation_lab.reporting.tally import Tally
 from foundation_lab.reporting.upkeep import Autoscaler, Supervisor, autoscalers, supervisors
+from foundation_lab.reporting.wrappers import (
+    Bulkhead,
+    Cache,
+    Fallback,
+    Hedge,
+    Timeout,
+    bulkheads,
+    caches,
+    fallbacks,
+    hedges,
+    timeouts,
+)
 
 if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
-
-
-class Run(msgspec.Struct, frozen=True):
-    """The run that was recorded.
-
-    Attributes:
-        name: The scenario, or what the simulation was called.
-        seed: The seed of every random stream.
-        status: ``complete``, ``interrupted`` or ``failed``.
-        error: What ended a failed run.
-        start: The wall-clock instant that virtual 0 stands for (ISO 8601), if any.
-        begin: Where the recording begins, in virtual seconds.
-        end: Where it ends.
-        events: How many events it has.
-        digest: Its digest.
-    """
-
-    name: str
-    seed: int
-    status: str
-    error: str | None
-    start: str | None
-    begin: float
-    end: float
-    events: int
-    digest: str
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -102,6 +89,11 @@ class Summary(msgspec.Struct, frozen=True):
         autoscalers: The autoscalers.
         supervisors: The supervisors.
         retries: The retries.
+        hedges: The hedges.
+        timeouts: The timeouts.
+        fallbacks: The fallbacks.
+        bulkheads: The bulkheads.
+        caches: The caches.
         limiters: The rate limiters.
         resources: The limited resources.
         timings: The durations of each service's events.
@@ -128,6 +120,11 @@ class Summary(msgspec.Struct, frozen=True):
     autoscalers: tuple[Autoscaler, ...]
     supervisors: tuple[Supervisor, ...]
     retries: tuple[Retry, ...]
+    hedges: tuple[Hedge, ...]
+    timeouts: tuple[Timeout, ...]
+    fallbacks: tuple[Fallback, ...]
+    bulkheads: tuple[Bulkhead, ...]
+    caches: tuple[Cache, ...]
     limiters: tuple[Limiter, ...]
     resources: tuple[Resource, ...]
     timings: tuple[Timing, ...]
@@ -164,6 +161,11 @@ def summarise(recording: Recording) -> Summary:
         autoscalers=autoscalers(recording),
         supervisors=supervisors(recording, tally),
         retries=retries(recording, tally),
+        hedges=hedges(recording, tally),
+        timeouts=timeouts(recording, tally),
+        fallbacks=fallbacks(recording, tally),
+        bulkheads=bulkheads(recording, tally),
+        caches=caches(recording, tally),
         limiters=limiters(tally),
         resources=resources(recording),
         timings=_timings(recording),

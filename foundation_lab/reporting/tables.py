@@ -63,6 +63,11 @@ def tables(summary: Summary) -> tuple[Table, ...]:
         _table("autoscalers", "Autoscalers", _AUTOSCALERS, summary.autoscalers),
         _table("supervisors", "Supervisors", _SUPERVISORS, summary.supervisors),
         _table("retries", "Retries", _RETRIES, summary.retries),
+        _table("hedges", "Hedges", _HEDGES, summary.hedges),
+        _table("timeouts", "Timeouts", _TIMEOUTS, summary.timeouts),
+        _table("fallbacks", "Fallbacks", _FALLBACKS, summary.fallbacks),
+        _table("bulkheads", "Bulkheads", _BULKHEADS, summary.bulkheads),
+        _table("caches", "Caches", _CACHES, summary.caches),
         _table("limiters", "Rate limiters", _LIMITERS, summary.limiters),
         _table("resources", "Limited resources", _RESOURCES, summary.resources),
         _table(
@@ -240,7 +245,7 @@ _ADAPTIVE_LIMITS: _Spec = (
 _QUEUES: _Spec = (
     *_named("queue", "text", "name"),
     *_fields("count", "published", "full", "delivered", "redelivered", "acknowledged"),
-    *_fields("count", "dead_lettered", "dropped", "depth", "peak_depth"),
+    *_fields("count", "dead_lettered", "dropped", "redriven", "depth", "peak_depth"),
     *_fields("seconds", "age.mean", "age.p95", "age.max"),
 )
 _AUTOSCALERS: _Spec = (
@@ -260,6 +265,47 @@ _RETRIES: _Spec = (
     *_fields("number", "attempts_per_call"),
     *_fields("count", "succeeded", "recovered", "failed_attempts", "exhausted", "ignored"),
     *_named("backoff", "seconds", "backoff_seconds"),
+)
+_HEDGES: _Spec = (
+    *_named("hedge", "text", "name"),
+    *_fields("count", "calls", "attempts", "hedged"),
+    *_fields("share", "hedged_share"),
+    *_fields("count", "won", "won_by_hedge"),
+    *_fields("share", "win_share"),
+    *_fields("count", "failed", "cancelled"),
+    *_named("cancelled for", "seconds", "cancelled_seconds"),
+    *_fields("count", "exhausted"),
+    *_fields("seconds", "duration.mean", "duration.p99"),
+)
+_TIMEOUTS: _Spec = (
+    *_named("timeout", "text", "name"),
+    *_fields("count", "calls", "timed_out"),
+    *_fields("share", "timed_out_share"),
+    *_fields("count", "ghosts"),
+    *_fields("seconds", "duration.mean", "duration.p95", "duration.p99", "duration.max"),
+)
+_FALLBACKS: _Spec = (
+    *_named("fallback", "text", "name"),
+    *_fields("count", "calls", "used"),
+    *_fields("share", "used_share"),
+    ("errors", "text", lambda fallback: _counts(fallback.errors)),
+)
+_BULKHEADS: _Spec = (
+    *_named("bulkhead", "text", "name"),
+    *_fields("count", "admitted", "rejected"),
+    *_fields("share", "rejected_share"),
+    ("reasons", "text", lambda bulkhead: _counts(bulkhead.reasons)),
+    *_fields("number", "mean_in_use"),
+    *_fields("count", "peak_in_use"),
+    *_fields("seconds", "wait.mean", "wait.p95", "wait.max"),
+)
+_CACHES: _Spec = (
+    *_named("cache", "text", "name"),
+    *_fields("count", "hits", "misses"),
+    *_fields("share", "hit_ratio"),
+    *_fields("count", "negative_hits", "loads", "joined", "puts", "peak_size"),
+    ("evicted", "text", lambda cache: _counts(cache.evicted)),
+    *_fields("seconds", "age.mean", "age.max"),
 )
 _LIMITERS: _Spec = (
     *_named("limiter", "text", "name"),

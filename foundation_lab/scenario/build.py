@@ -22,18 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from foundation_lab.recording.keeping import Keep
     from foundation_lab.scenario.faults.fault import FaultSection
     from foundation_lab.scenario.model import Scenario
     from foundation_lab.scenario.workloads.workload import Facts
 
 
 def build(
-    scenario: Scenario, *, row_limit: int | None = None, spill_folder: Path | None = None
+    scenario: Scenario,
+    *,
+    keep: Keep | None = None,
+    row_limit: int | None = None,
+    spill_folder: Path | None = None,
 ) -> Simulation:
     """Return a simulation with everything that a scenario names; nothing has happened in it yet.
 
     Args:
         scenario: The scenario; arrivals from files must be read already.
+        keep: What to keep of the run, instead of what the scenario says.
         row_limit: How many events stay in memory; more are spilled to disk.
         spill_folder: Where they are spilled to.
     """
@@ -41,6 +47,7 @@ def build(
         scenario.seed,
         name=scenario.name,
         start=None if scenario.start is None else datetime.fromisoformat(scenario.start),
+        keep=scenario.keep if keep is None else keep,
         row_limit=row_limit,
         spill_folder=spill_folder,
     )
@@ -68,7 +75,8 @@ def build(
 
 def build_services(sim: Simulation, scenario: Scenario) -> Parts:
     """Return the scenario's services by name, each one made after those that it is made of."""
-    services = Parts(scenario.services)
+    budgets = {name: budget.build(name) for name, budget in scenario.budgets.items()}
+    services = Parts(scenario.services, budgets)
     waiting = dict(scenario.services)
     while waiting:
         name = next(

@@ -18,6 +18,7 @@ from foundation_lab.scenario.table_section import Unfit, tables_in, with_parts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from foundation_lab.recording.keeping import Keep
     from foundation_lab.scenario.diagnostics import DataPath
     from foundation_lab.scenario.section import Section
 
@@ -29,6 +30,7 @@ def load_scenario(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     until: float | None = None,
+    keep: Keep | None = None,
 ) -> Scenario:
     """Return the scenario in a file, ready to be built.
 
@@ -41,6 +43,7 @@ def load_scenario(
         overrides: More changes, as ``services.db.concurrency=8``.
         seed: Another seed.
         until: Another horizon, in virtual seconds.
+        keep: What to keep of the run, instead of what the file says.
 
     Raises:
         InvalidFile: The file, an override or a table is wrong; the message lists everything.
@@ -50,6 +53,8 @@ def load_scenario(
         changes.append(f"seed={seed}")
     if until is not None:
         changes.append(f"horizon={until!r}")
+    if keep is not None:
+        changes.append(f"keep={keep}")
     document = read_yaml(Path(path))
     if variant is not None:
         document = varied(document, variant)

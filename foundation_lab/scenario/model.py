@@ -14,6 +14,7 @@ from foundation_lab.scenario.problems import refuse
 from foundation_lab.scenario.references import references
 from foundation_lab.scenario.section import Name, NotNegative, Positive, Section
 from foundation_lab.scenario.services import ServiceSpec
+from foundation_lab.scenario.services.retry_budget import BudgetSpec
 from foundation_lab.scenario.workloads import WorkloadSpec
 
 
@@ -50,8 +51,12 @@ class Scenario(Section):
     """How long to run, in virtual seconds."""
     start: str | None = None
     """The wall-clock instant that virtual 0 stands for, as ISO 8601: 2026-01-31T12:00:00Z."""
+    keep: Literal["events", "aggregates"] = "events"
+    """What is kept of a run: all its events, or only what is counted of them, in bounded memory."""
     services: dict[Name, ServiceSpec] = Field(default_factory=dict)
     """The services by name."""
+    budgets: dict[Name, BudgetSpec] = Field(default_factory=dict)
+    """What retries and hedges may cost together: those that name the same budget share it."""
     nodes: dict[Name, list[Name]] = Field(default_factory=dict)
     """Which services are on which simulated machine; the others are on `lab`."""
     workloads: dict[Name, WorkloadSpec] = Field(default_factory=dict)

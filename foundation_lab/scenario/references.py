@@ -9,6 +9,8 @@ from foundation_lab.scenario.diagnostics import unknown
 from foundation_lab.scenario.faults import targets
 from foundation_lab.scenario.services import KINDS
 from foundation_lab.scenario.services.consumer import ConsumerSpec
+from foundation_lab.scenario.services.hedge import HedgeSpec
+from foundation_lab.scenario.services.retry import RetrySpec
 from foundation_lab.scenario.services.service import Stand
 from foundation_lab.scenario.services.supervisor import SupervisorSpec
 
@@ -36,6 +38,7 @@ def references(scenario: Scenario) -> list[Problem]:
     """
     return [
         *_of_parts(scenario.services),
+        *_of_budgets(scenario),
         *nodes.misplaced(scenario),
         *_of_calls(scenario),
         *_of_faults(scenario),
@@ -74,6 +77,13 @@ def _within(name: str, made_of: Mapping[str, list[str]]) -> set[str]:
             found.add(part)
             waiting += made_of.get(part, ())
     return found
+
+
+def _of_budgets(scenario: Scenario) -> Iterator[Problem]:
+    for name, service in scenario.services.items():
+        budget = service.budget if isinstance(service, RetrySpec | HedgeSpec) else None
+        if isinstance(budget, str) and budget not in scenario.budgets:
+            yield ("services", name, "budget"), unknown("budget", budget, scenario.budgets)
 
 
 def _of_calls(scenario: Scenario) -> Iterator[Problem]:

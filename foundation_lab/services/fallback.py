@@ -8,7 +8,7 @@ from foundation_lab.errors import DeadlinePassed
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.ability import a_function
-from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.simulation.invocation import error_name, invoke, outcome_of
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Fallback(Service):
 
     kind: ClassVar[str] = "fallback"
     Used = events.fallback.Used
+    Passed = events.fallback.Passed
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Fallback(Service):
         self.in_flight = 0
         self._covers = classifier("on", sim.failures if on is None else on, (DeadlinePassed,))
         super().__init__(sim, name)
+        self._passes = sim.telemetry.emitting(events.fallback.Passed)
 
     def call(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
         """Call `fn`, and answer something else when it fails (``yield from``).
@@ -78,11 +80,22 @@ class Fallback(Service):
             ServiceDown: The fallback itself was stopped.
         """
         self.require_up()
+        error, used = None, False
         self.in_flight += 1
         try:
-            return (yield from self._answered(fn))
+            try:
+                return (yield from invoke(fn))
+            except BaseException as raised:
+                error = raised
+                if not self._covers(raised):
+                    raise
+            used = True
+            self._emit(events.fallback.Used(self.name, error_name(error), self.source))
+            return (yield from invoke(lambda: self._answer(error)))
         finally:
             self.in_flight -= 1
+            if not used:
+                self._passes(self.name, outcome_of(error))
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
@@ -91,15 +104,3 @@ class Fallback(Service):
     def violations(self) -> list[str]:
         """Return every law of fallbacks that does not hold, in words."""
         return [f"{self.in_flight} calls in flight"] if self.in_flight < 0 else []
-
-    # -- private -------------------------------------------------------------------------------
-
-    def _answered(self, fn: Callable[[], Any]) -> Generator[Any, Any, Any]:
-        try:
-            return (yield from invoke(fn))
-        except BaseException as error:
-            if not self._covers(error):
-                raise
-            failure = error
-        self._emit(events.fallback.Used(self.name, error_name(failure), self.source))
-        return (yield from invoke(lambda: self._answer(failure)))

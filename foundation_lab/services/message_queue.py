@@ -8,7 +8,8 @@ publish ─► delayed ─► waiting ─► in flight ────────�
                                      └► dead letter, or dropped
 ```
 
-A message that was taken ends in exactly one of three ways: acknowledged, dead-lettered or dropped.
+A message that was taken ends in exactly one way: acknowledged, dead-lettered, dropped or, as a
+dead letter that goes back to where it came from, redriven.
 
 Sources: visibility timeout, receipt handles, message groups and the redrive policy of Amazon SQS
 (developer guide); acknowledgements, prefetch, overflow and the reasons of dead letters of RabbitMQ
@@ -26,6 +27,7 @@ from foundation_lab.services.messaging.afterlife import Afterlife
 from foundation_lab.services.messaging.changes import Changes
 from foundation_lab.services.messaging.message import Delivery, Message, on_behalf_of
 from foundation_lab.services.messaging.receivers import Receivers
+from foundation_lab.services.messaging.redrive import Redrive
 from foundation_lab.services.messaging.stock import Stock
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.timer import Timer
@@ -65,6 +67,7 @@ class Queue(Service):
     Attributes:
         published: How many messages it took so far.
         acknowledged: How many of them were acknowledged.
+        redriven: How many of them, dead letters, went back to where they came from.
     """
 
     kind: ClassVar[str] = "queue"
@@ -80,6 +83,9 @@ class Queue(Service):
     Dropped = events.queue.Dropped
     Paused = events.queue.Paused
     Resumed = events.queue.Resumed
+    RedriveStarted = events.queue.RedriveStarted
+    Redriven = events.queue.Redriven
+    RedriveEnded = events.queue.RedriveEnded
 
     def __init__(
         self,
@@ -108,7 +114,7 @@ class Queue(Service):
         self.ttl = positive_or_none("ttl", ttl)
         self.dead_letters = dead_letters
         self.durable = durable
-        self.published = self.acknowledged = 0
+        self.published = self.acknowledged = self.redriven = 0
         self.paused = False
         self._changes = Changes(sim)
         self._stock = Stock(
@@ -128,6 +134,7 @@ class Queue(Service):
             retry_delay=retry_delay,
         )
         self._receivers = Receivers(sim, f"a message of queue {name}")
+        self._redrive: Redrive | None = None
         super().__init__(sim, name)
         self._delivers = sim.telemetry.emitting(events.queue.Delivered)
 
@@ -334,6 +341,29 @@ class Queue(Service):
             self._emit(events.queue.Resumed(self.name, self.depth))
             self._dispatch()
 
+    def redrive(self, *, rate: float | None = None, to: Queue | None = None) -> Redrive:
+        """Begin to move what it keeps, dead letters, back to the queues that they came from.
+
+        Args:
+            rate: How many letters are moved a second, the first at once; all at once without it.
+            to: Where all of them go, instead of where each came from.
+
+        Returns:
+            The redrive: how far it is, to be waited for or cancelled.
+
+        Raises:
+            ServiceDown: The queue is down.
+            ValueError: Another redrive of this queue is running, `rate` is not above 0, or `to` is
+                this queue.
+        """
+        self.require_up()
+        if self._redrive is not None and self._redrive.running:
+            message = f"a redrive of queue {self.name!r} is running; cancel it, or wait until done"
+            raise ValueError(message)
+        self._redrive = Redrive(self, self._stock, self._dispatch, rate=rate, to=to)
+        self._redrive.begin()
+        return self._redrive
+
     def drain(self) -> Generator[Any, Any, None]:
         """Wait until the queue keeps no message (``yield from``)."""
         yield from self._changes.until(lambda: not self.depth, f"queue {self.name} to be empty")
@@ -362,7 +392,7 @@ class Queue(Service):
     def violations(self) -> list[str]:
         """Return every law of queues that does not hold, in words."""
         broken = self._stock.violations()
-        ended = self.acknowledged + self.dead_lettered + self.dropped
+        ended = self.acknowledged + self.dead_lettered + self.dropped + self.redriven
         if self.published != ended + self.depth:
             broken.append(f"{self.published} published, {ended} ended, {self.depth} kept")
         able = self.up and not self.paused and not self.stopping

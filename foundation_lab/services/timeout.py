@@ -14,7 +14,7 @@ from foundation_lab.errors import TimedOut
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.ghosts import Ghosts
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.invocation import invoke
+from foundation_lab.simulation.invocation import invoke, outcome_of
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Timeout(Service):
 
     kind: ClassVar[str] = "timeout"
     TimedOut = events.timeout.TimedOut
+    Finished = events.timeout.Finished
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Timeout(Service):
         self.in_flight = 0
         self._ghosts = Ghosts(sim)
         super().__init__(sim, name)
+        self._finishes = sim.telemetry.emitting(events.timeout.Finished)
 
     def call(
         self, fn: Callable[[], Any], *, seconds: float | None = None
@@ -86,18 +88,22 @@ class Timeout(Service):
         limit = self.seconds if seconds is None else positive("seconds", seconds)
         ghost = self.abandon is Abandon.GHOST
         overdue = TimedOut(f"a call through timeout {self.name!r} took longer than {limit:g} s")
+        began, error = self.sim.now, None
         self.in_flight += 1
         try:
             with self.sim.deadline(limit, overdue):
                 if ghost:
                     return (yield from self._ghosts.wait_for(_work(fn), f"{self.name}.call"))
                 return (yield from invoke(fn))
-        except TimedOut as error:
-            if error is overdue:
-                self._emit(events.timeout.TimedOut(self.name, limit, ghost))
+        except BaseException as raised:
+            error = raised
             raise
         finally:
             self.in_flight -= 1
+            if error is overdue:
+                self._emit(events.timeout.TimedOut(self.name, limit, ghost))
+            else:
+                self._finishes(self.name, outcome_of(error), self.sim.now - began)
 
     @property
     def ghosts(self) -> int:

@@ -45,6 +45,11 @@ def test_every_kind_of_service_with_a_story_has_a_table() -> None:
         (1.0, e.load_balancer.Picked("front", "a", 1)),
         (1.0, e.load_shed.Rejected("shedder", "full", 0, 3)),
         (1.0, e.adaptive_limit.Permitted("learner", 0.0, 1, 20)),
+        (1.0, e.hedge.Started("search", 1, 2)),
+        (1.0, e.timeout.TimedOut("limit", 1.0, ghost=False)),
+        (1.0, e.fallback.Used("prices", "TimedOut", "value")),
+        (1.0, e.bulkhead.Rejected("narrow", "full", 0.0)),
+        (1.0, e.cache.Miss("cached", "a", joined=False)),
         (1.0, e.queue.Published("jobs", "m", None, 0.0, 0.0, 1)),
         (1.0, e.autoscaler.Evaluated("scaler", 0.5, 1, 1, 1, 1, "none")),
         (1.0, e.supervisor.GaveUp("keeper", "a", 1, 0, 5.0)),
@@ -59,6 +64,11 @@ def test_every_kind_of_service_with_a_story_has_a_table() -> None:
         "queues",
         "autoscalers",
         "supervisors",
+        "hedges",
+        "timeouts",
+        "fallbacks",
+        "bulkheads",
+        "caches",
     ]
     check(found)
 

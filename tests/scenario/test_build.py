@@ -368,6 +368,62 @@ def test_the_values_of_a_file_reach_a_retry_and_its_budget() -> None:
     assert (budget.capacity, budget.cost, budget.timeout_cost, budget.refill) == (50, 2, 4, 3)
 
 
+def test_retries_and_hedges_that_name_a_budget_share_it() -> None:
+    services = {
+        "reads": {"kind": "retry", "budget": "sdk"},
+        "late": {"kind": "hedge", "delay": 1, "budget": "sdk"},
+        "alone": {"kind": "retry", "budget": {"kind": "quota"}},
+        "other": {"kind": "retry", "budget": "sdk2"},
+    }
+    budgets = {"sdk": {"kind": "quota", "capacity": 50}, "sdk2": {"kind": "window"}}
+    made_of = build_services(Simulation(1), scenario(services=services, budgets=budgets))
+    parts: dict[str, Any] = dict(made_of)
+    assert parts["reads"].budget is parts["late"].budget
+    assert parts["reads"].budget.capacity == 50
+    labels = {name: parts[name].budget.label for name in services}
+    assert labels == {"reads": "sdk", "late": "sdk", "alone": "quota", "other": "sdk2"}
+
+
+@pytest.mark.parametrize(("shared", "retries"), [(True, 2), (False, 4)])
+def test_two_retries_get_no_more_from_a_shared_budget_than_one(
+    shared: bool,  # noqa: FBT001
+    retries: int,
+) -> None:
+    quota = {"kind": "quota", "capacity": 10, "cost": 5, "refill": 0}  # pays for two retries
+    retry = {"kind": "retry", "max_attempts": 5, "budget": "sdk" if shared else quota}
+    call = {"kind": "constant", "rate": 1}
+    sim = build(
+        scenario(
+            services={
+                "reads": retry,
+                "writes": retry,
+                "db": {**BACKEND, "error_rate": 1, "concurrency": 9},
+            },
+            workloads={
+                name: {"arrivals": call, "call": [name, "db"]} for name in ("reads", "writes")
+            },
+            budgets={"sdk": quota},
+        )
+    )
+    sim.run(until=20)
+    attempts = sim.recording.frame(made.Retry.AttemptStart)
+    assert attempts.filter(pl.col("attempt") > 1).height == retries
+    if shared:
+        exhausted = sim.recording.frame(made.Retry.BudgetExhausted)
+        assert set(exhausted["budget"]) == {"sdk"}
+        assert set(exhausted["service_id"]) == {"reads", "writes"}
+
+
+def test_every_run_of_a_scenario_has_a_budget_of_its_own() -> None:
+    plan = scenario(
+        services={"x": {"kind": "retry", "budget": "sdk"}}, budgets={"sdk": {"kind": "quota"}}
+    )
+    one, two = (build_services(Simulation(1), plan)["x"] for _ in range(2))
+    assert isinstance(one, made.Retry)
+    assert isinstance(two, made.Retry)
+    assert one.budget is not two.budget
+
+
 def test_supervisors_of_supervisors_are_built_in_any_order() -> None:
     tree: dict[str, Any] = {
         "top": {"kind": "supervisor", "children": ["middle"]},

@@ -39,6 +39,13 @@ CASES = [
         id="a call through a supervisor",
     ),
     pytest.param(
+        "attempt_timeout: 1",
+        "budget: sdk",
+        "services.again.budget",
+        "there is no budget 'sdk'; there are: none",
+        id="an unknown budget",
+    ),
+    pytest.param(
         "{kind: outage, service: db,",
         "{kind: outage, service: dbb,",
         "faults[0].service",
@@ -142,6 +149,17 @@ def test_supervisors_that_watch_each_other_in_a_circle_are_refused(tmp_path: Pat
     )
     assert found.path == "services.above.children[0]"
     assert "'keeper' needs 'above' itself" in found.message
+
+
+def test_a_shared_budget_that_there_is_not_is_refused_with_the_nearest_name(
+    tmp_path: Path,
+) -> None:
+    budgets = "budgets: {together: {kind: quota}, other: {kind: window}}\nworkloads:\n"
+    hedge = "  late: {kind: hedge, delay: 1, budget: togther}\n  keeper:\n"
+    (found,) = wrong(tmp_path, ("workloads:\n", budgets), ("  keeper:\n", hedge))
+    assert found.path == "services.late.budget"
+    assert found.message == "there is no budget 'togther'; did you mean 'together'?"
+    assert found.line == line_of(tmp_path / "shop.yaml", "togther")
 
 
 def test_without_a_near_name_all_of_them_are_listed(tmp_path: Path) -> None:

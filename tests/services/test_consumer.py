@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -389,7 +390,7 @@ ACTIONS = st.tuples(
         ["publish"] * 6
         + ["kill queue", "restart queue", "stop queue"]
         + ["kill one", "restart one", "stop two", "restart two"]
-        + ["pause", "resume", "interrupt"]
+        + ["pause", "resume", "interrupt", "redrive"]
     ),
     st.sampled_from([None, "a", "b"]),
     st.integers(0, 2),
@@ -436,6 +437,9 @@ def run(  # noqa: C901  (an operator who does all kinds of things)
             living = [p for p in publishers if p.is_alive]
             if living:
                 living[0].interrupt()
+        elif verb == "redrive":
+            with suppress(ValueError):  # one at a time
+                bin_.redrive(rate=number or None)
         elif verb in {"pause", "resume"}:
             getattr(queue, verb)()
         elif verb != "restart" or not services[name].up:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from foundation_lab import services as made
 from foundation_lab.scenario.section import NotNegative, Whole
 from foundation_lab.scenario.services.error_names import Errors, error_types
-from foundation_lab.scenario.services.retry_budget import BudgetSpec
+from foundation_lab.scenario.services.retry_budget import OneBudget, budget_of
 from foundation_lab.scenario.services.service import ServiceSection, Stand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from foundation_lab.services.service import Service
+    from foundation_lab.scenario.services.service import Parts
     from foundation_lab.simulation.engine import Simulation
 
 
@@ -29,10 +27,10 @@ class HedgeSpec(ServiceSection):
     """How many attempts are sent for a call at most."""
     non_fatal: Errors | None = None
     """Which errors leave the call going; every failure does without it."""
-    budget: BudgetSpec | None = None
-    """What attempts after the first may cost, all calls together."""
+    budget: OneBudget | None = None
+    """What attempts after the first may cost, all calls together; by name, a shared one."""
 
-    def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.Hedge:
+    def build(self, sim: Simulation, name: str, services: Parts) -> made.Hedge:
         """Return the service."""
         options: dict[str, Any] = {}
         if self.non_fatal is not None:
@@ -42,6 +40,6 @@ class HedgeSpec(ServiceSection):
             name,
             delay=self.delay,
             max_attempts=self.max_attempts,
-            budget=None if self.budget is None else self.budget.build(),
+            budget=budget_of(self.budget, services.budgets),
             **options,
         )

@@ -1,4 +1,4 @@
-"""A retry in a scenario file; its budget is its own."""
+"""A retry in a scenario file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from foundation_lab import services as made
 from foundation_lab.scenario.section import NotNegative, Positive, Section, Share, Whole
 from foundation_lab.scenario.services.backoff import AnyBackoff, ExponentialBackoff
 from foundation_lab.scenario.services.error_names import ErrorName, Errors, error_types
-from foundation_lab.scenario.services.retry_budget import BudgetSpec
+from foundation_lab.scenario.services.retry_budget import OneBudget, budget_of
 from foundation_lab.scenario.services.service import ServiceSection, Stand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from foundation_lab.scenario.services.service import Parts
     from foundation_lab.services.retrying.jitter import Jitter
-    from foundation_lab.services.service import Service
     from foundation_lab.simulation.engine import Simulation
 
 
@@ -72,10 +70,10 @@ class RetrySpec(ServiceSection):
     """Seconds that each attempt may take."""
     total_timeout: Positive | None = None
     """Seconds that all attempts and delays together may take."""
-    budget: BudgetSpec | None = None
-    """What retries may cost, all calls together."""
+    budget: OneBudget | None = None
+    """What retries may cost, all calls together; by name, a shared one."""
 
-    def build(self, sim: Simulation, name: str, services: Mapping[str, Service]) -> made.Retry:
+    def build(self, sim: Simulation, name: str, services: Parts) -> made.Retry:
         """Return the service."""
         options: dict[str, Any] = {}
         if self.retry_on is not None:
@@ -90,7 +88,7 @@ class RetrySpec(ServiceSection):
             use_retry_after=self.use_retry_after,
             attempt_timeout=self.attempt_timeout,
             total_timeout=self.total_timeout,
-            budget=None if self.budget is None else self.budget.build(),
+            budget=budget_of(self.budget, services.budgets),
             never_on=error_types(self.never_on),
             **options,
         )

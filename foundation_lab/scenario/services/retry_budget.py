@@ -1,13 +1,25 @@
-"""What retries and hedges may cost, in a scenario file."""
+"""What retries and hedges may cost, in a scenario file: a budget of one's own, or a shared one."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from foundation_lab import services as made
-from foundation_lab.scenario.section import NotNegative, Positive, Section, Whole, WholeOrZero
+from foundation_lab.scenario.section import (
+    Name,
+    NotNegative,
+    Positive,
+    Section,
+    Whole,
+    WholeOrZero,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from foundation_lab.services.retrying.retry_budget import RetryBudget
 
 Tokens = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
 
@@ -23,9 +35,11 @@ class WindowBudgetSpec(Section):
     ttl: Positive = 10.0
     """The length of the window in seconds."""
 
-    def build(self) -> made.WindowBudget:
-        """Return the budget."""
-        return made.WindowBudget(self.share, min_per_second=self.min_per_second, ttl=self.ttl)
+    def build(self, label: str) -> made.WindowBudget:
+        """Return the budget, which events call by the label."""
+        return made.WindowBudget(
+            self.share, min_per_second=self.min_per_second, ttl=self.ttl, label=label
+        )
 
 
 class ThrottleTokensSpec(Section):
@@ -37,9 +51,9 @@ class ThrottleTokensSpec(Section):
     token_ratio: Tokens = 0.1
     """What a success brings, in tokens."""
 
-    def build(self) -> made.ThrottleTokens:
-        """Return the budget."""
-        return made.ThrottleTokens(self.max_tokens, token_ratio=self.token_ratio)
+    def build(self, label: str) -> made.ThrottleTokens:
+        """Return the budget, which events call by the label."""
+        return made.ThrottleTokens(self.max_tokens, token_ratio=self.token_ratio, label=label)
 
 
 class RetryQuotaSpec(Section):
@@ -55,13 +69,14 @@ class RetryQuotaSpec(Section):
     refill: WholeOrZero = 1
     """What a success at the first attempt brings."""
 
-    def build(self) -> made.RetryQuota:
-        """Return the budget."""
+    def build(self, label: str) -> made.RetryQuota:
+        """Return the budget, which events call by the label."""
         return made.RetryQuota(
             self.capacity,
             cost=self.cost,
             timeout_cost=self.timeout_cost,
             refill=self.refill,
+            label=label,
         )
 
 
@@ -74,12 +89,22 @@ class AdaptiveThrottleSpec(Section):
     window: Positive = 120.0
     """Seconds."""
 
-    def build(self) -> made.AdaptiveThrottle:
-        """Return the budget."""
-        return made.AdaptiveThrottle(self.k, window=self.window)
+    def build(self, label: str) -> made.AdaptiveThrottle:
+        """Return the budget, which events call by the label."""
+        return made.AdaptiveThrottle(self.k, window=self.window, label=label)
 
 
 BudgetSpec = Annotated[
     WindowBudgetSpec | ThrottleTokensSpec | RetryQuotaSpec | AdaptiveThrottleSpec,
     Field(discriminator="kind"),
 ]
+
+OneBudget = Name | BudgetSpec
+"""A budget of one's own, or the name of one of the scenario's, which is shared."""
+
+
+def budget_of(given: OneBudget | None, shared: Mapping[str, RetryBudget]) -> RetryBudget | None:
+    """Return the budget that is meant: a new one, the shared one of that name, or none."""
+    if given is None:
+        return None
+    return shared[given] if isinstance(given, str) else given.build(given.kind)

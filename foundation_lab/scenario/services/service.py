@@ -10,6 +10,7 @@ from foundation_lab.scenario.section import Section
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from foundation_lab.services.retrying.retry_budget import RetryBudget
     from foundation_lab.services.service import Service
     from foundation_lab.simulation.engine import Simulation
 
@@ -29,11 +30,16 @@ class Stand(Enum):
 
 
 class Parts(dict[str, "Service"]):
-    """The services that are built already, by name, and what each of them is."""
+    """The services that are built already, by name, what each is, and the budgets they share."""
 
-    def __init__(self, specs: Mapping[str, ServiceSection]) -> None:
+    def __init__(
+        self,
+        specs: Mapping[str, ServiceSection],
+        budgets: Mapping[str, RetryBudget] | None = None,
+    ) -> None:
         super().__init__()
         self.specs = specs
+        self.budgets = {} if budgets is None else budgets
 
 
 class ServiceSection(Section):

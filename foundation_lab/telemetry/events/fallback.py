@@ -15,3 +15,12 @@ class Used(Event, frozen=True):
     service_id: Label
     error: Label
     source: Label
+
+
+class Passed(Event, frozen=True):
+    """A call ended and nothing stood in: it came back well, or with an error not covered."""
+
+    event_name: ClassVar[str] = "foundation.fallback.passed"
+
+    service_id: Label
+    outcome: Label

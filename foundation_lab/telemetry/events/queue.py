@@ -6,9 +6,17 @@ delivered.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from foundation_lab.telemetry.event import Count, Event, Flag, Label, OptionalLabel, Seconds
+from foundation_lab.telemetry.event import (
+    Count,
+    Event,
+    Flag,
+    Label,
+    Measurement,
+    OptionalLabel,
+    Seconds,
+)
 
 
 class Published(Event, frozen=True):
@@ -156,3 +164,43 @@ class Resumed(Event, frozen=True):
 
     service_id: Label
     depth: Count
+
+
+class RedriveStarted(Event, frozen=True):
+    """Dead letters, `messages` of them, begin to go back to where they came from, or all `to` one.
+
+    `rate` is how many go a second; all go at once without it.
+    """
+
+    event_name: ClassVar[str] = "foundation.queue.redrive_started"
+
+    service_id: Label
+    to: OptionalLabel
+    rate: Annotated[float | None, Measurement("Hz")]
+    messages: Count
+
+
+class Redriven(Event, frozen=True):
+    """A dead letter left its queue for the queue `to`, where it is a new message."""
+
+    event_name: ClassVar[str] = "foundation.queue.redriven"
+
+    service_id: Label
+    message_id: Label
+    to: Label
+    age: Seconds
+
+
+class RedriveEnded(Event, frozen=True):
+    """A redrive is ``completed``, ``cancelled`` or ``failed``: letters were moved, others left.
+
+    `reason` is ``no_source``, ``source_down``, ``destination_down`` or ``destination_full``.
+    """
+
+    event_name: ClassVar[str] = "foundation.queue.redrive_ended"
+
+    service_id: Label
+    status: Label
+    reason: OptionalLabel
+    moved: Count
+    left: Count

@@ -15,3 +15,13 @@ class TimedOut(Event, frozen=True):
     service_id: Label
     timeout: Seconds
     ghost: Flag
+
+
+class Finished(Event, frozen=True):
+    """A call ended before its limit, well or not, after `duration` seconds."""
+
+    event_name: ClassVar[str] = "foundation.timeout.finished"
+
+    service_id: Label
+    outcome: Label
+    duration: Seconds
