@@ -13,9 +13,6 @@ lab.aggregate("scenarios/first_run.yaml")            # a run too long to keep: c
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,10 +35,10 @@ from foundation_lab.recording.replay import Player
 from foundation_lab.scenario.build import build
 from foundation_lab.scenario.load import load_scenario
 from foundation_lab.scenario.model import Scenario
-from foundation_lab.simulation.progress import bar
+from foundation_lab.simulation.completion import complete
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from foundation_lab.recording.aggregates import Aggregates
@@ -194,35 +191,8 @@ def finish(
         EventsNotKept: The simulation keeps aggregates only: run it yourself, and read those.
     """
     require_events(sim.keep, sim.name)
-    _complete(sim, until, progress=progress, before_seal=before_seal)
+    complete(sim, until, progress=progress, before_seal=before_seal)
     return sim.recording
-
-
-def _complete(
-    sim: Simulation,
-    until: float,
-    *,
-    progress: bool | Callable[[float], object] = False,
-    before_seal: Callable[[], object] | None = None,
-) -> None:
-    """Run a simulation until a time, and seal it."""
-    try:
-        with _stopped_by_interrupt(sim), _watched(sim, until, progress=progress) as watcher:
-            sim.run(until=until, progress=watcher)
-        if before_seal is not None:
-            before_seal()
-        sim.recorder.flush()
-    except Exception as error:  # whatever a model raises ends this run, and must not lose it
-        sim.failure = f"{type(error).__name__}: {error}"
-        message = f"the simulation failed at t={sim.now:g} s: {sim.failure}"
-        if sim.keep == "events":
-            raise SimulationFailed(message, sim.recording) from error
-        raise SimulationFailed(message, aggregates=sim.aggregates) from error
-    except BaseException:
-        sim.stop()
-        raise
-    finally:
-        sim.telemetry.seal()
 
 
 def reproduce(recording: Recording) -> Reproduction:
@@ -305,13 +275,13 @@ def _simulated(
     sim = build(scenario, keep=keep, row_limit=row_limit)
     sim.notifiers = tuple(notifier.name for notifier in notifiers)
     if not scenario.alerts:
-        _complete(sim, until, progress=progress)
+        complete(sim, until, progress=progress)
         return sim
     rules = [spec.rule() for spec in scenario.alerts]
     routes = [] if notifiers else [Route(notifiers=[MEMORY])]
     notifiers = notifiers or _in_memory(rules)
     with watch(sim, rules, notifiers=notifiers, routes=routes) as alerts:
-        _complete(sim, until, progress=progress, before_seal=alerts.finish)
+        complete(sim, until, progress=progress, before_seal=alerts.finish)
     return sim
 
 
@@ -321,18 +291,6 @@ def _in_memory(rules: Sequence[ThresholdRule | PatternRule]) -> list[Notifier]:
     return [InMemoryNotifier(name) for name in sorted({MEMORY, *names})]
 
 
-@contextmanager
-def _watched(
-    sim: Simulation, until: float, *, progress: bool | Callable[[float], object]
-) -> Iterator[Callable[[float], object] | None]:
-    """Show a bar, or call whoever wants to know, or neither."""
-    if progress is True:
-        with bar(sim.name, float(sim.now), until) as shown:
-            yield shown
-    else:
-        yield progress or None
-
-
 def _run_through(scenario: Scenario, until: float, notifiers: Sequence[Notifier]) -> Recording:
     """Run a scenario up to a time and everything at that time, or until it fails."""
     try:
@@ -340,25 +298,3 @@ def _run_through(scenario: Scenario, until: float, notifiers: Sequence[Notifier]
     except SimulationFailed as error:
         failed: Recording = error.recording
         return failed
-
-
-@contextmanager
-def _stopped_by_interrupt(sim: Simulation) -> Iterator[None]:
-    """Let the first Ctrl-C stop the simulation between two events, and the second one break it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
-        return
-
-    def stop(_signal: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, before)
-        sim.stop()
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is None:
-        yield  # whoever handles it is not of Python, and could not be put back
-        return
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

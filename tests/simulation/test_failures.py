@@ -31,7 +31,7 @@ from foundation_lab.errors import FAILURES
 from foundation_lab.services import async_operation, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
 
 class Declined(Exception):
@@ -188,7 +188,7 @@ def test_a_ghost_an_attempt_of_a_hedge_and_an_operation_may_fail_with_nobody_to_
 ) -> None:
     timeout = Timeout(sim, "t", 0.5, abandon="ghost")
     hedge = Hedge(sim, "h", delay=0.25, max_attempts=2)
-    attempts = iter([failing(Declined()), lambda: "won"])
+    attempts: Iterator[Callable[[], Any]] = iter([failing(Declined()), lambda: "won"])
     ends: list[Any] = []
 
     def attempt() -> Any:
