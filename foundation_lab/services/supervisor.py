@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.waiting import Wait
+    from foundation_lab.telemetry.event import Event
 
 AUTO_SHUTDOWNS = ("never", "any_significant", "all_significant")
 
@@ -189,11 +190,8 @@ class Supervisor(Service):
         """Stop the children, the last one first, each in the time it is given; then go down."""
         if not self.up or self.stopping:
             return
-        self._closing = reason
-        self._post.clear()
-        for ward in self._family:
-            ward.forget_start()
-        self._terminate(self._family.backwards(), lambda: self._go_down(reason))
+        self._close(reason)
+        self._terminate_all(reason)
 
     def on_exit(self, reason: str) -> None:
         """Forget what was planned; take the children along that are up, the last one first."""
@@ -268,18 +266,16 @@ class Supervisor(Service):
             if ward.spec.restart == "temporary":
                 self._family.remove(ward)
             if not self._family.keeps_up_without(ward):
-                self._emit(events.supervisor.AutoShutdown(self.name, ward.name))
-                self.stop(SHUTDOWN)
+                self._end_itself(events.supervisor.AutoShutdown(self.name, ward.name))
 
     def _count(self, ward: Ward, reason: str) -> None:
         """Count a restart; plan it, or give up."""
         if not self._log.add(self.sim.now):
-            self._emit(
+            self._end_itself(
                 events.supervisor.GaveUp(
                     self.name, ward.name, len(self._log), self.intensity, self.period
                 )
             )
-            self.stop(SHUTDOWN)
             return
         ward.forget_start()
         ward.restarting = True
@@ -342,6 +338,24 @@ class Supervisor(Service):
         self._emit(events.supervisor.ChildStarted(self.name, ward.name))
 
     # -- stopping ------------------------------------------------------------------------------
+
+    def _end_itself(self, why: Event) -> None:
+        """Stop as `stop` does, and tell why before the first child is stopped."""
+        self._close(SHUTDOWN)
+        life = self.restart_count
+        self._emit(why)
+        if self.stopping and self.restart_count == life:  # whoever heard of it may have ended it
+            self._terminate_all(SHUTDOWN)
+
+    def _close(self, reason: str) -> None:
+        """Be stopping: plan nothing any more."""
+        self._closing = reason
+        self._post.clear()
+        for ward in self._family:
+            ward.forget_start()
+
+    def _terminate_all(self, reason: str) -> None:
+        self._terminate(self._family.backwards(), lambda: self._go_down(reason))
 
     def _terminate_others(self, ward: Ward, then: Callable[[], object]) -> None:
         if not ward.restarting:
