@@ -21,6 +21,7 @@ from foundation_lab.services.balancing.health_streak import HealthStreak
 from foundation_lab.services.balancing.host import Host, by_name
 from foundation_lab.services.balancing.host_news import HostNews
 from foundation_lab.services.balancing.rotation import Rotation
+from foundation_lab.services.outbox import Outbox
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
@@ -58,6 +59,9 @@ class LoadBalancer(Service):
         unhealthy_threshold: How many failed checks in a row eject a host.
         healthy_threshold: How many good ones in a row readmit it.
         health_interval: Seconds between two ``service.health_check`` events of the balancer itself.
+
+    Attributes:
+        untold: What was done with hosts, or by whoever keeps them, and is not told yet.
     """
 
     kind: ClassVar[str] = "load_balancer"
@@ -96,7 +100,8 @@ class LoadBalancer(Service):
         new_streak()  # checks the thresholds
         self._streaks: dict[Host, HealthStreak] = defaultdict(new_streak)
         self._rotation = Rotation(panic_threshold)
-        self._news = HostNews(sim, name, self._rotation)
+        self.untold = Outbox()
+        self._news = HostNews(sim, name, self._rotation, self.untold)
         self._stream = sim.stream(f"load_balancer.{name}.picks")
         weights = {} if weights is None else weights
         for host, target in by_name(hosts):
@@ -110,7 +115,7 @@ class LoadBalancer(Service):
             for host in self.hosts:
                 self._watch(host)
         self._news.see_panic()
-        self._news.tell()
+        self.untold.tell()
         if health_check_interval is not None:
             sim.process(self._checks(health_check_interval), name=f"{name}.checks", daemon=True)
 
@@ -190,7 +195,7 @@ class LoadBalancer(Service):
             TypeError: The target has no `request` and is no function.
         """
         self.take_in(name, target, weight)
-        self.tell()
+        self.untold.tell()
 
     def remove(self, name: str) -> simpy.Event:
         """Send no more requests to a host; those that are inside stay until they end.
@@ -202,7 +207,7 @@ class LoadBalancer(Service):
             UnknownName: There is no such host.
         """
         empty = self.let_go(name)
-        self.tell()
+        self.untold.tell()
         return empty
 
     def set_weight(self, name: str, weight: float) -> None:
@@ -216,10 +221,10 @@ class LoadBalancer(Service):
         host.weight = self.algorithm.checked_weight(name, weight)
         self._rotation.settle()
         self._news.changed(name, "weighed")
-        self.tell()
+        self.untold.tell()
 
     def take_in(self, name: str, target: Any, weight: float = 1.0) -> None:
-        """Add a host as `add` does, but leave it to the caller to `tell` when he is done."""
+        """Add a host as `add` does, but leave it to the caller to tell the `untold`."""
         host = self._enter(name, target, weight)
         self._warm(host)
         if self.outliers is not None:
@@ -227,7 +232,7 @@ class LoadBalancer(Service):
         self._news.changed(name, "added")
 
     def let_go(self, name: str) -> simpy.Event:
-        """Remove a host as `remove` does, but leave it to the caller to `tell`."""
+        """Remove a host as `remove` does, but leave it to the caller to tell the `untold`."""
         host = self._rotation[name]
         empty = self.sim.wait(f"host {name!r} of load balancer {self.name!r} to be empty")
         self._rotation.leave(host, empty.succeed)
@@ -237,10 +242,6 @@ class LoadBalancer(Service):
             self.outliers.remove(name)
         self._news.changed(name, "removed")
         return empty
-
-    def tell(self) -> None:
-        """Emit the events of what was done with hosts and is not told yet."""
-        self._news.tell()
 
     # -- a service -----------------------------------------------------------------------------
 
@@ -274,7 +275,7 @@ class LoadBalancer(Service):
         self._streaks.clear()
         for host in self._rotation.hosts.values():
             self._mark(host, "health", well=True)
-        self.tell()
+        self.untold.tell()
 
     # -- private: requests ---------------------------------------------------------------------
 
@@ -314,12 +315,12 @@ class LoadBalancer(Service):
                 for host in self._rotation.hosts.values():
                     well = self._streaks[host].seen(good=host.available)
                     self._mark(host, "health", well=well)
-                self.tell()
+                self.untold.tell()
 
     def _judged(self, host: str, *, in_rotation: bool) -> None:
         if host in self._rotation.hosts:
             self._mark(self._rotation[host], "outlier", well=in_rotation)
-            self.tell()
+            self.untold.tell()
 
     def _mark(self, host: Host, reason: str, *, well: bool) -> None:
         if self._rotation.mark(host, reason, self.sim.now, well=well):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from foundation_lab.services.outbox import Outbox
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from foundation_lab.services.balancing.host import Host
     from foundation_lab.services.balancing.rotation import Rotation
+    from foundation_lab.services.outbox import Outbox
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.event import Event
 
@@ -22,15 +22,15 @@ class HostNews:
         sim: The simulation.
         balancer: The balancer's name.
         rotation: Its hosts.
+        untold: Where it is noted.
     """
 
-    def __init__(self, sim: Simulation, balancer: str, rotation: Rotation) -> None:
+    def __init__(self, sim: Simulation, balancer: str, rotation: Rotation, untold: Outbox) -> None:
         self._sim = sim
         self._balancer = balancer
         self._rotation = rotation
         self._in_panic = False
-        self._untold = Outbox()
-        self.tell = self._untold.tell
+        self._untold = untold
 
     def changed(self, host: str, change: str) -> None:
         """Note that a host was ``added`` or ``removed``, or got another weight (``weighed``)."""

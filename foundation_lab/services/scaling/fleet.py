@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from foundation_lab.services.outbox import Outbox
 from foundation_lab.services.scaling.replica import ReplicaState
 from foundation_lab.services.supervision.restarts import SHUTDOWN
 from foundation_lab.simulation.timer import Timer
@@ -17,8 +16,6 @@ from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import simpy
 
     from foundation_lab.services.backend import Backend
     from foundation_lab.services.event_loop import EventLoop
@@ -72,7 +69,7 @@ class Fleet:
         self._grace_period = grace_period
         self._revives = revives
         self._changed = changed
-        self._untold = Outbox()
+        self._untold = balancer.untold  # the events of both come in the order of what was done
         self.tell = self._untold.tell
 
     def note(self, event: Event) -> None:
@@ -100,7 +97,7 @@ class Fleet:
             return
         replica.state = DRAINING
         active = self._balancer.active(replica.name)
-        empty = self._take_out(replica)
+        empty = self._balancer.let_go(replica.name)
         draining = events.replica.Draining
         self.note(draining(self._name, replica.name, replica.generation, active))
         empty.callbacks.append(lambda _: self._drained(replica, "drained"))
@@ -116,7 +113,7 @@ class Fleet:
             replica.timer.cancel()
             replica.timer = None
         if replica.state is READY:
-            self._take_out(replica)
+            self._balancer.let_go(replica.name)
         replica.state = STOPPED
         self._replicas.forget(replica)
         if replica.backend is not None:
@@ -129,11 +126,6 @@ class Fleet:
     def _note_start(self, replica: Replica, reason: str) -> None:
         started = events.replica.Started
         self.note(started(self._name, replica.name, replica.generation, reason))
-
-    def _take_out(self, replica: Replica) -> simpy.Event:
-        empty = self._balancer.let_go(replica.name)
-        self._untold.append(self._balancer.tell)
-        return empty
 
     def _be_ready_later(self, replica: Replica) -> None:
         delay = self._start_time.sample(self._start_times)
@@ -165,7 +157,6 @@ class Fleet:
             return
         replica.state = READY
         self._balancer.take_in(replica.name, backend)
-        self._untold.append(self._balancer.tell)
         took = self._sim.now - replica.started_at
         ready, count = events.replica.Ready, len(self._replicas.those(READY))
         self.note(ready(self._name, replica.name, replica.generation, took, count))
@@ -183,7 +174,7 @@ class Fleet:
             self.tell()
         elif replica.state is READY and self._revives():
             replica.state, replica.started_at = PENDING, self._sim.now
-            self._take_out(replica)
+            self._balancer.let_go(replica.name)
             self._note_start(replica, f"restart: {reason}")
             self._be_ready_later(replica)
             self._changed()
