@@ -271,9 +271,8 @@ class Queue(Service):
 
     def take_letter(self, letter: Message) -> None:
         """Take a dead letter of another queue, which tells of it; `takes_more` comes before."""
-        say = partial(self._news.of_queue, letter)
-        self._enter(say)
-        self._take(letter, 0.0, None, 0.0, say)
+        self._enter(partial(self._news.of_queue, letter))
+        self._take(letter, 0.0, None, 0.0, self._news.of_queue)
 
     def pause(self) -> None:
         """Deliver nothing until `resume`; messages are taken still."""
@@ -371,7 +370,7 @@ class Queue(Service):
 
     def _publish(self, message: Message, delay: float, ttl: float | None, waited: float) -> Message:
         message.correlation_id = self.sim.telemetry.running.context.correlation_id
-        self._take(message, delay, ttl, waited, partial(self._news.by_caller, message))
+        self._take(message, delay, ttl, waited, self._news.by_caller)
         self._news.tell()
         return message
 
@@ -381,7 +380,7 @@ class Queue(Service):
         delay: float,
         ttl: float | None,
         waited: float,
-        say: Callable[[Event], object],
+        note: Callable[[Message, Event], object],
     ) -> None:
         """Keep a message, for which there is room, and deliver it if it can be."""
         now = self.sim.now
@@ -393,7 +392,7 @@ class Queue(Service):
         message.expires_at = now + lives
         self._stock.add(message, delay)
         published, name = events.queue.Published, message.message_id
-        say(published(self.name, name, message.key, delay, waited, self.depth))
+        note(message, published(self.name, name, message.key, delay, waited, self.depth))
         self.deliveries.hand_out()
 
     def _go_on(self) -> None:

@@ -28,6 +28,7 @@ class MessageNews:
 
     def __init__(self, sim: Simulation, home: MessageNews | None) -> None:
         self._telemetry = sim.telemetry
+        self._emit = sim.telemetry.emit
         self._delivers = sim.telemetry.emitting(events.queue.Delivered)
         self._untold: Outbox = Outbox() if home is None else home._untold
         self.tell = self._untold.tell
@@ -38,7 +39,7 @@ class MessageNews:
 
     def in_passing(self, event: Event) -> None:
         """Note what leads to nothing that is told of a message."""
-        self._untold.append(partial(self._telemetry.emit, event))
+        self._untold.append(partial(self._emit, event))
 
     def of_queue(self, message: Message, event: Event) -> None:
         """Note what the queue does with a message, on behalf of its publisher."""
@@ -55,11 +56,11 @@ class MessageNews:
     # -- private -------------------------------------------------------------------------------
 
     def _tell(self, message: Message, event: Event) -> None:
-        message.cause = self._telemetry.emit(event)
+        message.cause = self._emit(event)
 
     def _tell_for(self, message: Message, event: Event) -> None:
         with on_behalf_of(self._telemetry, message.correlation_id, message.cause):
-            message.cause = self._telemetry.emit(event)
+            message.cause = self._emit(event)
 
     def _tell_delivery(self, delivery: Delivery, fields: tuple[Any, ...]) -> None:
         message = delivery.message
