@@ -143,6 +143,7 @@ def test_a_breaker_is_open_when_the_failure_that_opened_it_is_told() -> None:
     assert seen == [State.OPEN]
 
 
+@pytest.mark.parametrize("event", [CircuitBreaker.CallFailure, CircuitBreaker.StateChange])
 @pytest.mark.parametrize(
     ("deed", "then"),
     [
@@ -152,11 +153,11 @@ def test_a_breaker_is_open_when_the_failure_that_opened_it_is_told() -> None:
     ],
 )
 def test_a_breaker_that_is_moved_by_a_reaction_tells_of_both_moves(
-    deed: str, then: list[tuple[float, str, str]]
+    event: type[Event], deed: str, then: list[tuple[float, str, str]]
 ) -> None:
     sim = Simulation(seed=7)
     breaker = CircuitBreaker(sim, "db", failure_threshold=1)
-    on(sim, CircuitBreaker.CallFailure, getattr(breaker, deed))
+    on(sim, event, getattr(breaker, deed))
     calls(sim, breaker, fail)
     assert changes(sim) == [(0.0, "closed", "open"), *then]
     sim.check_invariants()
@@ -200,6 +201,20 @@ def test_a_reaction_to_a_scaling_is_told_after_it() -> None:
     assert told(sim, "replica.")[-4:] == ["scaled", "draining", "scaled", "started"]
     sim.run(until=1)
     assert replicas.ready == 2
+    sim.check_invariants()
+
+
+def test_a_set_that_is_scaled_while_it_begins_has_what_it_should_have() -> None:
+    sim = Simulation(seed=15)
+
+    def scale() -> None:
+        replicas: Any = sim.components["replica_set", "web"]
+        replicas.scale(1)
+
+    on(sim, ReplicaSet.ReplicaStarted, scale)
+    replicas = ReplicaSet(sim, "web", lambda n: Backend(sim, n, service_time=1), replicas=3)
+    assert [replica.name for replica in replicas.replicas] == ["web-1"]
+    assert replicas.balancer.hosts == ("web-1",)
     sim.check_invariants()
 
 
