@@ -17,12 +17,10 @@ Sources: visibility timeout, receipt handles, message groups and the redrive pol
 
 from __future__ import annotations
 
-import math
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import QueueFull, ServiceDown
-from foundation_lab.services.arguments import positive, positive_or_none, whole
+from foundation_lab.errors import ServiceDown
+from foundation_lab.services.arguments import positive_or_none, whole
 from foundation_lab.services.messaging.afterlife import Afterlife
 from foundation_lab.services.messaging.changes import Changes
 from foundation_lab.services.messaging.deliveries import Deliveries
@@ -34,12 +32,11 @@ from foundation_lab.services.service import Health, Service
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
-    from foundation_lab.telemetry.event import Event
 
 
 class Queue(Service):
@@ -64,7 +61,6 @@ class Queue(Service):
         durable: Whether messages outlive a crash of the queue.
 
     Attributes:
-        published: How many messages it took so far.
         deliveries: Its deliveries, and their answers.
     """
 
@@ -106,7 +102,6 @@ class Queue(Service):
         self.ttl = positive_or_none("ttl", ttl)
         self.dead_letters = dead_letters
         self.durable = durable
-        self.published = 0
         self.paused = False
         self._changes = Changes(sim)
         self._news: MessageNews = MessageNews(
@@ -129,11 +124,18 @@ class Queue(Service):
             max_deliveries=self.max_deliveries,
             retry_delay=retry_delay,
         )
-        self._entrance = Entrance(name, self._stock, self._afterlife, overflow)
         self.sim = sim
         self.name = name
         self.deliveries = Deliveries(
             self, self._stock, self._afterlife, self._news, self._changes.tell
+        )
+        self._entrance = Entrance(
+            self,
+            self._stock,
+            self._afterlife,
+            self._news,
+            overflow=overflow,
+            taken=self.deliveries.hand_out,
         )
         super().__init__(sim, name)
 
@@ -165,14 +167,8 @@ class Queue(Service):
             ServiceDown: The queue is down or stopping, or went down meanwhile.
             ValueError: `delay` or `ttl` is no time.
         """
-        _check_times(delay, ttl)
-        asked = self.sim.now
-        if not self._enter(self._news.in_passing):
-            if self.overflow != "block":
-                self._turn_away()
-            yield from self._entrance.wait(on_wait=self._news.tell)
         message = Message("", 0, body, key, priority)
-        return self._publish(message, delay, ttl, self.sim.now - asked)
+        return (yield from self._entrance.publish(message, delay, ttl))
 
     def offer(
         self,
@@ -187,10 +183,7 @@ class Queue(Service):
 
         Arguments and errors are those of `publish`; a full queue that blocks rejects it.
         """
-        _check_times(delay, ttl)
-        if not self._enter(self._news.in_passing):
-            self._turn_away()
-        return self._publish(Message("", 0, body, key, priority), delay, ttl, 0.0)
+        return self._entrance.offer(Message("", 0, body, key, priority), delay, ttl)
 
     # -- consumers -----------------------------------------------------------------------------
 
@@ -240,6 +233,11 @@ class Queue(Service):
         return self._stock.in_flight
 
     @property
+    def published(self) -> int:
+        """How many messages it took so far."""
+        return self._entrance.published
+
+    @property
     def acknowledged(self) -> int:
         """How many messages were acknowledged so far."""
         return self.deliveries.acknowledged
@@ -262,7 +260,7 @@ class Queue(Service):
     @property
     def takes_more(self) -> bool:
         """Whether a message that comes now is taken at once."""
-        return self.up and not self.stopping and self._entrance.is_open
+        return self.up and not self.stopping and self._entrance.takes_more
 
     @property
     def delivers(self) -> bool:
@@ -271,8 +269,7 @@ class Queue(Service):
 
     def take_letter(self, letter: Message) -> None:
         """Take a dead letter of another queue, which tells of it; `takes_more` comes before."""
-        self._enter(partial(self._news.of_queue, letter))
-        self._take(letter, 0.0, None, 0.0, self._news.of_queue)
+        self._entrance.take_letter(letter)
 
     def pause(self) -> None:
         """Deliver nothing until `resume`; messages are taken still."""
@@ -351,50 +348,6 @@ class Queue(Service):
 
     # -- private -------------------------------------------------------------------------------
 
-    def _enter(self, say: Callable[[Event], object]) -> bool:
-        """Take room for a message, if there is some or can be made.
-
-        Raises:
-            ServiceDown: The queue is down or stopping.
-        """
-        self.require_up()
-        if self.stopping:
-            message = f"queue {self.name!r} is stopping"
-            raise ServiceDown(message)
-        return self._entrance.enter(say)
-
-    def _turn_away(self) -> NoReturn:
-        self._news.tell()
-        message = f"queue {self.name!r} is full ({self.capacity} messages)"
-        raise QueueFull(message)
-
-    def _publish(self, message: Message, delay: float, ttl: float | None, waited: float) -> Message:
-        message.correlation_id = self.sim.telemetry.running.context.correlation_id
-        self._take(message, delay, ttl, waited, self._news.by_caller)
-        self._news.tell()
-        return message
-
-    def _take(
-        self,
-        message: Message,
-        delay: float,
-        ttl: float | None,
-        waited: float,
-        note: Callable[[Message, Event], object],
-    ) -> None:
-        """Keep a message, for which there is room, and deliver it if it can be."""
-        now = self.sim.now
-        self.published += 1
-        message.number = self.published
-        message.message_id = f"{self.name}-{self.published}"
-        message.published_at = message.available_at = now
-        lives = min((t for t in (ttl, self.ttl) if t is not None), default=math.inf)
-        message.expires_at = now + lives
-        self._stock.add(message, delay)
-        published, name = events.queue.Published, message.message_id
-        note(message, published(self.name, name, message.key, delay, waited, self.depth))
-        self.deliveries.hand_out()
-
     def _go_on(self) -> None:
         """Deliver what can be delivered, and tell what was done."""
         self.deliveries.hand_out()
@@ -410,8 +363,3 @@ class Queue(Service):
         yield from self._changes.until(lambda: not self.in_flight, what)
         if self.stop_time:
             yield self.stop_time
-
-
-def _check_times(delay: float, ttl: float | None) -> None:
-    positive("delay", delay, zero=True)
-    positive_or_none("ttl", ttl)
