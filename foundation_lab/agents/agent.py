@@ -255,12 +255,14 @@ class Agent(Life):
         self.memory.clear()
         self._handling = None
         process, self._process = self._process, None
+        if session is not None:
+            session.lose(self, reason)
         cause = self._go(state, reason)
         if process is not None and process.is_alive and process is not self.sim.active_process:
             process.defused = True
             process.throw(_Ended())
         if session is not None:
-            session.lose(self, reason, cause)
+            session.depart(self, reason, cause)
 
     def _work(self) -> Generator[Any, Any, None]:
         me = self.sim.active_process

@@ -221,14 +221,17 @@ class Session:
         self._inbox.append(message)
         trigger(self._arrival)
 
-    def lose(self, agent: Agent, reason: str, cause: int) -> None:
+    def lose(self, agent: Agent, reason: str) -> None:
         """Take note that an agent takes no part any more; once it is over nothing is noted."""
         self._engaged.pop(agent.agent_id, None)
-        if not self.running:
-            return
-        self.lost[agent.agent_id] = reason
-        self._inbox.append(Departure(agent.agent_id, reason, cause))
-        trigger(self._arrival)
+        if self.running:
+            self.lost[agent.agent_id] = reason
+
+    def depart(self, agent: Agent, reason: str, cause: int) -> None:
+        """Tell the protocol that an agent was lost, and by which event."""
+        if self.running:
+            self._inbox.append(Departure(agent.agent_id, reason, cause))
+            trigger(self._arrival)
 
     def __repr__(self) -> str:
         """Return one line: id, protocol, number of agents, status."""

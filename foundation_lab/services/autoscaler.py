@@ -115,7 +115,7 @@ class Autoscaler(Service):
                 self.name, metric, present, ready, recommended, desired, verdict.limited_by
             )
         )
-        if desired != present:
+        if desired != present and replicas.up:  # whoever heard of it may have ended the set
             reason = self._reason(verdict, metric)
             self._history.changed(now, present, desired)
             replicas.scale(desired, f"autoscaler {self.name}: {reason}")

@@ -12,10 +12,10 @@ closed ───────────────────────► 
 a breaker opens, `half_open` what its probes lead to, `break_duration` how long it stays open. The
 switch (`breaker_switch`) follows them; here it is put around a call.
 
-The state changes before its event is emitted. The transition to half-open is a timer: it happens at
-exactly ``opened + reset_timeout``, whether or not anybody calls; a call at that very instant is a
-probe, even when it comes before the timer. A call that was admitted before
-the last change of state does not move the state when it ends.
+The state changes before any event is emitted, that of the call's end as well. The transition to
+half-open is a timer: it happens at exactly ``opened + reset_timeout``, whether or not anybody
+calls; a call at that very instant is a probe, even when it comes before the timer. A call that was
+admitted before the last change of state does not move the state when it ends.
 """
 
 from __future__ import annotations
@@ -166,9 +166,11 @@ class CircuitBreaker(Service):
             raise
         self.in_flight -= 1
         duration = sim.now - started
-        self._call_succeeds(self.name, duration)
         if generation == switch.generation:
             switch.count(duration)
+        self._call_succeeds(self.name, duration)
+        if switch.untold:
+            switch.untold.tell()
         return result
 
     @property
@@ -320,11 +322,13 @@ class CircuitBreaker(Service):
 
     def _ended_badly(self, error: BaseException, generation: int, duration: float) -> None:
         self.in_flight -= 1
+        switch = self._switch
         if self._is_failure(error):
+            if generation == switch.generation:
+                switch.count(duration, error)
             self._emit(events.circuit_breaker.CallFailure(self.name, error_name(error), duration))
-            if generation == self._switch.generation:
-                self._switch.count(duration, error)
+            switch.untold.tell()
             return
-        if generation == self._switch.generation:
-            self._switch.ignore()
+        if generation == switch.generation:
+            switch.ignore()
         self._emit(events.circuit_breaker.CallIgnored(self.name, error_name(error), duration))

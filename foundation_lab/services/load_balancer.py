@@ -10,15 +10,18 @@ A balancer is called where a backend is: at the end of a call, ``pipeline(...).c
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import NoHost
-from foundation_lab.services.arguments import positive, positive_or_none
+from foundation_lab.services.arguments import positive_or_none
 from foundation_lab.services.balancing.algorithms import as_algorithm
 from foundation_lab.services.balancing.health_streak import HealthStreak
 from foundation_lab.services.balancing.host import Host, by_name
+from foundation_lab.services.balancing.host_news import HostNews
 from foundation_lab.services.balancing.rotation import Rotation
+from foundation_lab.services.outbox import Outbox
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
@@ -56,6 +59,9 @@ class LoadBalancer(Service):
         unhealthy_threshold: How many failed checks in a row eject a host.
         healthy_threshold: How many good ones in a row readmit it.
         health_interval: Seconds between two ``service.health_check`` events of the balancer itself.
+
+    Attributes:
+        untold: What was done with hosts, or by whoever keeps them, and is not told yet.
     """
 
     kind: ClassVar[str] = "load_balancer"
@@ -84,20 +90,18 @@ class LoadBalancer(Service):
     ) -> None:
         self.algorithm = as_algorithm(algorithm)
         self.slow_start = positive_or_none("slow_start", slow_start)
-        if slow_start is not None and not self.algorithm.warms:
-            message = f"slow_start={slow_start!r}: {self.algorithm.name} does not know it; leave it"
-            raise ValueError(message)
+        self.algorithm.check_slow_start(slow_start)
         self.health_check_interval = positive_or_none(
             "health_check_interval", health_check_interval
         )
         self.outliers = outliers
         self.in_flight = 0
-        self._new_streak = partial(HealthStreak, unhealthy_threshold, healthy_threshold)
-        self._new_streak()  # checks the thresholds
+        new_streak = partial(HealthStreak, unhealthy_threshold, healthy_threshold)
+        new_streak()  # checks the thresholds
+        self._streaks: dict[Host, HealthStreak] = defaultdict(new_streak)
         self._rotation = Rotation(panic_threshold)
-        self._in_panic = False
-        self._leaving: dict[Host, None] = {}
-        self._streaks: dict[Host, HealthStreak] = {}
+        self.untold = Outbox()
+        self._news = HostNews(sim, name, self._rotation, self.untold)
         self._stream = sim.stream(f"load_balancer.{name}.picks")
         weights = {} if weights is None else weights
         for host, target in by_name(hosts):
@@ -110,7 +114,8 @@ class LoadBalancer(Service):
             outliers.watch(self._judged)
             for host in self.hosts:
                 self._watch(host)
-        self._tell_panic()
+        self._news.see_panic()
+        self.untold.tell()
         if health_check_interval is not None:
             sim.process(self._checks(health_check_interval), name=f"{name}.checks", daemon=True)
 
@@ -139,14 +144,14 @@ class LoadBalancer(Service):
         try:
             self._picks(self.name, host.name, host.active)
             ask = partial(host.request, **facts) if facts else host.request
-            if self.outliers is None or host in self._leaving:
+            if self.outliers is None or host in self._rotation.leaving:
                 return (yield from invoke(ask))
             return (yield from self.outliers.call(host.name, ask))
         finally:
             host.active -= 1
             self.in_flight -= 1
-            if host in self._leaving:
-                self._left(host)
+            if host in self._rotation.leaving:
+                self._rotation.left(host)
             else:
                 algorithm.ended(host, sim.now - began, sim.now)
 
@@ -189,11 +194,8 @@ class LoadBalancer(Service):
             ValueError: There is one of this name, or the algorithm knows no weights.
             TypeError: The target has no `request` and is no function.
         """
-        host = self._enter(name, target, weight)
-        self._warm(host)
-        if self.outliers is not None:
-            self._watch(name)
-        self._changed(name, "added")
+        self.take_in(name, target, weight)
+        self.untold.tell()
 
     def remove(self, name: str) -> simpy.Event:
         """Send no more requests to a host; those that are inside stay until they end.
@@ -204,19 +206,8 @@ class LoadBalancer(Service):
         Raises:
             UnknownName: There is no such host.
         """
-        host = self._rotation[name]
-        self._rotation.leave(host)
-        self._streaks.pop(host, None)
-        self.algorithm.forget(host)
-        if self.outliers is not None and name in self.outliers.hosts:
-            self.outliers.remove(name)
-        empty = self.sim.wait(f"host {name!r} of load balancer {self.name!r} to be empty")
-        if host.active:
-            self._leaving[host] = None
-            host.on_empty = empty.succeed
-        else:
-            empty.succeed()
-        self._changed(name, "removed")
+        empty = self.let_go(name)
+        self.untold.tell()
         return empty
 
     def set_weight(self, name: str, weight: float) -> None:
@@ -227,9 +218,30 @@ class LoadBalancer(Service):
             ValueError: The weight is not above 0, or the algorithm knows no weights.
         """
         host = self._rotation[name]
-        host.weight = self._checked(name, weight)
+        host.weight = self.algorithm.checked_weight(name, weight)
         self._rotation.settle()
-        self._changed(name, "weighed")
+        self._news.changed(name, "weighed")
+        self.untold.tell()
+
+    def take_in(self, name: str, target: Any, weight: float = 1.0) -> None:
+        """Add a host as `add` does, but leave it to the caller to tell the `untold`."""
+        host = self._enter(name, target, weight)
+        self._warm(host)
+        if self.outliers is not None:
+            self._watch(name)
+        self._news.changed(name, "added")
+
+    def let_go(self, name: str) -> simpy.Event:
+        """Remove a host as `remove` does, but leave it to the caller to tell the `untold`."""
+        host = self._rotation[name]
+        empty = self.sim.wait(f"host {name!r} of load balancer {self.name!r} to be empty")
+        self._rotation.leave(host, empty.succeed)
+        self._streaks.pop(host, None)
+        self.algorithm.forget(host)
+        if self.outliers is not None and name in self.outliers.hosts:
+            self.outliers.remove(name)
+        self._news.changed(name, "removed")
+        return empty
 
     # -- a service -----------------------------------------------------------------------------
 
@@ -255,19 +267,7 @@ class LoadBalancer(Service):
 
     def violations(self) -> list[str]:
         """Return every law of load balancers that does not hold, in words."""
-        everywhere = (*self._rotation.hosts.values(), *self._leaving)
-        broken = [
-            f"{host.active} requests in {host.name!r}" for host in everywhere if host.active < 0
-        ]
-        total = sum(host.active for host in everywhere)
-        if total != self.in_flight:
-            broken.append(f"{total} requests in the hosts, {self.in_flight} in flight")
-        broken += [
-            f"{host.name!r} is empty and does not leave"
-            for host in self._leaving
-            if not host.active
-        ]
-        return broken
+        return self._rotation.violations(self.in_flight)
 
     def on_restart(self) -> None:
         """Begin anew: nothing is known of any host but what outlier detection says."""
@@ -275,6 +275,7 @@ class LoadBalancer(Service):
         self._streaks.clear()
         for host in self._rotation.hosts.values():
             self._mark(host, "health", well=True)
+        self.untold.tell()
 
     # -- private: requests ---------------------------------------------------------------------
 
@@ -287,76 +288,42 @@ class LoadBalancer(Service):
             f"0 of {len(self.hosts)} are in rotation"
         )
 
-    def _left(self, host: Host) -> None:
-        if not host.active:
-            del self._leaving[host]
-            if host.on_empty is not None:
-                host.on_empty()
-
     # -- private: hosts ------------------------------------------------------------------------
 
     def _enter(self, name: str, target: Any, weight: float) -> Host:
-        host = Host(name, target, self._checked(name, weight), self.slow_start)
+        weight = self.algorithm.checked_weight(name, weight)
+        host = Host(name, target, weight, self.slow_start)
         self._rotation.enter(host)
         return host
-
-    def _checked(self, name: str, weight: float) -> float:
-        if weight != 1 and not self.algorithm.weighs:
-            message = (
-                f"weight={weight!r} of {name!r}: {self.algorithm.name} knows none; weighted does"
-            )
-            raise ValueError(message)
-        return positive("weight", weight)
 
     def _watch(self, name: str) -> None:
         if self.outliers is not None and name not in self.outliers.hosts:
             self.outliers.add(name)
         elif self.outliers is not None and name in self.outliers.ejected():
-            self._judged(name, in_rotation=False)
+            self._mark(self._rotation[name], "outlier", well=False)
 
     def _warm(self, host: Host) -> None:
         if self.slow_start is not None:
             host.warming_since = self.sim.now
-
-    def _changed(self, name: str, change: str) -> None:
-        count = len(self._rotation.hosts)
-        self._emit(events.load_balancer.HostsChanged(self.name, name, change, count))
-        self._tell_panic()
 
     # -- private: who may be picked ------------------------------------------------------------
 
     def _checks(self, interval: float) -> Generator[Any, Any, None]:
         while True:
             yield self.sim.timeout(interval)
-            if not self.up:
-                continue
-            for host in list(self._rotation.hosts.values()):
-                streak = self._streaks.get(host)
-                if streak is None:
-                    streak = self._streaks[host] = self._new_streak()
-                self._mark(host, "health", well=streak.seen(good=host.available))
+            if self.up:
+                for host in self._rotation.hosts.values():
+                    well = self._streaks[host].seen(good=host.available)
+                    self._mark(host, "health", well=well)
+                self.untold.tell()
 
     def _judged(self, host: str, *, in_rotation: bool) -> None:
         if host in self._rotation.hosts:
             self._mark(self._rotation[host], "outlier", well=in_rotation)
+            self.untold.tell()
 
     def _mark(self, host: Host, reason: str, *, well: bool) -> None:
-        if not self._rotation.mark(host, reason, self.sim.now, well=well):
-            return
-        count = len(self._rotation.well)
-        if well:
-            self._warm(host)
-            away = self.sim.now - host.left_at
-            readmitted = events.load_balancer.Readmitted
-            self._emit(readmitted(self.name, host.name, reason, away, count))
-        else:
-            self._emit(events.load_balancer.Ejected(self.name, host.name, reason, count))
-        self._tell_panic()
-
-    def _tell_panic(self) -> None:
-        rotation = self._rotation
-        if rotation.panic == self._in_panic:
-            return
-        self._in_panic = rotation.panic
-        changed = events.load_balancer.PanicChanged
-        self._emit(changed(self.name, rotation.panic, len(rotation.well), len(rotation.hosts)))
+        if self._rotation.mark(host, reason, self.sim.now, well=well):
+            if well:
+                self._warm(host)
+            self._news.moved(host, reason)

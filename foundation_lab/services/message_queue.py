@@ -18,19 +18,19 @@ Sources: visibility timeout, receipt handles, message groups and the redrive pol
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from foundation_lab.errors import QueueFull, ServiceDown
-from foundation_lab.services.arguments import positive, positive_or_none, whole
+from foundation_lab.errors import ServiceDown
+from foundation_lab.services.arguments import positive_or_none, whole
 from foundation_lab.services.messaging.afterlife import Afterlife
 from foundation_lab.services.messaging.changes import Changes
-from foundation_lab.services.messaging.message import Delivery, Message, on_behalf_of
-from foundation_lab.services.messaging.receivers import Receivers
+from foundation_lab.services.messaging.deliveries import Deliveries
+from foundation_lab.services.messaging.entrance import Entrance
+from foundation_lab.services.messaging.message import Delivery, Message
+from foundation_lab.services.messaging.message_news import MessageNews
 from foundation_lab.services.messaging.redrive import Redrive
 from foundation_lab.services.messaging.stock import Stock
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.process import Process
-
-OVERFLOWS = ("reject", "block", "drop_oldest")
 
 
 class Queue(Service):
@@ -65,9 +63,8 @@ class Queue(Service):
         durable: Whether messages outlive a crash of the queue.
 
     Attributes:
-        published: How many messages it took so far.
-        acknowledged: How many of them were acknowledged.
-        redriven: How many of them, dead letters, went back to where they came from.
+        deliveries: Its deliveries, and their answers.
+        redriven: How many messages, dead letters, went back to where they came from.
     """
 
     kind: ClassVar[str] = "queue"
@@ -101,9 +98,6 @@ class Queue(Service):
         dead_letters: Queue | None = None,
         durable: bool = True,
     ) -> None:
-        if overflow not in OVERFLOWS:
-            message = f"overflow={overflow!r}; use one of {', '.join(OVERFLOWS)}"
-            raise ValueError(message)
         self.capacity = capacity
         self.overflow = overflow
         self.visibility_timeout = positive_or_none("visibility_timeout", visibility_timeout)
@@ -114,14 +108,17 @@ class Queue(Service):
         self.ttl = positive_or_none("ttl", ttl)
         self.dead_letters = dead_letters
         self.durable = durable
-        self.published = self.acknowledged = self.redriven = 0
+        self.redriven = 0
         self.paused = False
         self._changes = Changes(sim)
+        self._news: MessageNews = MessageNews(
+            sim, None if dead_letters is None else dead_letters._news
+        )
         self._stock = Stock(
             sim,
             name,
             capacity,
-            when_due=self._dispatch,
+            when_due=self._go_on,
             when_over=self._time_is_over,
             when_less=self._changes.tell,
         )
@@ -129,14 +126,26 @@ class Queue(Service):
             sim,
             name,
             self._stock,
+            self._news,
             home=dead_letters,
             max_deliveries=self.max_deliveries,
             retry_delay=retry_delay,
         )
-        self._receivers = Receivers(sim, f"a message of queue {name}")
         self._redrive: Redrive | None = None
+        self.sim = sim
+        self.name = name
+        self.deliveries = Deliveries(
+            self, self._stock, self._afterlife, self._news, self._changes.tell
+        )
+        self._entrance = Entrance(
+            self,
+            self._stock,
+            self._afterlife,
+            self._news,
+            overflow=overflow,
+            taken=self.deliveries.hand_out,
+        )
         super().__init__(sim, name)
-        self._delivers = sim.telemetry.emitting(events.queue.Delivered)
 
     # -- publishers ----------------------------------------------------------------------------
 
@@ -166,12 +175,8 @@ class Queue(Service):
             ServiceDown: The queue is down or stopping, or went down meanwhile.
             ValueError: `delay` or `ttl` is no time.
         """
-        _check_times(delay, ttl)
-        asked = self.sim.now
-        if not self._enter() and self._stock.room is not None:
-            yield from self._stock.room.acquire()
-        waited = self.sim.now - asked
-        return self._take(Message("", 0, body, key, priority), delay, ttl, waited)
+        message = Message("", 0, body, key, priority)
+        return (yield from self._entrance.publish(message, delay, ttl))
 
     def offer(
         self,
@@ -186,10 +191,7 @@ class Queue(Service):
 
         Arguments and errors are those of `publish`; a full queue that blocks rejects it.
         """
-        _check_times(delay, ttl)
-        if not self._enter():
-            raise self._refusal()
-        return self._take(Message("", 0, body, key, priority), delay, ttl, 0.0)
+        return self._entrance.offer(Message("", 0, body, key, priority), delay, ttl)
 
     # -- consumers -----------------------------------------------------------------------------
 
@@ -206,9 +208,9 @@ class Queue(Service):
             ServiceDown: The queue is down, or went down meanwhile.
         """
         self.require_up()
-        process, turn = self._receivers.join(consumer)
-        self._dispatch()
+        process, turn = self.deliveries.receivers.join(consumer)
         try:
+            self._go_on()
             return (yield turn)  # type: ignore[no-any-return]
         except BaseException:
             if not turn.triggered:
@@ -219,72 +221,7 @@ class Queue(Service):
 
     def leave(self, process: Process) -> None:
         """Take a process out of the line of receivers; it is about to end."""
-        self._receivers.leave(process)
-
-    def acknowledge(self, delivery: Delivery) -> bool:
-        """Forget a delivery's message; what `Delivery.ack` does."""
-        message = delivery.message
-        if not self._settle(delivery):
-            return False
-        self._stock.remove(message)
-        self.acknowledged += 1
-        now = self.sim.now
-        message.cause = self._emit(
-            events.queue.Acknowledged(
-                self.name,
-                message.message_id,
-                delivery.consumer,
-                now - delivery.since,
-                now - message.published_at,
-            )
-        )
-        self._dispatch()
-        return True
-
-    def reject(
-        self, delivery: Delivery, *, requeue: bool, reason: str, delay: float | None = None
-    ) -> bool:
-        """Take a message back that its consumer could not process; what `Delivery.nack` does."""
-        if delay is not None:
-            positive("delay", delay, zero=True)
-        message = delivery.message
-        if not self._settle(delivery):
-            return False
-        message.cause = self._emit(
-            events.queue.Rejected(
-                self.name,
-                message.message_id,
-                delivery.consumer,
-                reason,
-                requeue,
-                self.sim.now - delivery.since,
-            )
-        )
-        if requeue:
-            self._afterlife.put_back(
-                message, "rejected", self._afterlife.delay(message) if delay is None else delay
-            )
-        else:
-            self._afterlife.bury(message, "rejected")
-        self._dispatch()
-        return True
-
-    def extend(self, delivery: Delivery, seconds: float) -> bool:
-        """Move the end of the visibility timeout; what `Delivery.extend` does."""
-        positive("seconds", seconds, zero=True)
-        if not delivery.is_current:
-            return False
-        self._limit(delivery, seconds)
-        return True
-
-    def take_back(self, delivery: Delivery, reason: str) -> bool:
-        """Put a message back into the line at once; return whether it was out still."""
-        if not delivery.is_current:
-            return False
-        self._settle(delivery)
-        self._afterlife.put_back(delivery.message, reason, 0.0)
-        self._dispatch()
-        return True
+        self.deliveries.receivers.leave(process)
 
     # -- operators -----------------------------------------------------------------------------
 
@@ -304,6 +241,16 @@ class Queue(Service):
         return self._stock.in_flight
 
     @property
+    def published(self) -> int:
+        """How many messages it took so far."""
+        return self._entrance.published
+
+    @property
+    def acknowledged(self) -> int:
+        """How many messages were acknowledged so far."""
+        return self.deliveries.acknowledged
+
+    @property
     def dead_lettered(self) -> int:
         """How many messages became dead letters of `dead_letters` so far."""
         return self._afterlife.dead_lettered
@@ -321,25 +268,34 @@ class Queue(Service):
     @property
     def takes_more(self) -> bool:
         """Whether a message that comes now is taken at once."""
-        return self.up and not self.stopping and (self.overflow == "drop_oldest" or not self._full)
+        return self.up and not self.stopping and self._entrance.takes_more
+
+    @property
+    def delivers(self) -> bool:
+        """Whether messages are delivered: it is up, and neither paused nor stopping."""
+        return self.up and not self.paused and not self.stopping
 
     def take_letter(self, letter: Message) -> None:
-        """Take a dead letter of another queue; what `takes_more` says comes before."""
-        self._enter()
-        self._take(letter, 0.0, None, 0.0)
+        """Take a message of another queue; `takes_more` comes before, `tell` after it."""
+        self._entrance.take_letter(letter)
+
+    def tell(self) -> None:
+        """Tell what it has done, but not told yet."""
+        self._news.tell()
 
     def pause(self) -> None:
         """Deliver nothing until `resume`; messages are taken still."""
         if self.up and not self.paused:
             self.paused = True
-            self._emit(events.queue.Paused(self.name, self.depth))
+            self._news.in_passing(events.queue.Paused(self.name, self.depth))
+            self._news.tell()
 
     def resume(self) -> None:
         """Deliver again."""
         if self.paused:
             self.paused = False
-            self._emit(events.queue.Resumed(self.name, self.depth))
-            self._dispatch()
+            self._news.in_passing(events.queue.Resumed(self.name, self.depth))
+            self._go_on()
 
     def redrive(self, *, rate: float | None = None, to: Queue | None = None) -> Redrive:
         """Begin to move what it keeps, dead letters, back to the queues that they came from.
@@ -360,7 +316,9 @@ class Queue(Service):
         if self._redrive is not None and self._redrive.running:
             message = f"a redrive of queue {self.name!r} is running; cancel it, or wait until done"
             raise ValueError(message)
-        self._redrive = Redrive(self, self._stock, self._dispatch, rate=rate, to=to)
+        self._redrive = Redrive(
+            self, self._stock, self._news, self._go_on, rate=rate, to=to
+        )
         self._redrive.begin()
         return self._redrive
 
@@ -383,7 +341,7 @@ class Queue(Service):
         """Return unhealthy when down, degraded when paused or full."""
         if not self.up:
             return Health.UNHEALTHY
-        return Health.DEGRADED if self.paused or self._full else Health.HEALTHY
+        return Health.DEGRADED if self.paused or self._entrance.full else Health.HEALTHY
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""
@@ -395,29 +353,27 @@ class Queue(Service):
         ended = self.acknowledged + self.dead_lettered + self.dropped + self.redriven
         if self.published != ended + self.depth:
             broken.append(f"{self.published} published, {ended} ended, {self.depth} kept")
-        able = self.up and not self.paused and not self.stopping
-        if able and self._receivers and self._stock.line.is_ready():
-            broken.append("consumers and messages wait for each other")
-        return broken
+        return broken + self.deliveries.violations()
 
     def wind_down(self) -> Generator[Any, Any, object] | None:
         """Take and deliver nothing any more; wait for the answers of consumers."""
-        self._send_publishers_away("is stopping")
+        self._entrance.send_away("is stopping")
         return self._answers() if self.in_flight else super().wind_down()
 
     def on_exit(self, reason: str) -> None:
         """Send everybody away; keep the messages if they are durable, those in flight as well."""
         self.paused = False
         message = f"queue {self.name!r} went down ({reason})"
-        self._receivers.send_away(lambda: ServiceDown(message))
-        self._send_publishers_away(f"went down ({reason})")
+        self.deliveries.receivers.send_away(lambda: ServiceDown(message))
+        self._entrance.send_away(f"went down ({reason})")
         for kept in self._stock.messages():
             if kept.delivery is not None:
-                self._settle(kept.delivery)
+                self.deliveries.end(kept.delivery)
                 if self.durable:
                     self._afterlife.put_back(kept, "queue_down", 0.0)
             if not self.durable:
                 self._afterlife.drop(kept, "lost")
+        self._news.tell()
 
     def on_restart(self) -> None:
         """Take up the messages that were kept, without those that expired meanwhile."""
@@ -425,135 +381,22 @@ class Queue(Service):
             if self.sim.now >= message.expires_at:
                 self._afterlife.expire(message)
         self._changes.tell()
+        self._news.tell()
 
-    # -- private: taking and delivering --------------------------------------------------------
+    # -- private -------------------------------------------------------------------------------
 
-    def _enter(self) -> bool:
-        """Take room for a message; return whether there was some.
-
-        Raises:
-            QueueFull: There is none, and the queue rejects.
-            ServiceDown: The queue is down or stopping.
-        """
-        self.require_up()
-        if self.stopping:
-            message = f"queue {self.name!r} is stopping"
-            raise ServiceDown(message)
-        room = self._stock.room
-        if room is None or room.try_acquire():
-            return True
-        self._emit(events.queue.Full(self.name, self.overflow, room.capacity))
-        if self.overflow == "reject":
-            raise self._refusal()
-        if self.overflow == "block":
-            return False
-        while not room.try_acquire():
-            self._afterlife.bury(self._stock.oldest(), "maxlen")
-        return True
-
-    def _take(self, message: Message, delay: float, ttl: float | None, waited: float) -> Message:
-        """Keep a message, for which there is room."""
-        now = self.sim.now
-        self.published += 1
-        message.number = self.published
-        message.message_id = f"{self.name}-{self.published}"
-        message.published_at = message.available_at = now
-        lives = min((t for t in (ttl, self.ttl) if t is not None), default=math.inf)
-        message.expires_at = now + lives
-        telemetry = self.sim.telemetry
-        message.correlation_id = telemetry.running.context.correlation_id
-        self._stock.add(message, delay)
-        message.cause = self._emit(
-            events.queue.Published(
-                self.name, message.message_id, message.key, delay, waited, self.depth
-            )
-        )
-        self._dispatch()
-        return message
-
-    def _dispatch(self) -> None:
-        """Deliver what can be delivered."""
-        while self._receivers and self.up and not self.paused and not self.stopping:
-            message = self._stock.take()
-            if message is None:
-                return
-            if self.sim.now >= message.expires_at:
-                self._afterlife.expire(message)
-            else:
-                self._deliver(message)
-
-    def _deliver(self, message: Message) -> None:
-        now = self.sim.now
-        turn = self._receivers.first()
-        message.state = "in_flight"
-        message.deliveries += 1
-        self._stock.in_flight += 1
-        consumer = turn.consumer
-        delivery = Delivery(self, message, consumer, message.deliveries, now)
-        message.delivery = delivery
-        if self.visibility_timeout is not None:
-            self._limit(delivery, self.visibility_timeout)
-        turn.succeed(delivery)
-        with on_behalf_of(self.sim.telemetry, message.correlation_id, message.cause):
-            delivery.cause = message.cause = self._delivers(
-                self.name,
-                message.message_id,
-                consumer,
-                message.deliveries,
-                now - message.available_at,
-                now - message.published_at,
-            )
-
-    def _limit(self, delivery: Delivery, seconds: float) -> None:
-        """Set the end of a delivery; an answer at that very instant is in time."""
-        if delivery.timer is not None:
-            delivery.timer.cancel()
-        until = self.sim.now + seconds
-        delivery.timer = Timer(
-            self.sim, until, lambda: self.take_back(delivery, "visibility_timeout"), last=True
-        )
-
-    # -- private: what comes back, and what ends -----------------------------------------------
-
-    def _settle(self, delivery: Delivery) -> bool:
-        """End a delivery; return whether it had not ended before."""
-        message = delivery.message
-        if not delivery.is_current:
-            waited = self.sim.now - delivery.since
-            self._emit(events.queue.Late(self.name, message.message_id, delivery.consumer, waited))
-            return False
-        message.delivery = None
-        message.state = "out"
-        self._stock.in_flight -= 1
-        if delivery.timer is not None:
-            delivery.timer.cancel()
-        self._changes.tell()
-        return True
+    def _go_on(self) -> None:
+        """Deliver what can be delivered, and tell what was done."""
+        self.deliveries.hand_out()
+        self._news.tell()
 
     def _time_is_over(self, message: Message) -> None:
         if self.up:  # else it is found when the queue is up again
             self._afterlife.expire(message)
-            self._dispatch()
-
-    @property
-    def _full(self) -> bool:
-        return self._stock.room is not None and self._stock.room.free <= 0
-
-    def _refusal(self) -> QueueFull:
-        return QueueFull(f"queue {self.name!r} is full ({self.capacity} messages)")
+            self._go_on()
 
     def _answers(self) -> Generator[Any, Any, None]:
         what = f"queue {self.name} to get its answers"
         yield from self._changes.until(lambda: not self.in_flight, what)
         if self.stop_time:
             yield self.stop_time
-
-    def _send_publishers_away(self, why: str) -> None:
-        message = f"queue {self.name!r} {why}"
-        if self._stock.room is not None:
-            self._stock.room.fail_all(lambda: ServiceDown(message))
-
-
-def _check_times(delay: float, ttl: float | None) -> None:
-    positive("delay", delay, zero=True)
-    positive_or_none("ttl", ttl)

@@ -9,22 +9,22 @@ pending ────────────► ready ────────�
 
 What it does follows Kubernetes: its ReplicaSet when the number changes, its Deployment when all
 replicas are replaced (`rollout`). Everything happens by one rule that is looked at whenever
-something changes: how many are wanted, how many are there, what to start or stop next.
+something changes: how many are wanted, how many are there, what to start or stop next. The `fleet`
+does that.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.load_balancer import LoadBalancer
-from foundation_lab.services.scaling.replica import Replica, Replicas, ReplicaState
+from foundation_lab.services.scaling.fleet import DRAINING, PENDING, READY, Fleet
+from foundation_lab.services.scaling.replica import Replicas
 from foundation_lab.services.scaling.rollout import next_step, share_of
 from foundation_lab.services.service import Health, Service
 from foundation_lab.services.supervision.restarts import SHUTDOWN
 from foundation_lab.simulation.distributions import Distribution, as_distribution
-from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from foundation_lab.services.backend import Backend
     from foundation_lab.services.balancing.algorithm import Key
     from foundation_lab.services.event_loop import EventLoop
+    from foundation_lab.services.scaling.replica import Replica
     from foundation_lab.simulation.engine import Simulation
-
-PENDING, READY, DRAINING, STOPPED = ReplicaState
 
 
 class ReplicaSet(Service):
@@ -86,18 +85,28 @@ class ReplicaSet(Service):
         self.grace_period = positive("grace_period", grace_period, zero=True)
         self.restart_replicas = restart
         self.generation = 1
-        self._make = make
         self._replicas = Replicas(name)
         self._deploy: _Deploy | None = None
         self._surge, self._unavailable = 0, 0
-        self._start_times = sim.stream(f"replica_set.{name}.start_time")
+        self._begun = False
         if balancer is not None and balancer.hosts:
             message = f"balancer={balancer!r} has hosts already; give one without"
             raise ValueError(message)
         super().__init__(sim, name)
         self.balancer = LoadBalancer(sim, name) if balancer is None else balancer
-        for _ in range(replicas):
-            self._become_ready(self._start("begin"))
+        self._fleet = Fleet(
+            sim,
+            name,
+            self._replicas,
+            self.balancer,
+            make,
+            start_time=self.start_time,
+            grace_period=grace_period,
+            revives=lambda: self.up and self.restart_replicas,
+            changed=self._reconcile,
+        )
+        self._begun = True
+        self._fleet.begin(replicas, self.generation)
 
     def request(self, key: Key | None = None, **facts: Any) -> Generator[Any, Any, Any]:
         """Have a replica serve one request (``yield from``); see `LoadBalancer.request`.
@@ -123,7 +132,7 @@ class ReplicaSet(Service):
         self.require_up()
         before, self.desired = self.desired, replicas
         if replicas != before:
-            self._emit(events.replica.Scaled(self.name, before, replicas, reason))
+            self._fleet.note(events.replica.Scaled(self.name, before, replicas, reason))
         self._reconcile()
 
     def rolling_deploy(
@@ -160,11 +169,12 @@ class ReplicaSet(Service):
         self._finish_deploy("superseded")
         self._surge = surge
         self._unavailable = unavailable if surge or unavailable else 1  # shares of few replicas
-        self._make = self._make if make is None else make
+        if make is not None:
+            self._fleet.make = make
         self.generation += 1
         done = self.sim.wait(f"generation {self.generation} of replica set {self.name!r}")
         self._deploy = _Deploy(done, self.sim.now)
-        self._emit(events.replica.DeployStarted(self.name, self.generation, self.desired))
+        self._fleet.note(events.replica.DeployStarted(self.name, self.generation, self.desired))
         self._reconcile()
         return done
 
@@ -228,6 +238,8 @@ class ReplicaSet(Service):
 
     def violations(self) -> list[str]:
         """Return every law of replica sets that does not hold, in words."""
+        if not self._begun:  # it makes its parts when it has started itself
+            return []
         broken, present = [], self.ready + self.pending
         most = self.desired + (self._surge if self.deploying else 0)
         if present > most:
@@ -243,23 +255,20 @@ class ReplicaSet(Service):
         """Stop all replicas at once, and what they were doing with them."""
         self._finish_deploy("cancelled")
         for replica in self.replicas:
-            if replica.state is READY:
-                replica.state = DRAINING
-                self.balancer.remove(replica.name)
-            self._stop(replica, SHUTDOWN)
+            self._fleet.stop(replica, SHUTDOWN)
+        self._fleet.tell()
 
     def on_restart(self) -> None:
         """Start as many replicas as there are to be; they take their time to get ready."""
         self._reconcile()
 
-    # -- private: what to do next --------------------------------------------------------------
-    #
-    # Whoever hears of a step may take another one: scale, deploy, crash the set or a backend. After
-    # each event, and so after each call of the balancer or a backend, things may be otherwise.
+    # -- private -------------------------------------------------------------------------------
 
     def _reconcile(self) -> None:
+        """Start and stop what is to be started and stopped, and tell what was done."""
+        fleet, replicas = self._fleet, self._replicas
         while self.up:
-            old, new = self._replicas.counts(self.generation)
+            old, new = replicas.counts(self.generation)
             step = next_step(
                 self.desired,
                 old,
@@ -268,123 +277,25 @@ class ReplicaSet(Service):
                 max_unavailable=self._unavailable,
             )
             for _ in range(step.start):
-                if self.up:
-                    self._get_ready_later(self._start("deploy" if old.all else "scale"))
-            self._let_go(self._replicas.to_go(step.stop_old, self.generation, old=True))
-            self._let_go(self._replicas.to_go(step.stop_new, self.generation, old=False))
+                fleet.start(self.generation, "deploy" if old.all else "scale")
+            for replica in replicas.to_go(step.stop_old, self.generation, old=True):
+                fleet.let_go(replica)
+            for replica in replicas.to_go(step.stop_new, self.generation, old=False):
+                fleet.let_go(replica)
             if not any(step):
                 if not old.all and new.ready >= self.desired:
                     self._finish_deploy("complete")
-                return
+                break
+        fleet.tell()
 
     def _finish_deploy(self, reason: str) -> None:
         deploy, self._deploy = self._deploy, None
         if deploy is None:
             return
         took = self.sim.now - deploy.began
-        self._emit(events.replica.DeployFinished(self.name, self.generation, reason, took))
+        finished = events.replica.DeployFinished
+        self._fleet.note(finished(self.name, self.generation, reason, took))
         deploy.done.succeed(reason == "complete")
-
-    def _let_go(self, replicas: list[Replica]) -> None:
-        for replica in replicas:
-            if replica.state is READY:
-                self._drain(replica)
-            elif replica.state is PENDING:
-                self._stop(replica, "never ready")
-
-    # -- private: the life of a replica --------------------------------------------------------
-
-    def _start(self, reason: str) -> Replica:
-        replica = self._replicas.new(self.generation, self.sim.now)
-        self._emit(events.replica.Started(self.name, replica.name, self.generation, reason))
-        return replica
-
-    def _get_ready_later(self, replica: Replica) -> None:
-        if replica.state is not PENDING:
-            return
-        delay = self.start_time.sample(self._start_times)
-        replica.timer = self.sim.call_in(delay, partial(self._be_ready, replica))
-
-    def _be_ready(self, replica: Replica) -> None:
-        replica.timer = None
-        self._become_ready(replica)
-        self._reconcile()
-
-    def _become_ready(self, replica: Replica) -> None:
-        backend = replica.backend
-        if backend is None:
-            backend = replica.backend = self._made(replica.name)
-            backend.when_it_exits(partial(self._exited, replica))
-        elif not backend.up:
-            backend.restart()
-        if replica.state is not PENDING:
-            backend.stop(SHUTDOWN)
-            return
-        if not backend.up and self.restart_replicas:  # it crashed at its start
-            self._get_ready_later(replica)
-            return
-        replica.state = READY
-        self.balancer.add(replica.name, backend)
-        if replica.state is not READY:
-            return
-        took = self.sim.now - replica.started_at
-        ready = events.replica.Ready
-        self._emit(ready(self.name, replica.name, replica.generation, took, self.ready))
-
-    def _made(self, name: str) -> Backend | EventLoop:
-        backend = self._make(name)
-        if backend.name != name:
-            message = f"make({name!r}) returned {backend!r}; give it the name that it is asked for"
-            raise ValueError(message)
-        return backend
-
-    def _exited(self, replica: Replica, reason: str) -> None:
-        if replica.state is DRAINING:
-            self._stop(replica, "crashed")
-        if replica.state is not READY or not self.restart_replicas or not self.up:
-            return
-        replica.state, replica.started_at = PENDING, self.sim.now
-        self.balancer.remove(replica.name)
-        if replica.state is not PENDING:
-            return
-        started = events.replica.Started
-        self._emit(started(self.name, replica.name, replica.generation, f"restart: {reason}"))
-        self._get_ready_later(replica)
-        self._reconcile()
-
-    def _drain(self, replica: Replica) -> None:
-        replica.state = DRAINING
-        active = self.balancer.active(replica.name)
-        empty = self.balancer.remove(replica.name)
-        if replica.state is not DRAINING:
-            return
-        draining = events.replica.Draining
-        self._emit(draining(self.name, replica.name, replica.generation, active))
-        if replica.state is not DRAINING:
-            return
-        empty.callbacks.append(lambda _: self._drained(replica, "drained"))
-        over = self.sim.now + self.grace_period
-        # last: a request that ends at the very end of the grace period is in time
-        replica.timer = Timer(
-            self.sim, over, lambda: self._drained(replica, "grace period over"), last=True
-        )
-
-    def _drained(self, replica: Replica, reason: str) -> None:
-        if replica.state is DRAINING:
-            self._stop(replica, reason)
-
-    def _stop(self, replica: Replica, reason: str) -> None:
-        if replica.state is STOPPED:
-            return
-        if replica.timer is not None:
-            replica.timer.cancel()
-            replica.timer = None
-        replica.state = STOPPED
-        self._replicas.forget(replica)
-        if replica.backend is not None:
-            replica.backend.stop(SHUTDOWN)
-        stopped = events.replica.Stopped
-        self._emit(stopped(self.name, replica.name, replica.generation, reason))
 
 
 class _Deploy:

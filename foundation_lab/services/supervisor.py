@@ -18,6 +18,7 @@ from foundation_lab.services.service import Health, Service
 from foundation_lab.services.supervision.child import Child, ChildInfo, Ward
 from foundation_lab.services.supervision.family import Family
 from foundation_lab.services.supervision.post import Post
+from foundation_lab.services.supervision.restarter import Restarter
 from foundation_lab.services.supervision.restarts import (
     SHUTDOWN,
     STRATEGIES,
@@ -25,15 +26,15 @@ from foundation_lab.services.supervision.restarts import (
     restarts_after,
 )
 from foundation_lab.services.supervision.termination import Termination
-from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.waiting import Wait
+    from foundation_lab.telemetry.event import Event
 
 AUTO_SHUTDOWNS = ("never", "any_significant", "all_significant")
 
@@ -94,16 +95,26 @@ class Supervisor(Service):
         self.auto_shutdown = auto_shutdown
         self.intensity = intensity
         self.period = period
-        self._log = RestartLog(intensity, period)
         self.stable_time = period if stable_time is None else positive("stable_time", stable_time)
+        self._log = RestartLog(intensity, period)
         self._family = Family(name, children, strategy, auto_shutdown)
         self._watched: dict[Service, None] = {}
         self._post = Post(sim)
-        self._termination = Termination(sim, self._terminated)
+        self._termination = Termination(sim, self._post, self._terminated)
+        self._restarter = Restarter(
+            sim,
+            self._family,
+            self._post,
+            self._termination,
+            self._log,
+            delay=restart_delay,
+            stable_time=self.stable_time,
+            is_open=lambda: self.up and not self.stopping,
+            give_up=self._end_itself,
+        )
         self._closing: str | None = None
         self._calls: dict[Wait, None] = {}
         super().__init__(sim, name)
-        self._delays = sim.stream(f"supervisor.{name}.restart_delay")
         for spec in self._family.specs:
             self._take(spec)
 
@@ -154,7 +165,7 @@ class Supervisor(Service):
         ward = self._family.named(name)
         done = self.sim.wait(f"supervisor {self.name} to stop its child {name}")
         self._calls[done] = None
-        self._post.ask(lambda: self._terminate([ward], lambda: self._answer(done)))
+        self._post.ask(lambda: self._termination.begin([ward], lambda: self._answer(done)))
         return done
 
     def restart_child(self, name: str) -> None:
@@ -167,7 +178,7 @@ class Supervisor(Service):
             ServiceError: It did not start.
         """
         self._require_open()
-        self._start(self._family.at_rest(name))
+        self._restarter.start(self._family.at_rest(name))
 
     def delete_child(self, name: str) -> None:
         """Forget a child that is down.
@@ -189,11 +200,8 @@ class Supervisor(Service):
         """Stop the children, the last one first, each in the time it is given; then go down."""
         if not self.up or self.stopping:
             return
-        self._closing = reason
-        self._post.clear()
-        for ward in self._family:
-            ward.forget_start()
-        self._terminate(self._family.backwards(), lambda: self._go_down(reason))
+        self._close(reason)
+        self._terminate_all(reason)
 
     def on_exit(self, reason: str) -> None:
         """Forget what was planned; take the children along that are up, the last one first."""
@@ -220,7 +228,7 @@ class Supervisor(Service):
             if spec.service.up:
                 continue
             try:
-                self._start(ward)
+                self._restarter.start(ward)
             except self.sim.failures as error:
                 started = self._family.backwards()
                 self._family.wards.clear()
@@ -261,107 +269,30 @@ class Supervisor(Service):
         """Do what is to be done after a child's exit."""
         with self.sim.telemetry.context(cause=cause):
             if restarts_after(ward.spec.restart, reason):
-                if self.sim.now >= ward.started + self.stable_time:
-                    ward.attempts = 0
-                self._count(ward, reason)
+                self._restarter.restart(ward, reason)
                 return
             if ward.spec.restart == "temporary":
                 self._family.remove(ward)
             if not self._family.keeps_up_without(ward):
-                self._emit(events.supervisor.AutoShutdown(self.name, ward.name))
-                self.stop(SHUTDOWN)
+                self._end_itself(events.supervisor.AutoShutdown(self.name, ward.name))
 
-    def _count(self, ward: Ward, reason: str) -> None:
-        """Count a restart; plan it, or give up."""
-        if not self._log.add(self.sim.now):
-            self._emit(
-                events.supervisor.GaveUp(
-                    self.name, ward.name, len(self._log), self.intensity, self.period
-                )
-            )
-            self.stop(SHUTDOWN)
-            return
-        ward.forget_start()
-        ward.restarting = True
-        delay = self._delay(ward)
-        scope = [w for w in self._family.affected(ward) if w.spec.restart != "temporary"]
-        ward.cause = self._emit(
-            events.supervisor.ChildRestarting(
-                self.name, ward.name, reason, len(scope), len(self._log), delay
-            )
-        )
-        self._terminate_others(ward, lambda: self._plan(ward, delay))
+    def _end_itself(self, why: Event) -> None:
+        """Stop as `stop` does, and tell why before the first child is stopped."""
+        self._close(SHUTDOWN)
+        life = self.restart_count
+        self._emit(why)
+        if self.stopping and self.restart_count == life:  # whoever heard of it may have ended it
+            self._terminate_all(SHUTDOWN)
 
-    def _delay(self, ward: Ward) -> float:
-        if isinstance(self.restart_delay, int | float):
-            return self.restart_delay
-        if ward.attempts == 0:
-            ward.delays, ward.delay = self.restart_delay.begin(), 0.0
-        ward.attempts += 1
-        ward.delay = ward.delays.delay(ward.attempts, ward.delay, self._delays)
-        return ward.delay
-
-    # -- starting ------------------------------------------------------------------------------
-
-    def _plan(self, ward: Ward, delay: float) -> None:
-        if delay > 0:
-            again = partial(self._terminate_others, ward, lambda: self._start_all(ward))
-            ward.timer = self.sim.call_in(delay, lambda: self._post.put(again, ward))
-        else:
-            self._start_all(ward)
-
-    def _start_all(self, ward: Ward) -> None:
-        """Start a child and who is to be started with it, unless that was called off."""
-        if not ward.restarting:
-            return
-        with self.sim.telemetry.context(cause=ward.cause):
-            for each in self._family.affected(ward):
-                each.forget_start()
-                if each.service.up:  # somebody else was faster
-                    continue
-                try:
-                    self._start(each)
-                except self.sim.failures:
-                    each.restarting = True
-                    self._post.put(partial(self._try_again, each), each)
-                    return
-                if not self.up or self.stopping:  # whoever heard of the start may have ended it
-                    return
-
-    def _try_again(self, ward: Ward) -> None:
-        if ward.restarting and ward.timer is None:
-            self._count(ward, "start_failed")
-
-    def _start(self, ward: Ward) -> None:
-        try:
-            ward.service.restart()
-        except self.sim.failures as error:
-            self._emit(events.supervisor.StartFailed(self.name, ward.name, error_name(error)))
-            raise
-        ward.started = self.sim.now
-        self._emit(events.supervisor.ChildStarted(self.name, ward.name))
-
-    # -- stopping ------------------------------------------------------------------------------
-
-    def _terminate_others(self, ward: Ward, then: Callable[[], object]) -> None:
-        if not ward.restarting:
-            return
-        self._terminate((w for w in reversed(self._family.affected(ward)) if w is not ward), then)
-
-    def _terminate(self, wards: Iterable[Ward], then: Callable[[], object]) -> None:
-        """Stop children one after the other, forget their exits, and go on."""
-
-        def go_on() -> None:
-            self._post.busy = False
-            then()
-            self._post.wake()
-
-        self._post.busy = True
-        doomed = list(wards)
-        for ward in doomed:
+    def _close(self, reason: str) -> None:
+        """Be stopping: plan nothing any more."""
+        self._closing = reason
+        self._post.clear()
+        for ward in self._family:
             ward.forget_start()
-        self._post.flush(doomed)
-        self._termination.begin(doomed, go_on)
+
+    def _terminate_all(self, reason: str) -> None:
+        self._termination.begin(self._family.backwards(), lambda: self._go_down(reason))
 
     def _terminated(self, ward: Ward, *, forced: bool, duration: float, was_up: bool) -> None:
         if ward.spec.restart == "temporary":
@@ -386,7 +317,7 @@ class Supervisor(Service):
             self._emit(events.supervisor.ChildStarted(self.name, ward.name))
             return
         try:
-            self._start(ward)
+            self._restarter.start(ward)
         except self.sim.failures:
             self._family.remove(ward)
             raise

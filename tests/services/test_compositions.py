@@ -24,8 +24,9 @@ from tests.services.world_wrappers import some_stages
 from tests.services.worlds import World, alone, try_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from foundation_lab.simulation.engine import Simulation
     from tests.services.worlds import Pick
 
 T = TypeVar("T")
@@ -61,8 +62,14 @@ class Noted:
 class Course:
     """A world and what is done with it."""
 
-    def __init__(self, pick: Pick, *, telemetry: bool = True) -> None:
-        self.world = world = World(pick, telemetry=telemetry)
+    def __init__(
+        self,
+        pick: Pick,
+        *,
+        telemetry: bool = True,
+        begin: Callable[[Simulation], object] | None = None,
+    ) -> None:
+        self.world = world = World(pick, telemetry=telemetry, begin=begin)
         ends = [an_end(world) for _ in range(pick([1, 2, 3]))]
         chains = [some_stages(world) for _ in range(pick([1, 2]))]
         for _ in range(pick([1, 2, 3])):

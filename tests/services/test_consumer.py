@@ -375,8 +375,8 @@ def test_broken_books_are_found() -> None:
     queue = Queue(sim, "jobs")
     consumer = Consumer(sim, "worker", queue, work(9))
     sim.run()
-    queue.published += 1
-    assert queue.violations() == ["1 published, 0 ended, 0 kept"]
+    queue.deliveries.acknowledged += 1
+    assert queue.violations() == ["0 published, 1 ended, 0 kept"]
     assert queue.metrics() == {"waiting": 0, "delayed": 0, "in_flight": 0}
     consumer.prefetch = -1
     assert consumer.violations() == ["0 handled of 0 held, -1 may be"]

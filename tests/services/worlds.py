@@ -84,11 +84,20 @@ class World:
     Args:
         pick: Picks what it is made of.
         telemetry: Whether it is recorded.
+        begin: Called with the simulation before there is anything in it.
     """
 
-    def __init__(self, pick: Pick, *, telemetry: bool = True) -> None:
+    def __init__(
+        self,
+        pick: Pick,
+        *,
+        telemetry: bool = True,
+        begin: Callable[[Simulation], object] | None = None,
+    ) -> None:
         self.pick = pick
         self.sim = Simulation(seed=pick(range(4)))
+        if begin is not None:
+            begin(self.sim)
         if not telemetry:
             self.sim.telemetry.disable()
         self.answers: list[Answer] = []

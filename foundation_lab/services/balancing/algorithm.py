@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from foundation_lab.services.arguments import positive
+
 if TYPE_CHECKING:
     import random
 
@@ -52,6 +54,27 @@ class Algorithm:
 
     def forget_all(self) -> None:
         """Begin anew."""
+
+    def checked_weight(self, host: str, weight: float) -> float:
+        """Return the weight of a host if it can have it.
+
+        Raises:
+            ValueError: It is not above 0, or the algorithm knows no weights.
+        """
+        if weight != 1 and not self.weighs:
+            message = f"weight={weight!r} of {host!r}: {self.name} knows none; weighted does"
+            raise ValueError(message)
+        return positive("weight", weight)
+
+    def check_slow_start(self, seconds: float | None) -> None:
+        """Check that hosts may start slowly, if they are to.
+
+        Raises:
+            ValueError: They are, and may not.
+        """
+        if seconds is not None and not self.warms:
+            message = f"slow_start={seconds!r}: {self.name} does not know it; leave it"
+            raise ValueError(message)
 
 
 class RandomPick(Algorithm):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from foundation_lab.errors import UnknownName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from foundation_lab.services.balancing.host import Host
 
 
@@ -21,6 +23,7 @@ class Rotation:
         hosts: All hosts by name, in the order in which they came.
         well: Those in rotation.
         choice: Whom to pick from: those in rotation, or all hosts in a panic.
+        leaving: Those that are no hosts any more, but have requests inside.
     """
 
     def __init__(self, panic_threshold: float) -> None:
@@ -31,6 +34,7 @@ class Rotation:
         self.hosts: dict[str, Host] = {}
         self.well: tuple[Host, ...] = ()
         self.choice: tuple[Host, ...] = ()
+        self.leaving: dict[Host, None] = {}
 
     @property
     def panic(self) -> bool:
@@ -60,10 +64,22 @@ class Rotation:
         self.hosts[host.name] = host
         self.settle()
 
-    def leave(self, host: Host) -> None:
-        """Let a host go."""
+    def leave(self, host: Host, on_empty: Callable[[], object]) -> None:
+        """Let a host go, and call a function when the last request has left it."""
         del self.hosts[host.name]
         self.settle()
+        if host.active:
+            self.leaving[host] = None
+            host.on_empty = on_empty
+        else:
+            on_empty()
+
+    def left(self, host: Host) -> None:
+        """Take note that a request has left a host that leaves."""
+        if not host.active:
+            del self.leaving[host]
+            if host.on_empty is not None:
+                host.on_empty()
 
     def mark(self, host: Host, reason: str, now: float, *, well: bool) -> bool:
         """Say of a host that it is well, or is not, as far as one reason goes.
@@ -89,3 +105,17 @@ class Rotation:
         self.well = tuple(host for host in every if not host.out)
         too_few = len(self.well) < self.panic_threshold * len(every)
         self.choice = every if too_few else self.well
+
+    def violations(self, in_flight: int) -> list[str]:
+        """Return every law that does not hold, in words; so many requests are in flight."""
+        everywhere = (*self.hosts.values(), *self.leaving)
+        broken = [
+            f"{host.active} requests in {host.name!r}" for host in everywhere if host.active < 0
+        ]
+        total = sum(host.active for host in everywhere)
+        if total != in_flight:
+            broken.append(f"{total} requests in the hosts, {in_flight} in flight")
+        broken += [
+            f"{host.name!r} is empty and does not leave" for host in self.leaving if not host.active
+        ]
+        return broken

@@ -1,7 +1,8 @@
 """The switch in a circuit breaker: its state, what moves it, and the timer of the next move.
 
 It knows nothing of calls but how they ended. `generation` grows with every move: what a call of an
-older generation comes to is not counted.
+older generation comes to is not counted. What follows from the end of a call is told after the end:
+`count` leaves it in the `untold`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from foundation_lab.services.breaking.break_duration import Opening
 from foundation_lab.services.breaking.counting import TOO_FEW
 from foundation_lab.services.breaking.half_open import half_open
 from foundation_lab.services.breaking.state import ADMITS_ALL, BROKEN, State
+from foundation_lab.services.outbox import Outbox
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from foundation_lab.services.breaking.counting import Counting, Rates
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.timer import Timer
+    from foundation_lab.telemetry.event import Event
 
 
 class Switch:
@@ -41,6 +44,7 @@ class Switch:
     ) -> None:
         self.state = State.CLOSED
         self.generation = 0
+        self.untold = Outbox()
         self._sim = sim
         self._emit = sim.telemetry.emit
         self._name = name
@@ -88,40 +92,37 @@ class Switch:
             self._probes.give_back()
 
     def count(self, duration: float, error: BaseException | None = None) -> None:
-        """Count a completed call of this generation; move if that is what it leads to."""
+        """Count a completed call of this generation; move if that is what it leads to.
+
+        The caller tells the `untold`, after the end of the call.
+        """
         slow = duration > self._slow_after
         if self.state is State.CLOSED:
             if self._record(self._sim.now, failed=error is not None, slow=slow):
-                self.open(self._counting.why(), error)
+                self._open(self._counting.why(), error)
         elif self.state is State.HALF_OPEN:
             probes = self._probes
             verdict = probes.record(failed=error is not None, slow=slow)
             if verdict is State.OPEN:
-                self.open(probes.why(verdict), error)
+                self._open(probes.why(verdict), error)
             elif verdict is State.CLOSED:
-                self.rest(verdict, probes.why(verdict))
+                self._rest(verdict, probes.why(verdict))
         elif self.state is State.METRICS_ONLY:
             self._measure(failed=error is not None, slow=slow)
         else:
             return
         if slow:
-            self._emit(events.circuit_breaker.SlowCall(self._name, duration, self._slow_after))
+            self._say(events.circuit_breaker.SlowCall(self._name, duration, self._slow_after))
 
-    def open(
-        self, reason: str, error: BaseException | None = None, cause: int | None = None
-    ) -> None:
+    def open(self, reason: str) -> None:
         """Open for as long as the break duration says; when it is open already, begin anew."""
-        openings = self._openings + (self.state is not State.OPEN)
-        seconds = self._duration(Opening(openings, error, self._seconds_open))
-        self._openings, self._seconds_open = openings, seconds
-        self._rates_at_opening = self.rates()
-        self._schedule(seconds, timed=self._automatic)
-        self._move(State.OPEN, reason, cause)
+        self._open(reason)
+        self.untold.tell()
 
     def rest(self, state: State, reason: str) -> None:
         """Go to a state that no time ends."""
-        self._schedule(None)
-        self._move(state, reason)
+        self._rest(state, reason)
+        self.untold.tell()
 
     def halt(self) -> None:
         """Stay as it is, whatever comes: no timer, and no call of before counts."""
@@ -129,6 +130,7 @@ class Switch:
         self._schedule(None)
         self._due_at_halt = due
         self.generation += 1
+        self.untold.tell()
 
     def resume(self) -> None:
         """Go on in the state of the halt, whose time has gone on; half-open asks for new probes."""
@@ -155,20 +157,37 @@ class Switch:
             broken.append(f"{self.state} {'without a' if timed else 'with a needless'} timer")
         return broken
 
+    # -- private -------------------------------------------------------------------------------
+
     def _measure(self, *, failed: bool, slow: bool) -> None:
         before = self._would_open
         self._would_open = self._record(self._sim.now, failed=failed, slow=slow)
         if self._would_open and not before:
-            self._emit(events.circuit_breaker.WouldOpen(self._name, self._counting.why()))
+            self._say(events.circuit_breaker.WouldOpen(self._name, self._counting.why()))
+
+    def _open(
+        self, reason: str, error: BaseException | None = None, cause: int | None = None
+    ) -> None:
+        openings = self._openings + (self.state is not State.OPEN)
+        seconds = self._duration(Opening(openings, error, self._seconds_open))
+        self._openings, self._seconds_open = openings, seconds
+        self._rates_at_opening = self.rates()
+        self._schedule(seconds, timed=self._automatic)
+        self._move(State.OPEN, reason, cause)
+
+    def _rest(self, state: State, reason: str) -> None:
+        self._schedule(None)
+        self._move(state, reason)
 
     def _move_on(self) -> None:
         """Leave a state whose time is over."""
         if self.state is State.HALF_OPEN:
             reason = f"half-open for {self._max_wait:g} s without a verdict"
-            self.open(reason, cause=self._changed)
-            return
-        self._schedule(self._max_wait)
-        self._move(State.HALF_OPEN, "reset timeout is over", self._changed)
+            self._open(reason, cause=self._changed)
+        else:
+            self._schedule(self._max_wait)
+            self._move(State.HALF_OPEN, "reset timeout is over", self._changed)
+        self.untold.tell()
 
     def _move(self, to: State, reason: str, cause: int | None = None) -> None:
         before = self.state
@@ -179,13 +198,17 @@ class Switch:
         self._counting.reset()
         if to not in BROKEN:
             self._openings, self._seconds_open = 0, 0.0
-        if to is before:
-            return
-        generation = self.generation
-        change = events.circuit_breaker.StateChange(self._name, before.value, to.value, reason)
+        if to is not before:
+            change = events.circuit_breaker.StateChange(self._name, before.value, to.value, reason)
+            self.untold.append(partial(self._tell_change, change, cause))
+
+    def _tell_change(self, change: Event, cause: int | None) -> None:
         sequence = self._emit(change, cause=cause)
-        if generation == self.generation:
+        if self._changed is None or sequence > self._changed:  # a handler may have moved it since
             self._changed = sequence
+
+    def _say(self, event: Event) -> None:
+        self.untold.append(partial(self._emit, event))
 
     def _schedule(self, seconds: float | None, *, timed: bool = True) -> None:
         """Let the next state end after so many seconds, at no time without them.

@@ -53,11 +53,11 @@ class SlidingCounter:
         self._present += amount
 
     def remaining(self, now: float) -> float:
-        """Return how many permits the estimate leaves."""
+        """Return how many permits the estimate leaves; none when a clock set back makes it more."""
         number = window_number(now, self.window)
         before, present = self._counts(number)
         elapsed = min(1.0, max(0.0, (now - number * self.window) / self.window))
-        return self.limit - before * (1 - elapsed) - present
+        return max(0.0, self.limit - before * (1 - elapsed) - present)
 
     def _counts(self, number: int) -> tuple[float, float]:
         """Return what was taken in the window before the one of this number, and in it."""

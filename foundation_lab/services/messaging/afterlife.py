@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from foundation_lab.services.arguments import positive
-from foundation_lab.services.messaging.message import Message, on_behalf_of
+from foundation_lab.services.messaging.message import Message
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
+    from foundation_lab.services.messaging.message_news import MessageNews
     from foundation_lab.services.messaging.stock import Stock
     from foundation_lab.services.retrying.backoff import Backoff
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.event import Event
 
 
 class Home(Protocol):
@@ -25,16 +25,17 @@ class Home(Protocol):
         """Whether a letter that comes now is taken."""
 
     def take_letter(self, letter: Message) -> None:
-        """Take a letter."""
+        """Take a letter; whoever sends it tells of it."""
 
 
 class Afterlife:
-    """Decides, and tells, what becomes of messages.
+    """Decides, and notes, what becomes of messages.
 
     Args:
         sim: The simulation.
         name: The queue's name.
         stock: What the queue keeps.
+        news: Where it is noted.
         home: Where dead letters go; they are dropped without it.
         max_deliveries: After how many deliveries in vain a message is a dead letter.
         retry_delay: Seconds until the next delivery, or a backoff over the deliveries.
@@ -52,6 +53,7 @@ class Afterlife:
         sim: Simulation,
         name: str,
         stock: Stock,
+        news: MessageNews,
         *,
         home: Home | None,
         max_deliveries: int | None,
@@ -64,6 +66,7 @@ class Afterlife:
         self._sim = sim
         self._name = name
         self._stock = stock
+        self._news = news
         self._home = home
         self._max_deliveries = max_deliveries
         self._retry_delay = retry_delay
@@ -89,7 +92,7 @@ class Afterlife:
         else:
             self._stock.put_back(message, delay)
             redelivered = events.queue.Redelivered
-            self._say(
+            self._news.of_queue(
                 message,
                 redelivered(self._name, message.message_id, reason, message.deliveries, delay),
             )
@@ -99,7 +102,9 @@ class Afterlife:
         self._stock.withdraw(message)
         expired = events.queue.Expired
         age = self._age(message)
-        self._say(message, expired(self._name, message.message_id, message.deliveries, age))
+        self._news.of_queue(
+            message, expired(self._name, message.message_id, message.deliveries, age)
+        )
         self.bury(message, "expired")
 
     def bury(self, message: Message, reason: str) -> None:
@@ -112,11 +117,14 @@ class Afterlife:
         self.dead_lettered += 1
         name, age = message.message_id, self._age(message)
         dead = events.queue.DeadLettered
-        self._say(message, dead(self._name, name, reason, home.name, message.deliveries, age))
+        self._news.of_queue(
+            message, dead(self._name, name, reason, home.name, message.deliveries, age)
+        )
         history = (*message.history, (self._name, reason))
         letter = Message("", 0, message.body, message.key, message.priority, history=history)
-        with on_behalf_of(self._sim.telemetry, message.correlation_id, message.cause):
-            home.take_letter(letter)
+        letter.correlation_id = message.correlation_id
+        self._news.passed_on(message, letter)
+        home.take_letter(letter)
 
     def drop(self, message: Message, reason: str) -> None:
         """End a message for good."""
@@ -124,13 +132,7 @@ class Afterlife:
         self.dropped += 1
         name, age = message.message_id, self._age(message)
         dropped = events.queue.Dropped
-        self._say(message, dropped(self._name, name, reason, message.deliveries, age))
+        self._news.of_queue(message, dropped(self._name, name, reason, message.deliveries, age))
 
     def _age(self, message: Message) -> float:
         return self._sim.now - message.published_at
-
-    def _say(self, message: Message, event: Event) -> None:
-        """Emit an event about a message, on behalf of whoever published it."""
-        telemetry = self._sim.telemetry
-        with on_behalf_of(telemetry, message.correlation_id, message.cause):
-            message.cause = telemetry.emit(event)

@@ -87,7 +87,7 @@ class Delivery(msgspec.Struct, eq=False):
 
     def ack(self) -> bool:
         """Say that the message is done with; return whether that still counts."""
-        return self.queue.acknowledge(self)
+        return self.queue.deliveries.acknowledge(self)
 
     def nack(
         self, *, requeue: bool = True, reason: str = "nack", delay: float | None = None
@@ -100,15 +100,15 @@ class Delivery(msgspec.Struct, eq=False):
             delay: Seconds until it can be delivered again; by default what the queue's retry delay
                 says.
         """
-        return self.queue.reject(self, requeue=requeue, reason=reason, delay=delay)
+        return self.queue.deliveries.reject(self, requeue=requeue, reason=reason, delay=delay)
 
     def extend(self, seconds: float) -> bool:
         """Have the visibility timeout end in so many seconds; return whether that still counts."""
-        return self.queue.extend(self, seconds)
+        return self.queue.deliveries.extend(self, seconds)
 
     def give_back(self) -> bool:
         """Have the message delivered to somebody else: its consumer is gone."""
-        return self.queue.take_back(self, "consumer_lost")
+        return self.queue.deliveries.take_back(self, "consumer_lost")
 
     def context(self) -> AbstractContextManager[None]:
         """Return a context in which events carry the publisher's correlation id.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from foundation_lab.services.arguments import positive_or_none
 from foundation_lab.services.messaging.changes import Changes
-from foundation_lab.services.messaging.message import Message, on_behalf_of
+from foundation_lab.services.messaging.message import Message
 from foundation_lab.simulation.ability import able
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from foundation_lab.services.message_queue import Queue
+    from foundation_lab.services.messaging.message_news import MessageNews
     from foundation_lab.services.messaging.stock import Stock
 
 
@@ -34,7 +35,8 @@ class Redrive:
     Args:
         queue: The queue of dead letters.
         stock: What it keeps.
-        dispatch: Has the queue deliver what can be delivered.
+        news: Where its events are noted.
+        go_on: Has the queue deliver what can be delivered, and tell what was done.
         rate: How many letters are moved a second, the first at once; all at once without it.
         to: Where all of them go, instead of where each came from.
 
@@ -54,7 +56,8 @@ class Redrive:
         self,
         queue: Queue,
         stock: Stock,
-        dispatch: Callable[[], None],
+        news: MessageNews,
+        go_on: Callable[[], None],
         *,
         rate: float | None,
         to: Queue | None,
@@ -70,7 +73,8 @@ class Redrive:
         self.moved = 0
         self._queue = queue
         self._stock = stock
-        self._dispatch = dispatch
+        self._news = news
+        self._deliver = go_on
         self._sim = queue.sim
         self._letters = deque(stock.messages())
         self.to_move = len(self._letters)
@@ -150,18 +154,18 @@ class Redrive:
         return "destination_full" if target.up and not target.stopping else "destination_down"
 
     def _move(self, letter: Message, target: Queue) -> None:
-        sim, queue = self._sim, self._queue
+        queue, redriven = self._queue, events.queue.Redriven
         self._stock.remove(letter)
         queue.redriven += 1
         self.moved += 1
-        age = sim.now - letter.published_at
+        age = self._sim.now - letter.published_at
         again = Message("", 0, letter.body, letter.key, letter.priority, history=letter.history)
-        with on_behalf_of(sim.telemetry, letter.correlation_id, letter.cause):
-            sim.telemetry.emit(
-                events.queue.Redriven(queue.name, letter.message_id, target.name, age)
-            )
-            target.take_letter(again)
-        self._dispatch()
+        again.correlation_id = letter.correlation_id
+        self._news.of_queue(letter, redriven(queue.name, letter.message_id, target.name, age))
+        self._news.passed_on(letter, again)
+        target.take_letter(again)
+        self._deliver()
+        target.tell()
 
     def _end(self, status: str, reason: str | None = None) -> None:
         self.status, self.reason = status, reason

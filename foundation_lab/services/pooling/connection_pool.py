@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import ConnectionLost, ServiceDown, TimedOut
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.eviction import evict
+from foundation_lab.services.pooling.lent import Lent
 from foundation_lab.services.pooling.link_search import LinkSearch
 from foundation_lab.services.pooling.link_stock import LinkStock
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.faults import CapacityLoss, ErrorRate, Impairments, Latency
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
@@ -22,12 +22,10 @@ from foundation_lab.telemetry import events
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from foundation_lab.services.pooling.connection import Connection
     from foundation_lab.services.pooling.pool_terms import PoolTerms
+    from foundation_lab.simulation.component import Held
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.faults import Fault
-    from foundation_lab.simulation.process import Process
-    from foundation_lab.simulation.timer import Timer
     from foundation_lab.simulation.waiting import Wait
 
 
@@ -75,7 +73,7 @@ class ConnectionPool(Service):
         self.terms = terms
         self._opened = 0
         self.impairments = Impairments(self.possible_faults)
-        self._out: dict[Connection, Timer | None] = {}
+        self._out = Lent()
         self._emptied: Wait | None = None
         self.sim = sim
         self.name = name
@@ -163,15 +161,13 @@ class ConnectionPool(Service):
         if link.dead:
             return
         link.dead, link.silent = True, silent
-        for connection in self._out:
-            if connection.link is link:
-                link.ending = "invalid"
-                self._stock.invalidate_all()
-                message = f"connection {connection_id!r} of pool {self.name!r} died"
-                held = partial(_any_held, [connection])
-                evict(connection.owner, ConnectionLost(message), held)
-                self._failed(ConnectionLost(message))
-                return
+        connection = self._out.over(link)
+        if connection is not None:
+            link.ending = "invalid"
+            self._stock.invalidate_all()
+            message = f"connection {connection_id!r} of pool {self.name!r} died"
+            self._out.break_off(connection, message)
+            self._failed(ConnectionLost(message))
 
     def break_idle(self, *, silent: bool = False) -> int:
         """Have all idle connections die, as when the server goes away; nobody is told.
@@ -266,9 +262,7 @@ class ConnectionPool(Service):
 
     def held(self) -> list[Held]:
         """Return the connections that are out."""
-        return [
-            Held(f"connection {out.name!r} of pool {self.name!r}", out.owner) for out in self._out
-        ]
+        return self._out.held(self.name)
 
     def violations(self) -> list[str]:
         """Return every law of pools that does not hold, in words."""
@@ -279,21 +273,13 @@ class ConnectionPool(Service):
     def on_exit(self, reason: str) -> None:
         """Lose every connection, and send everybody in line away."""
         message = f"pool {self.name!r} went down ({reason})"
-        lost, self._out = self._out, {}
+        lost, self._out = self._out, Lent()
         self._stock.shut()
         self._stock.slots.fail_all(lambda: ServiceDown(message))
         busy = self._search.busy
         for process in busy:
             evict(process, ServiceDown(message), partial(busy.__contains__, process))
-        held: dict[Process, list[Connection]] = {}
-        for connection, leak in lost.items():
-            connection.lost = True
-            connection.stop_watching()
-            if leak is not None:
-                leak.cancel()
-            held.setdefault(connection.owner, []).append(connection)
-        for owner, connections in held.items():
-            evict(owner, ConnectionLost(message), partial(_any_held, connections))
+        lost.lose_all(message)
         self._see_whether_empty()
         for _ in lost:
             self._failed(ConnectionLost(message))
@@ -313,15 +299,12 @@ class ConnectionPool(Service):
             self.impairments.places(self.size),
             self.terms,
             new_name=self._new_id,
-            holders=self._holders,
+            holders=self._out.owners,
         )
         self._search = LinkSearch(self, self._stock)
 
     def _created(self) -> None:
         self._emit(events.connection.PoolCreated(self.name, self.size, self.max_overflow))
-
-    def _holders(self) -> list[Process]:
-        return [connection.owner for connection in self._out]
 
     def _see_whether_empty(self) -> None:
         """Wake up whoever drains the pool, once nothing is out."""
@@ -340,7 +323,3 @@ class ConnectionPool(Service):
     def _new_id(self) -> str:
         self._opened += 1
         return f"{self.name}-{self._opened}"
-
-
-def _any_held(connections: list[Connection]) -> bool:
-    return not all(connection.released for connection in connections)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from foundation_lab.services.supervision.child import Ward
+    from foundation_lab.services.supervision.post import Post
     from foundation_lab.simulation.engine import Simulation
 
 
@@ -30,11 +31,13 @@ class Termination:
 
     Args:
         sim: The simulation.
+        post: The supervisor's mailbox, which is busy meanwhile.
         report: Called for each child, when it is down.
     """
 
-    def __init__(self, sim: Simulation, report: Report) -> None:
+    def __init__(self, sim: Simulation, post: Post, report: Report) -> None:
         self._sim = sim
+        self._post = post
         self._report = report
         self._doomed: list[Ward] = []
         self._then: Callable[[], object] | None = None
@@ -45,10 +48,14 @@ class Termination:
         self._killer: Timer | None = None
 
     def begin(self, wards: list[Ward], then: Callable[[], object]) -> None:
-        """Stop children in the order given, then call a function.
+        """Stop children in the order given, forget what lies in the mailbox about them, go on.
 
         While one is stopping, they replace those that would have come after it.
         """
+        self._post.busy = True
+        for ward in wards:
+            ward.forget_start()
+        self._post.flush(wards)
         self._doomed = [ward for ward in wards if ward is not self._ending]
         self._then = then
         if self._ending is None:
@@ -103,7 +110,9 @@ class Termination:
                 return
         then, self._then = self._then, None
         if then is not None:
+            self._post.busy = False
             then()
+            self._post.wake()
 
     def _kill(self, ward: Ward) -> None:
         self._forced = True

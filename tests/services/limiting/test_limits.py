@@ -81,6 +81,15 @@ def test_the_sliding_counter_weighs_the_window_before() -> None:
     assert counter.remaining(200) == 50
 
 
+def test_a_counter_whose_clock_was_set_back_leaves_none_and_not_fewer() -> None:
+    counter = SlidingCounter(limit=2, window=1)
+    counter.take(0.9, 2)
+    counter.take(1.5, 1)  # half of the two have faded
+    assert counter.remaining(1.5) == 0
+    assert counter.remaining(1.25) == 0  # 2 * 0.75 + 1 are taken
+    assert counter.wait_for(1.25, 1) == 0.75
+
+
 def test_a_fixed_window_lets_twice_its_limit_through_across_the_border() -> None:
     times = [0.9] * 9 + [1.0] * 9
     assert admitted(FixedWindow(limit=5, window=1), times) == [0.9] * 5 + [1.0] * 5
