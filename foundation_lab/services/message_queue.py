@@ -316,9 +316,7 @@ class Queue(Service):
         if self._redrive is not None and self._redrive.running:
             message = f"a redrive of queue {self.name!r} is running; cancel it, or wait until done"
             raise ValueError(message)
-        self._redrive = Redrive(
-            self, self._stock, self._news, self._go_on, rate=rate, to=to
-        )
+        self._redrive = Redrive(self, self._stock, self._news, self._go_on, rate=rate, to=to)
         self._redrive.begin()
         return self._redrive
 

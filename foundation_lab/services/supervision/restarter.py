@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from foundation_lab.errors import ServiceError
 from foundation_lab.simulation.invocation import error_name
 from foundation_lab.telemetry import events
 
