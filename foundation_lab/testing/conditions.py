@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from foundation_lab.testing.blocks import Expectation
 from foundation_lab.testing.clock import DONE, Ending, advance
-from foundation_lab.testing.failure import circumstances, compose, seconds, why_it_ended
+from foundation_lab.testing.failure import circumstances, compose, why_it_ended
+from foundation_lab.testing.listening import from_the_test
 from foundation_lab.testing.lookouts import Window, rounds_of
+from foundation_lab.testing.spelling import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +127,12 @@ class ConditionExpectation(Expectation):
 
     def _ask(self) -> bool:
         if self._time is None:
-            value = self._wait.predicate()
+            try:
+                value = self._wait.predicate()
+            except Exception as error:
+                now = seconds(self._sim.now)
+                error.add_note(f"raised by what is waited for, {self._wait.what}, at t={now}")
+                raise
             if value:
                 self.value, self._time = value, float(self._sim.now)
         return self._time is not None
@@ -135,7 +142,7 @@ class ConditionExpectation(Expectation):
         try:
             holds = self._ask()
         except Exception as error:  # noqa: BLE001  (as for a predicate of an event)
-            self._broken = error
+            self._broken = from_the_test(error)
             holds = True
         if holds:
             self._wake()

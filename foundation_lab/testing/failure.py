@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from foundation_lab.errors import nearest
 from foundation_lab.testing.configuration import current
 from foundation_lab.testing.history import latest_records, past_records
-from foundation_lab.testing.matchers import ABSENT, describe_wanted
+from foundation_lab.testing.matchers import ABSENT
+from foundation_lab.testing.spelling import describe_record, describe_wanted, place, seconds
 from foundation_lab.testing.trial import trial_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.clock import Ending
-    from foundation_lab.testing.matchers import Wanted
+    from foundation_lab.testing.wanted import Wanted
 
 EXCERPT, EXCERPT_IN_FULL = 10, 100
 """How many of the last events a failure message shows, short and in full."""
@@ -173,22 +174,6 @@ def excerpt(sim: Simulation, most: int | None = None) -> list[str]:
         f"last {min(most, total)} of {total} events:",
         *_lines(latest_records(sim.recording, most)),
     ]
-
-
-def describe_record(record: Record) -> str:
-    """Return a record as one line: place, name, fields, process."""
-    fields = ", ".join(f"{name}={value!r}" for name, value in record.fields.items())
-    return f"{place(record)} {record.name}({fields}) by {record.process}"
-
-
-def place(record: Record) -> str:
-    """Return where a record stands in the run: its sequence number and its time."""
-    return f"#{record.sequence} t={seconds(record.time)}"
-
-
-def seconds(time: float) -> str:
-    """Return a virtual time to nine digits, without needless ones."""
-    return f"{time:.9g}"
 
 
 def _lines(records: Iterable[Record]) -> list[str]:

@@ -8,7 +8,7 @@ from foundation_lab.errors import nearest
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.testing.components import metrics_of, of_class, what_is_there
-from foundation_lab.testing.matchers import describe_wanted
+from foundation_lab.testing.spelling import describe_wanted
 from foundation_lab.testing.waiting import Wait, unchanged, until
 
 if TYPE_CHECKING:

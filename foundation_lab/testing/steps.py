@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from foundation_lab.telemetry.pattern import EventName
-from foundation_lab.testing.matchers import Wanted, describe_wanted, wanted_event
+from foundation_lab.testing.spelling import describe_wanted
+from foundation_lab.testing.wanted import Wanted, wanted_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -149,7 +149,7 @@ def test_a_wait_that_a_process_forgets_to_yield_from_says_so(sim: Simulation) ->
         wait_for(sim, lambda: False)
 
     sim.process(tester())
-    with pytest.warns(RuntimeWarning, match=r"wait_for\(<lambda>\) was never entered"):  # noqa: PT031  (the block is what raises)
+    with pytest.warns(RuntimeWarning, match=r"wait_for\(lambda: False\) was never"):  # noqa: PT031  (the block is what raises)
         sim.run()
         gc.collect()
 
@@ -242,6 +242,14 @@ def test_only_restarts_after_a_mark_count(sim: Simulation) -> None:
             wait_for_process_restart(sim, "db", since=since, within=1.0)
     assert wait_for_process_restart(sim, "db", since=before.sequence).restart_count == 1
     assert wait_for_process_restart(sim, "db", block=db.kill).restart_count == 2
+
+
+def test_health_that_was_better_before_is_no_improvement_by_the_action(sim: Simulation) -> None:
+    Backend(sim, "db", service_time=1.0)
+    with pytest.warns(VacuousWait, match="to be better than degraded was so before"):
+        wait_for_health_improvement(sim, "db", than="degraded", block=lambda: None)
+    with pytest.warns(VacuousWait):
+        wait_for_health_improvement(sim, "db", than="degraded", since=mark(sim))
 
 
 def test_health_improves_on_what_it_was_at_the_mark(sim: Simulation) -> None:

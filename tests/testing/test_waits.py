@@ -95,8 +95,9 @@ def test_a_callback_is_told_that_it_cannot_run_its_own_simulation(sim: Simulatio
 
 
 def test_an_error_in_the_predicate_comes_through(sim: Simulation) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as caught:
         wait_for(sim, lambda: 1 / 0)
+    assert caught.value.__notes__ == ["raised by what is waited for, lambda: 1 / 0, at t=0"]
 
 
 # -- services ------------------------------------------------------------------------------------
@@ -176,6 +177,28 @@ def test_better_health_than_now_is_waited_for_without_a_check(sim: Simulation) -
     sim.call_in(4.0, db.restart)
     wait_for_health_improvement(sim, "db")
     assert sim.now == 4.0
+
+
+def test_an_action_may_come_before_health_improves(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    db.kill()
+    assert wait_for_health_improvement(sim, "db", block=lambda: sim.call_in(3.0, db.restart)) is db
+    assert sim.now == 3.0
+    db.kill()
+
+    def tester() -> Generator[Any, Any, Any]:
+        return (yield from wait_for_health_improvement(sim, "db", block=db.restart))
+
+    assert sim.run(until=sim.process(tester())) is db
+
+
+def test_an_unknown_health_is_refused_with_those_that_there_are(sim: Simulation) -> None:
+    Backend(sim, "db", service_time=1.0)
+    words = "there is no health 'fine'; there are healthy, degraded, unhealthy, unknown"
+    with pytest.raises(ValueError, match=words):
+        wait_for_service_health(sim, "db", "fine")
+    with pytest.raises(ValueError, match=words):
+        wait_for_health_improvement(sim, "db", than="fine")
 
 
 def test_health_that_does_not_improve_fails_the_wait(sim: Simulation) -> None:

@@ -93,7 +93,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _virtual_time(sim: Simulation) -> str:
-    from foundation_lab.testing.failure import excerpt, seconds, who_waits  # noqa: PLC0415
+    from foundation_lab.testing.failure import excerpt, who_waits  # noqa: PLC0415
+    from foundation_lab.testing.spelling import seconds  # noqa: PLC0415
     from foundation_lab.testing.trial import trial_of  # noqa: PLC0415
 
     trial = trial_of(sim)
