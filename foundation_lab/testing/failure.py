@@ -6,7 +6,6 @@ They are short by default, and tell everything with ``pytest -vv``.
 from __future__ import annotations
 
 import os
-import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from foundation_lab.testing.configuration import current
 from foundation_lab.testing.history import latest_records, past_records
 from foundation_lab.testing.matchers import ABSENT
 from foundation_lab.testing.spelling import describe_record, describe_wanted, place, seconds
-from foundation_lab.testing.trial import trial_of
+from foundation_lab.testing.trial import command, trial_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -145,9 +144,7 @@ def again(sim: Simulation) -> list[str]:
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
     if not test:
         return []
-    trial = trial_of(sim)
-    how = f" --lab-replay={trial}" if trial.explores else f" --lab-seed {sim.seed}"
-    return [f"again: pytest {shlex.quote(test)}{how if sim.name == test else ''}"]
+    return [f"again: {command(test, trial_of(sim) if sim.name == test else None)}"]
 
 
 def who_waits(sim: Simulation, most: int | None = None) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+from foundation_lab.testing.configuration import current
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
@@ -106,6 +110,21 @@ class Trial(NamedTuple):
             )
         _TRIALS[sim] = self
         return sim
+
+
+def command(test: str, trial: Trial | None = None) -> str:
+    """Return the command that runs a test again.
+
+    Args:
+        test: The test, as pytest names it: from the root of the project.
+        trial: How it is to be run, if the plugin has a say in that.
+    """
+    root = current().root
+    path, *names = test.split("::", 1)
+    if root is not None:
+        path = os.path.relpath(root / path)
+    how = "" if trial is None else f" --lab-replay={trial}"
+    return f"pytest {shlex.quote('::'.join([path, *names]))}{how}"
 
 
 def trial_of(sim: Simulation) -> Trial:

@@ -256,7 +256,7 @@ def test_only_a_simulation_of_the_fixture_has_a_seed_to_be_given_again(
     test = request.node.nodeid
     assert f"again: pytest {test}\n" in failure_of(assert_event(Simulation(3), Ping))
     fixture = Simulation(3, name=test)
-    assert f"again: pytest {test} --lab-seed 3\n" in failure_of(assert_event(fixture, Ping))
+    assert f"again: pytest {test} --lab-replay=3\n" in failure_of(assert_event(fixture, Ping))
 
 
 def test_without_pytest_there_is_no_command(

@@ -341,7 +341,37 @@ def test_a_failure_says_how_to_run_the_test_again_with_its_seed(pytester: Pytest
         """,
         "--lab-seed=12",
     )
-    result.stdout.fnmatch_lines(["*again: pytest *.py::test_it --lab-seed 12"])
+    result.stdout.fnmatch_lines(["*again: pytest *.py::test_it --lab-replay=12"])
+
+
+def test_any_failure_says_once_how_to_run_the_test_again_from_this_folder(
+    pytester: Pytester,
+) -> None:
+    pytester.makeini("[pytest]\n")
+    folder = pytester.mkdir("some tests")
+    (folder / "test_shop.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.lab(seed=10, seeds=5)\n"
+        "@pytest.mark.parametrize('x', ['a b'])\n"
+        "def test_it(sim, x, assert_event):\n"
+        "    if sim.seed == 12:\n"
+        "        assert x == 'c'\n"
+        "    with assert_event('kit.told'):\n"
+        "        if sim.seed != 13:\n"
+        "            sim.telemetry.emit('kit.told')\n"
+    )
+    outside = run_pytest(pytester)
+    outside.stdout.fnmatch_lines(
+        ["again: pytest 'some tests/test_shop.py::test_it?a b]' --lab-*=12"]
+    )
+    pytester.chdir()
+    with pytest.MonkeyPatch.context() as patches:
+        patches.chdir(folder)
+        inside = run_pytest(pytester)
+        inside.stdout.fnmatch_lines(["again: pytest 'test_shop.py::test_it?a b]' --lab-replay=12"])
+        again = run_pytest(pytester, "test_shop.py::test_it[a b]", "--lab-replay=13")
+    told = "again: pytest 'test_shop.py::test_it[a b]' --lab-replay=13"
+    assert again.stdout.str().count(told) == 1
 
 
 def test_failures_tell_everything_with_vv(pytester: Pytester) -> None:

@@ -8,7 +8,7 @@ from foundation_lab.testing.plugin.bench import VERDICTS
 from foundation_lab.testing.plugin.comparison import outcome, recordings, what_differs
 from foundation_lab.testing.plugin.elsewhere import elsewhere_of
 from foundation_lab.testing.plugin.rounds import Round, log_reports, report_of, run_round
-from foundation_lab.testing.plugin.sweeps import command
+from foundation_lab.testing.trial import command
 
 if TYPE_CHECKING:
     from foundation_lab.testing.plugin.plan import Plan
@@ -68,6 +68,6 @@ def judged(item: Any, same: list[Round], explored: list[Round]) -> tuple[str, st
         trial: Trial = different[0].bench.trial
         return "schedule-dependent", (
             f"{len(different)} of {len(explored)} orders end otherwise: {outcome(different[0])}\n"
-            f"again: {command(item, trial)}"
+            f"again: {command(item.nodeid, trial)}"
         )
     return "stable", f"{len(same)} runs, {len(explored)} orders, other hashes: {first[0]}"

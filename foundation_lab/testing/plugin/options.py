@@ -115,10 +115,11 @@ def pytest_configure(config: pytest.Config) -> None:
     limit = config.getoption("--lab-wall-limit")
     if limit is None:
         limit = float(config.getini("lab_wall_limit"))
-    before = configure(wall=limit or None, verbose=config.get_verbosity() > 1)
+    verbose = config.get_verbosity() > 1
+    before = configure(wall=limit or None, verbose=verbose, root=config.rootpath)
 
     # A run inside of a run, such as pytester's, leaves the outer one as it was.
     def restore() -> None:
-        configure(wall=before.wall, verbose=before.verbose)
+        configure(wall=before.wall, verbose=before.verbose, root=before.root)
 
     config.add_cleanup(restore)

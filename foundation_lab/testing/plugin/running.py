@@ -69,7 +69,10 @@ def pytest_runtest_makereport(
         bench.passed = report.passed
     if report.failed:
         for sim in bench.sims:
-            report.sections.append(("virtual time", _virtual_time(sim)))
+            told = "again: pytest " in report.longreprtext
+            report.sections.append(
+                ("virtual time", _virtual_time(sim, "" if told else item.nodeid))
+            )
         report.sections.extend(bench.notes)
         folder = item.config.getoption("--lab-artifacts")
         if folder is not None:
@@ -92,13 +95,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"{'':18} {line}")
 
 
-def _virtual_time(sim: Simulation) -> str:
+def _virtual_time(sim: Simulation, test: str) -> str:
+    """Return what is known of a failure, and how to run the test again if that is not told yet."""
     from foundation_lab.testing.failure import excerpt, who_waits  # noqa: PLC0415
     from foundation_lab.testing.spelling import seconds  # noqa: PLC0415
-    from foundation_lab.testing.trial import trial_of  # noqa: PLC0415
+    from foundation_lab.testing.trial import command, trial_of  # noqa: PLC0415
 
     trial = trial_of(sim)
     lines = [f"seed {sim.seed}, t={seconds(sim.now)}"]
+    lines += [f"again: {command(test, trial)}"] if test else []
     try:
         lines += _schedule(sim, trial) if trial.explores else []
         lines += [*who_waits(sim), *excerpt(sim, LAST_EVENTS)]
