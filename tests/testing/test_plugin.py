@@ -361,9 +361,8 @@ def test_any_failure_says_once_how_to_run_the_test_again_from_this_folder(
         "            sim.telemetry.emit('kit.told')\n"
     )
     outside = run_pytest(pytester)
-    outside.stdout.fnmatch_lines(
-        ["again: pytest 'some tests/test_shop.py::test_it?a b]' --lab-*=12"]
-    )
+    outside.stdout.fnmatch_lines(["again: pytest 'some tests/test_shop.py::test_it?a b]' --lab-r*"])
+    assert outside.stdout.str().count("again: pytest") == 1
     pytester.chdir()
     with pytest.MonkeyPatch.context() as patches:
         patches.chdir(folder)

@@ -69,10 +69,9 @@ def pytest_runtest_makereport(
         bench.passed = report.passed
     if report.failed:
         for sim in bench.sims:
-            told = "again: pytest " in report.longreprtext
-            report.sections.append(
-                ("virtual time", _virtual_time(sim, "" if told else item.nodeid))
-            )
+            told = "again: pytest " in report.longreprtext or len(plan_of(item).trials) > 1
+            test = "" if told else item.nodeid
+            report.sections.append(("virtual time", _virtual_time(sim, test)))
         report.sections.extend(bench.notes)
         folder = item.config.getoption("--lab-artifacts")
         if folder is not None:

@@ -78,7 +78,8 @@ def _tell(item: Any, plan: Plan, done: Round, number: int) -> None:
     """Say which seed has failed, and how to run it again."""
     trial = done.bench.trial
     before = f"{number} passed before it" if number else "the first of them"
-    text = f"seed {trial.seed} failed, of {len(plan.trials)}: {before}\nagain: {command(item.nodeid, trial)}"
+    text = f"seed {trial.seed} failed, of {len(plan.trials)}: {before}"
+    text += f"\nagain: {command(item.nodeid, trial)}"
     for report in done.reports:
         if report.failed:
             report.sections.append(("sweep", text))
