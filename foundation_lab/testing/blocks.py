@@ -6,9 +6,9 @@ coroutine, ``yield from`` and ``yield`` in a process.
 
 from __future__ import annotations
 
-import warnings
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary, WeakSet
 
 from foundation_lab.testing.clock import (
     DONE,
@@ -64,6 +64,7 @@ class Expectation(Listener):
         self._waited = False
         self._runs = False
         self._signal: Event | None = None
+        self._process: Process | None = None
 
     @property
     def record(self) -> Record:
@@ -136,7 +137,8 @@ class Expectation(Listener):
         It listens from now on. A process that yields the expectation itself waits for this.
         """
         self.__enter__()
-        return self._sim.process(self._finish(), name=self._call)
+        self._process = self._sim.process(self._finish(), name=self._call)
+        return self._process
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Wait in a coroutine on the virtual clock; the block, if given, is run first."""
@@ -146,14 +148,9 @@ class Expectation(Listener):
         """Return how it was made."""
         return f"{self._call}({', '.join(map(str, self._wanted))})"
 
-    def __del__(self) -> None:
-        """Warn of an expectation that was made and never used: it has checked nothing."""
-        if not getattr(self, "_entered", True):
-            warnings.warn(
-                f"{self} was never entered, so it checked nothing; write 'with {self._call}(...):'",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+    @property
+    def _proper_use(self) -> str:
+        return f"'with {self._call}(...):'"
 
     # -- for subclasses ------------------------------------------------------------------------
 
@@ -241,6 +238,8 @@ class Expectation(Listener):
 
     def _open_window(self) -> tuple[Event, Window]:
         signal = self._signal = self._sim.wait(str(self))
+        if not getattr(self._sim.active_process, "daemon", False):
+            _WAITING.setdefault(self._sim, WeakSet()).add(self)
 
         def over() -> None:
             if not signal.triggered:
@@ -249,9 +248,14 @@ class Expectation(Listener):
         return signal, Window(self._sim, self.within, over)
 
     def _close_window(self, window: Window) -> Ending:
+        self._stop_waiting(window)
+        return DONE if self._settled or window.over is None else Ending(window.over)
+
+    def _stop_waiting(self, window: Window) -> None:
         window.cancel()
         self._signal = None
-        return DONE if self._settled or window.over is None else Ending(window.over)
+        if self._sim in _WAITING:
+            _WAITING[self._sim].discard(self)
 
     def _conclude(self, ending: Ending) -> None:
         __tracebackhide__ = True
@@ -272,3 +276,19 @@ class Expectation(Listener):
             self._signal.succeed()
         if self._runs:
             self._sim.stop()
+
+    @property
+    def _counts(self) -> bool:
+        """Whether somebody counts on its verdict: not when all have turned to something else."""
+        return self._process is None or self._process._waiter not in (None, [])
+
+
+def undecided(sim: Simulation) -> list[str]:
+    """Return the expectations that processes and coroutines still wait for, in words.
+
+    Left out are those of daemons, and those made by `as_event` that nobody waits for any more.
+    """
+    return sorted(str(each) for each in _WAITING.get(sim, ()) if each._counts)
+
+
+_WAITING: WeakKeyDictionary[Simulation, WeakSet[Expectation]] = WeakKeyDictionary()

@@ -86,6 +86,10 @@ class Capture(Listener):
         """Take out all of them."""
         self.records.clear()
 
+    @property
+    def _proper_use(self) -> str:
+        return "'with capture_events(...) as kept:'"
+
     def _leave(self) -> None:
         __tracebackhide__ = True
         if not self._sim.telemetry.enabled or not self._is_attached:

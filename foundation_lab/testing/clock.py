@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from numbers import Real
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from simpy.core import EmptySchedule, StopSimulation
@@ -116,16 +117,20 @@ def _step_by_step(
     return DONE
 
 
-def require_seconds(within: float) -> float:
+def require_seconds(seconds: float, name: str = "within") -> float:
     """Return a length of virtual time.
+
+    Args:
+        seconds: The length.
+        name: What it is called where it was given.
 
     Raises:
         ValueError: It is negative or no number.
     """
-    if not within >= 0:
-        message = f"within={within!r}; give virtual seconds, 0 or more"
+    if not isinstance(seconds, Real) or not seconds >= 0:
+        message = f"{name}={seconds!r}; give virtual seconds, 0 or more"
         raise ValueError(message)
-    return within
+    return seconds
 
 
 def is_running(sim: Simulation) -> bool:

@@ -9,7 +9,7 @@ from foundation_lab.testing.blocks import Expectation
 from foundation_lab.testing.clock import DONE, Ending, advance
 from foundation_lab.testing.failure import circumstances, compose, why_it_ended
 from foundation_lab.testing.listening import from_the_test
-from foundation_lab.testing.lookouts import Window, rounds_of
+from foundation_lab.testing.lookouts import Rounds, Window, rounds_of
 from foundation_lab.testing.spelling import seconds
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ConditionExpectation(Expectation):
         self._acts = True
         self._time: float | None = None
         self._during: AbstractContextManager[object] | None = wait.during
-        self._window: Window | None = None
+        self._rounds: Rounds | None = None
 
     @property
     def time(self) -> float:
@@ -61,6 +61,12 @@ class ConditionExpectation(Expectation):
     def __str__(self) -> str:
         """Return how it was made."""
         return f"{self._call}({self._wait.what})"
+
+    @property
+    def _proper_use(self) -> str:
+        if self._call == "assert_condition":
+            return super()._proper_use
+        return f"'yield from {self._call}(...)', in a coroutine 'await {self._call}(...)'"
 
     def wait_only(self) -> ConditionExpectation:
         """Take notice that there is no action: it may well hold already."""
@@ -153,13 +159,15 @@ class ConditionExpectation(Expectation):
 
     def _open_window(self) -> tuple[Event, Window]:
         opened = super()._open_window()
-        rounds_of(self._sim).add(self._ask_quietly)
+        self._rounds = rounds_of(self._sim)
+        self._rounds.add(self._ask_quietly)
         return opened
 
     def _close_window(self, window: Window) -> Ending:
-        rounds_of(self._sim).remove(self._ask_quietly)
-        window.cancel()
-        self._signal = None
+        if self._rounds is not None:
+            self._rounds.remove(self._ask_quietly)
+            self._rounds = None
+        self._stop_waiting(window)
         if self._time is not None or self._broken is not None or self._ask():
             return DONE
         return DONE if window.over is None else Ending(window.over)

@@ -72,7 +72,7 @@ class CountExpectation(Expectation):
         wanted, count = self._wanted[0], len(self.records)
         came_so_often = f"{wanted} came {'once' if count == 1 else f'{count} times'}"
         if count < self.least or (self.most is not None and count > self.most):
-            headline = f"{came_so_often}, {self._bounds} were expected {self._span}"
+            headline = f"{came_so_often}, {self._bounds} expected {self._span}"
         elif self.most is not None and ending.kind in ("stopped", "livelock", "wall"):
             headline = f"{came_so_often}, but its time is not over: more may come"
         else:
@@ -94,10 +94,11 @@ class CountExpectation(Expectation):
     @property
     def _bounds(self) -> str:
         if self.most is None:
-            return f"at least {self.least}"
+            return f"at least {_were(self.least)}"
         if self.most == self.least:
-            return f"exactly {self.least}"
-        return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"
+            return f"exactly {_were(self.least)}"
+        bounds = f"{self.least} to" if self.least else "at most"
+        return f"{bounds} {_were(self.most)}"
 
 
 def bounds(
@@ -124,3 +125,7 @@ def bounds(
         )
         raise ValueError(message)
     return at_least or 0, at_most
+
+
+def _were(count: int) -> str:
+    return f"{count} {'was' if count == 1 else 'were'}"

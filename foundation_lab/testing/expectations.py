@@ -245,6 +245,9 @@ assert_telemetry_any = assert_any
 
 
 def _some(steps: Iterable[Step], call: str) -> list[Step]:
+    if isinstance(steps, str | type):
+        message = f"{call} is given {steps!r}; give a list of events"
+        raise TypeError(message)
     found = list(steps)
     if not found:
         message = f"{call} is given no event; name one at least"

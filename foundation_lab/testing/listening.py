@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -100,7 +101,21 @@ class Listener:
         if error is None:
             self._raise_broken()
 
+    def __del__(self) -> None:
+        """Warn of a listener that was made and never used: it has heard nothing."""
+        if not getattr(self, "_entered", True):
+            warnings.warn(
+                f"{self} was never entered, so it checked nothing; write {self._proper_use}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
     # -- for subclasses ------------------------------------------------------------------------
+
+    @property
+    def _proper_use(self) -> str:
+        """How it should have been written."""
+        raise NotImplementedError
 
     def _see(self, record: Record) -> None:
         """Take a record whose name is one of those that are wanted."""

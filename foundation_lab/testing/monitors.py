@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Self
 
 from foundation_lab.recording.replay import records
@@ -129,6 +130,16 @@ class Monitor:
                 self.check()
         finally:
             self.detach()
+
+    def __del__(self) -> None:
+        """Warn of a monitor that was made and never used: it has checked nothing."""
+        if not self._machines:
+            warnings.warn(
+                f"monitor({', '.join(map(str, self._properties))}) was never attached, so it "
+                "checked nothing; write 'with monitor(...):'",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     # -- private -------------------------------------------------------------------------------
 

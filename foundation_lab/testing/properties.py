@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from foundation_lab.testing.clock import require_seconds
 from foundation_lab.testing.machines import (
     Always,
     Eventually,
@@ -154,7 +155,4 @@ def sometimes(
 
 def _within(seconds: float) -> str:
     """Return a limit of time in words, and refuse one that is none."""
-    if not (isinstance(seconds, int | float) and seconds >= 0):
-        message = f"within={seconds!r}; give virtual seconds, 0 or more"
-        raise ValueError(message)
-    return "" if seconds == math.inf else f" within {seconds:.9g} s"
+    return "" if require_seconds(seconds) == math.inf else f" within {seconds:.9g} s"

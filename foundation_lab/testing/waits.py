@@ -58,7 +58,7 @@ def wait_for(
     """
     __tracebackhide__ = True
     wait = Wait(
-        predicate=predicate,
+        predicate=_called(predicate),
         within=within,
         what=what or describe_wanted(predicate),
         held_before=unchanged(sim, predicate, since),
@@ -91,5 +91,14 @@ def assert_condition(
         AssertionError: When the block is left and it did not hold in time.
     """
     __tracebackhide__ = True
-    wait = Wait(predicate=predicate, within=within, what=what or describe_wanted(predicate))
+    words = what or describe_wanted(predicate)
+    wait = Wait(predicate=_called(predicate), within=within, what=words)
     return ConditionExpectation(sim, "assert_condition", wait, block=block).called()
+
+
+def _called(predicate: Callable[[], object]) -> Callable[[], object]:
+    """Return what is to be called; a value that was computed once would never change."""
+    if not callable(predicate):
+        message = f"{predicate!r} cannot be asked again; give a function, as 'lambda: db.up'"
+        raise TypeError(message)
+    return predicate

@@ -501,6 +501,8 @@ def test_a_sequence_needs_steps_and_a_known_order(sim: Simulation) -> None:
     wrong: Any = "loose"
     with pytest.raises(ValueError, match="name one at least"):
         assert_sequence(sim, [])
+    with pytest.raises(TypeError, match=r"is given 'kit\.ping'; give a list"):
+        assert_sequence(sim, "kit.ping")
     with pytest.raises(ValueError, match="'simple', 'strict' or 'none'"):
         assert_sequence(sim, [Ping], order=wrong)
 

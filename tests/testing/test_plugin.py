@@ -344,6 +344,34 @@ def test_a_failure_says_how_to_run_the_test_again_with_its_seed(pytester: Pytest
     result.stdout.fnmatch_lines(["*again: pytest *.py::test_it --lab-replay=12"])
 
 
+def test_an_assertion_that_is_undecided_when_the_test_ends_is_told(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_it(sim, assert_event):
+            def tester():
+                yield from assert_event("kit.told")
+
+            sim.process(tester())
+            sim.run(until=3)
+        """,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    told = "the test ended at t=3, before assert_event(kit.told()) was decided, so it checked *"
+    result.stdout.fnmatch_lines([f"E *RuntimeWarning: {told}"])
+
+
+def test_a_fixture_that_is_given_a_simulation_says_that_it_has_one(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_it(sim, wait_for):
+            wait_for(sim, lambda: True)
+        """,
+    )
+    result.stdout.fnmatch_lines(["E *TypeError: the fixture wait_for has the simulation of the *"])
+
+
 def test_any_failure_says_once_how_to_run_the_test_again_from_this_folder(
     pytester: Pytester,
 ) -> None:

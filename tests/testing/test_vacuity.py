@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,8 @@ from foundation_lab.testing import (
     bind,
     capture_events,
     mark,
+    monitor,
+    never,
     refute_event,
     wait_for,
     wait_for_agent_registration,
@@ -29,6 +32,7 @@ from foundation_lab.testing import (
     wait_for_service_health,
     wait_for_service_ready,
 )
+from foundation_lab.testing.blocks import undecided
 from tests.testing.world import Ping, says
 
 if TYPE_CHECKING:
@@ -132,13 +136,16 @@ def test_a_process_with_an_expectation_does_not_disturb_the_wait_of_another(
     [
         lambda sim: assert_event(sim, Ping),
         lambda sim: assert_condition(sim, lambda: True),
+        lambda sim: capture_events(sim, Ping),
+        lambda sim: monitor(sim, never(Ping)),
     ],
-    ids=["event", "condition"],
+    ids=["event", "condition", "capture", "monitor"],
 )
 def test_an_expectation_that_is_never_entered_says_so(
     sim: Simulation, make: Callable[[Simulation], object]
 ) -> None:
-    with pytest.warns(RuntimeWarning, match="was never entered, so it checked nothing"):  # noqa: PT031  (the block is what raises)
+    said = r"was never (entered|attached), so it checked nothing; write 'with "
+    with pytest.warns(RuntimeWarning, match=said):  # noqa: PT031  (the block is what raises)
         make(sim)
         gc.collect()
 
@@ -149,7 +156,7 @@ def test_a_wait_that_a_process_forgets_to_yield_from_says_so(sim: Simulation) ->
         wait_for(sim, lambda: False)
 
     sim.process(tester())
-    with pytest.warns(RuntimeWarning, match=r"wait_for\(lambda: False\) was never"):  # noqa: PT031  (the block is what raises)
+    with pytest.warns(RuntimeWarning, match=r"write 'yield from wait_for\(\.\.\.\)', in a cor"):  # noqa: PT031  (the block is what raises)
         sim.run()
         gc.collect()
 
@@ -174,6 +181,53 @@ def test_listening_with_fields_costs_the_others_nothing_and_sees_all_that_fit(
     assert [event.text for event in every.events] == ["a", "b", "c", "b"]
     assert [event.text for event in heard.events] == ["b", "b"]
     assert bound.bound == {"text": "c"}
+
+
+def test_what_nobody_waits_for_any_more_is_not_undecided(sim: Simulation) -> None:
+    def tester() -> Generator[Any, Any, None]:
+        heard = assert_event(sim, Ping, text="a").as_event()
+        yield heard | sim.timeout(1.0)
+
+    def watch() -> Generator[Any, Any, None]:
+        yield from refute_event(sim, Ping, text="b")
+
+    def waits() -> Generator[Any, Any, None]:
+        yield assert_event(sim, Ping, text="c")
+
+    async def awaits() -> None:
+        await wait_for(sim, lambda: False, what="the moon")
+
+    sim.process(tester())
+    sim.process(watch(), daemon=True)
+    sim.process(waits())
+    sim.task(awaits())
+    sim.run(until=0.5)
+    assert undecided(sim) == [
+        *("assert_event(kit.ping(text='a'))", "assert_event(kit.ping(text='c'))"),
+        "wait_for(the moon)",
+    ]
+    sim.run(until=2.0)
+    assert undecided(sim) == ["assert_event(kit.ping(text='c'))", "wait_for(the moon)"]
+    with pytest.raises(AssertionError):
+        sim.run()
+
+
+def test_a_simulation_in_which_a_process_has_waited_can_be_forgotten() -> None:
+    def waited() -> weakref.ref[Simulation]:
+        sim = Simulation(seed=15)
+
+        def tester() -> Generator[Any, Any, None]:
+            yield from wait_for(sim, lambda: sim.now >= 1.0)
+            yield from assert_event(sim, Ping)
+
+        sim.call_in(1.0, list)
+        sim.call_in(2.0, lambda: sim.telemetry.emit(Ping("a")))
+        sim.run(until=sim.process(tester()))
+        return weakref.ref(sim)
+
+    gone = waited()
+    gc.collect()
+    assert gone() is None
 
 
 # -- waits that nothing has to happen for --------------------------------------------------------

@@ -9,7 +9,11 @@ from foundation_lab.services import Backend, ConnectionManager, ResourceManager,
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
 from foundation_lab.testing import (
+    Clock,
     assert_condition,
+    assert_event,
+    eventually,
+    step,
     wait_for,
     wait_for_agent_registration,
     wait_for_connection_pool_ready,
@@ -92,6 +96,28 @@ def test_a_callback_is_told_that_it_cannot_run_its_own_simulation(sim: Simulatio
             sim.run()
         sim.call_in(8.0, list)
     assert late.time == 9.0
+
+
+def test_a_value_in_the_place_of_a_predicate_is_refused(sim: Simulation) -> None:
+    value: Any = sim.now == 3.0
+    with pytest.raises(TypeError, match="False cannot be asked again; give a function"):
+        wait_for(sim, value)
+    with pytest.raises(TypeError, match="False cannot be asked again; give a function"):
+        assert_condition(sim, value)
+
+
+@pytest.mark.parametrize("within", ["5", None, -1, float("nan")])
+def test_a_time_that_is_none_is_refused(sim: Simulation, within: Any) -> None:
+    for refuses in (
+        lambda: wait_for(sim, lambda: True, within),
+        lambda: assert_event(sim, Ping, within=within),
+        lambda: step(Ping, within=within),
+        lambda: eventually(Ping, within=within),
+    ):
+        with pytest.raises(ValueError, match=f"within={within!r}; give virtual seconds"):
+            refuses()
+    with pytest.raises(ValueError, match=f"seconds={within!r}; give virtual seconds"):
+        Clock(sim).advance(within)
 
 
 def test_an_error_in_the_predicate_comes_through(sim: Simulation) -> None:

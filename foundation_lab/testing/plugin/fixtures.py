@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,8 +31,22 @@ def sim(request: pytest.FixtureRequest) -> Generator[Simulation, None, None]:
                 from foundation_lab.testing.leaks import check_leaks  # noqa: PLC0415  (heavy)
 
                 check_leaks(simulation, bench.leaks)
+            _warn_of_undecided(simulation)
     finally:
         simulation.telemetry.seal()
+
+
+def _warn_of_undecided(simulation: Simulation) -> None:
+    """Warn of what a test has not waited for to the end: it has checked nothing."""
+    from foundation_lab.testing.blocks import undecided  # noqa: PLC0415  (heavy)
+
+    for expectation in undecided(simulation):
+        warnings.warn(
+            f"the test ended at t={simulation.now:.9g}, before {expectation} was decided, so it "
+            "checked nothing; run the simulation until whoever waits for it has ended",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 @pytest.fixture
