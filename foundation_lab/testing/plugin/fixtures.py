@@ -22,6 +22,7 @@ def sim(request: pytest.FixtureRequest) -> Generator[Simulation, None, None]:
     """A fresh simulation; after a test that passed, its laws and its leaks are checked."""
     bench = bench_of(request.node)
     simulation = bench.trial.simulation(name=request.node.nodeid)
+    simulation.remembers = True
     bench.sims.append(simulation)
     yield simulation
     try:
