@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.telemetry import events
+from foundation_lab.testing.history import past_records
 from foundation_lab.testing.spelling import describe_record
 from foundation_lab.testing.waiting import Told, Wait, until
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.telemetry.event import Event
     from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.marks import Mark
 
@@ -52,7 +54,10 @@ def wait_for_agent_registration(
         predicate=registered,
         within=within,
         what=f"agent {agent_id!r} to be registered",
-        seen=lambda: [f"last: {describe_record(record)}" for record in told.records[-1:]],
+        seen=lambda: (
+            [f"last: {describe_record(record)}" for record in told.records[-1:]]
+            or _others(sim, events.agent.Registered, "agent_id")
+        ),
         during=told,
     )
     return until(sim, "wait_for_agent_registration", wait, block=block)
@@ -95,7 +100,16 @@ def wait_for_coordination_completion(
         predicate=lambda: told.records[0] if told.records else None,
         within=within,
         what=what,
+        seen=lambda: _others(sim, events.coordination.Started, "session_id"),
         refuse=failed,
         during=told,
     )
     return until(sim, "wait_for_coordination_completion", wait, block=block)
+
+
+def _others(sim: Simulation, kind: type[Event], field: str) -> list[str]:
+    """Return of whom else there were events of a kind: the name may be misspelt."""
+    past = past_records(sim.recording, kind.event_name.__eq__)
+    names = list(dict.fromkeys(record[field] for record in past))
+    shown = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+    return [f"{kind.event_name} was of {shown or 'nobody'}"]

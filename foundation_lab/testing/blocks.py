@@ -14,6 +14,7 @@ from foundation_lab.testing.clock import (
     DONE,
     Ending,
     is_running,
+    require_its_loop,
     require_outside,
     require_seconds,
     run_until_settled,
@@ -229,6 +230,7 @@ class Expectation(Listener):
             return
         ending = DONE
         if not self._settled and self._can_see:
+            require_its_loop(self._sim, str(self))
             signal, window = self._open_window()
             try:
                 await self._sim.as_future(signal)

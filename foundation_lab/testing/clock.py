@@ -153,6 +153,22 @@ def require_outside(sim: Simulation, remedy: str) -> None:
         raise RuntimeError(message)
 
 
+def require_its_loop(sim: Simulation, what: str) -> None:
+    """Refuse a coroutine on another event loop, where virtual time does not go on.
+
+    Raises:
+        RuntimeError: It is one; the message says how to run it.
+    """
+    import asyncio  # noqa: PLC0415  (heavy; a coroutine has it already)
+
+    if getattr(asyncio.get_running_loop(), "sim", None) is not sim:
+        message = (
+            f"{what} needs the clock of {sim.name!r}, and this coroutine runs on another event "
+            "loop: run it by sim.run_async(...), or take the fixture virtual_time"
+        )
+        raise RuntimeError(message)
+
+
 # -- what ends a run that would not end ----------------------------------------------------------
 
 

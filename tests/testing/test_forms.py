@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -251,3 +252,14 @@ def test_the_plain_block_is_refused_in_a_coroutine_with_the_remedy(
                 pass
 
     sim.run_async(tester())
+
+
+def test_a_coroutine_on_another_event_loop_is_told_how_to_be_run(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a")))
+
+    async def waits() -> None:
+        await assert_event(sim, Ping)
+
+    with pytest.raises(RuntimeError, match=r"another event loop: run it by sim\.run_async"):
+        asyncio.run(waits())
+    assert sim.telemetry.handlers() == []

@@ -266,6 +266,17 @@ def test_an_agent_that_was_unregistered_is_not_registered(sim: Simulation) -> No
     assert wait_for_agent_registration(sim, "ann").time == 1.0
 
 
+def test_an_agent_or_a_session_that_never_comes_is_told_with_those_that_came(
+    sim: Simulation,
+) -> None:
+    for name in ("ann", "bob"):
+        sim.telemetry.emit(events.agent.Registered(name, ()))
+    with pytest.raises(AssertionError, match=r"agent\.registered was of 'ann', 'bob'\n"):
+        wait_for_agent_registration(sim, "anne")
+    with pytest.raises(AssertionError, match=r"coordination\.started was of nobody\n"):
+        wait_for_coordination_completion(sim, "s1")
+
+
 def test_a_session_is_waited_for_until_it_completes(sim: Simulation) -> None:
     sim.call_in(1.0, lambda: sim.telemetry.emit(events.coordination.Completed("s1", "yes", 1.0)))
     assert wait_for_coordination_completion(sim, "s1").event.result == "yes"
