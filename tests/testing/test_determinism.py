@@ -78,6 +78,7 @@ def test_the_check_names_the_first_event_that_differs_and_the_suspects(
             "two runs with one seed differ",
             "suspects:",
             "  sets of objects, which are gone through by their addresses",
+            "  what outlives a run: a variable of a module, a cache, a mutable default",
         ]
     )
     result.stdout.no_fnmatch_line("*_ test_steady _*")
@@ -96,7 +97,7 @@ def test_the_verdict_says_what_the_outcome_of_a_test_depends_on(pytester: Pytest
             "* of 10 orders end otherwise: call failed: *",
             "* again: pytest test_shop.py::test_order --lab-replay=0:shuffle:*",
             "stable * test_shop.py::test_always_fails",
-            "stable * test_shop.py::test_skipped",
+            "skipped * test_shop.py::test_skipped",
         ]
     )
     result.assert_outcomes(passed=1, failed=5, skipped=1)

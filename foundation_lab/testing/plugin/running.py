@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from foundation_lab.testing.plugin.bench import BENCH, VERDICTS, bench_of
+from foundation_lab.testing.plugin.bench import BENCH, bench_of
 from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of
 
 if TYPE_CHECKING:
@@ -85,10 +86,14 @@ def pytest_runtest_makereport(
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what ``--lab-flaky`` has found."""
-    verdicts = terminalreporter.config.stash.get(VERDICTS, [])
-    if verdicts:
+    if not terminalreporter.config.getoption("--lab-flaky"):
+        return
+    from foundation_lab.testing.plugin.flakiness import verdicts  # noqa: PLC0415  (as the others)
+
+    found = verdicts(chain.from_iterable(terminalreporter.stats.values()))
+    if found:
         terminalreporter.section("what tests depend on")
-    for nodeid, verdict, why in verdicts:
+    for nodeid, verdict, why in found:
         terminalreporter.write_line(f"{verdict:18} {nodeid}")
         for line in why.splitlines() if verdict != "stable" else ():
             terminalreporter.write_line(f"{'':18} {line}")
