@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -192,9 +193,16 @@ class ConditionExpectation(Expectation):
                 f"a vacuous wait: {self._wait.what} was so before the action already, so the wait "
                 "has shown nothing",
                 VacuousWait,
-                stacklevel=_USER,
+                stacklevel=_level_of_the_test(),
             )
 
 
-_USER = 5
-"""How far up the stack the test stands that made the wait, roughly."""
+def _level_of_the_test() -> int:
+    """Return how far up the stack, from the caller, the test stands that made the wait."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__package__")).startswith(_OURS):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+_OURS = __package__ or ""

@@ -306,6 +306,24 @@ def test_health_that_was_better_before_is_no_improvement_by_the_action(sim: Simu
         wait_for_health_improvement(sim, "db", than="degraded", since=mark(sim))
 
 
+def test_a_vacuous_wait_is_told_at_the_line_of_the_test(sim: Simulation) -> None:
+    Backend(sim, "db", service_time=1.0)
+
+    def tester() -> Generator[Any, Any, None]:
+        yield from wait_for_service_ready(sim, "db", block=list)
+
+    async def coroutine() -> None:
+        await wait_for_service_ready(sim, "db", block=list)
+
+    with pytest.warns(VacuousWait) as caught:  # noqa: PT031  (four ways of one thing)
+        wait_for_service_ready(sim, "db", block=list)
+        sim.run(until=sim.process(tester()))
+        sim.run_async(coroutine())
+        with assert_condition(sim, lambda: True):
+            pass
+    assert [each.filename for each in caught] == [__file__] * 4
+
+
 def test_health_improves_on_what_it_was_at_the_mark(sim: Simulation) -> None:
     db = Backend(sim, "db", service_time=1.0)
     db.kill()
