@@ -183,6 +183,7 @@ class Expectation(Listener):
 
     def _go_on(self) -> Ending:
         """Run the simulation until it is settled."""
+        __tracebackhide__ = True
         self._runs = True
         try:
             return run_until_settled(self._sim, lambda: self._settled, self.within)

@@ -53,6 +53,7 @@ def run_until_settled(sim: Simulation, settled: Callable[[], bool], within: floa
         settled: Whether it is settled.
         within: Virtual seconds from now.
     """
+    __tracebackhide__ = True
     window = None if within == math.inf else Window(sim, within)
     watch, guard = Watch(current().wall), _Guard(sim)
     try:
@@ -80,6 +81,7 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
 
     Otherwise as `run_until_settled`.
     """
+    __tracebackhide__ = True
     deadline = sim.now + within
     sim.go_on()
     watch, guard = Watch(current().wall), _Guard(sim)
@@ -99,6 +101,7 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
 def _step_by_step(
     sim: Simulation, done: Callable[[], object], deadline: float, look: Callable[[], None]
 ) -> Ending:
+    __tracebackhide__ = True
     while not done():
         if sim.stopped:
             return Ending("stopped")

@@ -133,6 +133,7 @@ class ConditionExpectation(Expectation):
         return self._time is not None or self._broken is not None or self._ask()
 
     def _ask(self) -> bool:
+        __tracebackhide__ = True
         if self._time is None:
             try:
                 value = self._wait.predicate()
@@ -156,6 +157,7 @@ class ConditionExpectation(Expectation):
         return holds
 
     def _go_on(self) -> Ending:
+        __tracebackhide__ = True
         return advance(self._sim, self._ask, self.within)
 
     def _open_window(self) -> tuple[Event, Window]:

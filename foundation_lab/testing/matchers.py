@@ -3,9 +3,10 @@
 A field's wanted value is one of these; `mismatch` tries them in this order:
 
 - anything that is ``==`` to the field: a plain value, ``pytest.approx(...)``, ``mock.ANY``, a
-  matcher of another library;
+  matcher of another library; a list and a tuple of the same values are the same;
 - ``...``: the field is there and not ``None``;
-- a type: the field is an instance (``float`` takes whole numbers too, ``int`` no booleans);
+- a type: the field is an instance; ``float`` takes whole numbers, too, ``int`` takes 3.0 (which is
+  what a recording has of 3), but no booleans;
 - a compiled regular expression: it matches the whole text;
 - a predicate: it returns something true for the field's value;
 - ``bind("x")``: whatever it is, it is called ``x`` from here on, and every other ``bind("x")`` must
@@ -137,7 +138,7 @@ def _fits(name: str, wanted: Any, got: Any) -> bool:
 
 
 def _agrees(wanted: Any, got: Any) -> bool:
-    if wanted == got:
+    if wanted == got or (isinstance(got, list | tuple) and _same_values(wanted, got)):
         return True
     if wanted is ...:
         return got is not None
@@ -148,9 +149,16 @@ def _agrees(wanted: Any, got: Any) -> bool:
     return callable(wanted) and bool(wanted(got))
 
 
+def _same_values(wanted: Any, got: list[Any] | tuple[Any, ...]) -> bool:
+    """Return whether a list and a tuple are the same but for that."""
+    return isinstance(wanted, list | tuple) and list(wanted) == list(got)
+
+
 def _is_instance(value: object, kind: type) -> bool:
     if isinstance(value, bool):
         return issubclass(bool, kind) and kind is not int
+    if kind is int and isinstance(value, float):
+        return value.is_integer()
     return isinstance(value, kind) or (kind is float and isinstance(value, int))
 
 

@@ -47,6 +47,19 @@ def sim() -> Simulation:
 # -- which events are seen -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "wanted", [{"amount": 3}, {"amount": int}, {"sizes": (1, 2)}, {"sizes": [1, 2]}], ids=str
+)
+def test_what_is_read_back_from_the_recording_matches_as_it_did_when_it_happened(
+    sim: Simulation, wanted: dict[str, Any]
+) -> None:
+    here = mark(sim)
+    with assert_event(sim, "shop.order.placed", **wanted):
+        sim.telemetry.emit("shop.order.placed", {"amount": 3}, {"sizes": (1, 2)})
+    with assert_event(sim, "shop.order.placed", **wanted, since=here):
+        pass
+
+
 def test_the_second_event_of_a_name_may_be_the_one(sim: Simulation) -> None:
     with assert_event(sim, Ping, text="second") as heard:
         sim.process(says(sim, (1.0, "first"), (1.0, "second")))
