@@ -137,9 +137,11 @@ class Stage:
 
     def end_all(self) -> None:
         """End the threads that are left."""
-        for process in list(self._processes):
+        for process, thread in list(self._processes.items()):
             if process.is_alive:
                 process.deliver(self._greenlet.GreenletExit())
+                if thread is not None:  # it may never have begun
+                    mark_as_ended(thread)
 
 
 class Body:
@@ -189,3 +191,11 @@ class Body:
             self._known.pop(self._green, None)
             raise StopIteration
         return target
+
+
+def mark_as_ended(thread: Any) -> None:
+    """Let a thread be known to have ended, after the block and in another one, too."""
+    thread._is_stopped = True
+    handle = getattr(thread, "_handle", None)
+    if handle is not None:  # from Python 3.13 on
+        handle._set_done()

@@ -495,6 +495,33 @@ def test_a_test_of_the_lab_keeps_its_own_clock_in_such_a_run(pytester: Pytester)
     run(pytester, code, "--lab-virtual").assert_outcomes(passed=1)
 
 
+def test_a_daemon_of_a_fixture_of_the_session_ends_with_its_test_and_can_be_joined(
+    pytester: Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import threading
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def ticker():
+            stop = threading.Event()
+            thread = threading.Thread(target=lambda: stop.wait(1e9), daemon=True)
+            thread.start()
+            yield thread
+            stop.set()
+            thread.join()
+
+        def test_one(ticker):
+            assert ticker.is_alive()
+
+        def test_other(ticker):
+            assert not ticker.is_alive()
+        """
+    )
+    run_pytest(pytester, "--lab-virtual").assert_outcomes(passed=2)
+
+
 def test_a_thread_that_never_ends_fails_its_test_and_no_other(pytester: Pytester) -> None:
     code = """
         import threading
