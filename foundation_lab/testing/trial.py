@@ -86,7 +86,7 @@ class Trial(NamedTuple):
             text += f":{self.schedule}"
         if self.variant:
             text += f":{self.variant}"
-        return f"{text}~{self.jitter:g}" if self.jitter else text
+        return f"{text}~{self.jitter!r}" if self.jitter else text
 
     def simulation(self, **options: Any) -> Simulation:
         """Return a simulation that is run in this way.

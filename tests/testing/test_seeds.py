@@ -124,6 +124,35 @@ def test_an_option_that_cannot_be_is_refused_before_any_test(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
+def test_many_seeds_for_a_test_without_a_simulation_are_refused(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.seeds(200)
+        def test_it():
+            pass
+
+        @pytest.mark.lab(seeds=200)
+        def test_too():
+            pass
+
+        @pytest.mark.seeds(2)
+        class TestSome:
+            def test_with(self, sim):
+                pass
+
+            def test_without(self):
+                pass
+        """,
+    )
+    result.assert_outcomes(passed=2, errors=2)
+    said = "does nothing, for the test does not take the fixture 'sim'"
+    result.stdout.fnmatch_lines([f"*@pytest.mark.seeds(200) {said}*"])
+    result.stdout.fnmatch_lines([f"*@pytest.mark.lab(seeds=200) {said}*"])
+
+
 def test_fixtures_that_live_longer_than_a_test_are_made_once(pytester: Pytester) -> None:
     code = """
         import pytest
@@ -342,6 +371,7 @@ def test_jitter_varies_the_delays_of_each_seed(pytester: Pytester) -> None:
         ("17:shuffle:3", Trial(17, "shuffle", 3)),
         ("17:pct~0.05", Trial(17, "pct", 0, 0.05)),
         ("17~0.05", Trial(17, "fifo", 0, 0.05)),
+        ("17~0.12345678901", Trial(17, "fifo", 0, 0.12345678901)),
     ],
 )
 def test_a_trial_is_written_as_it_is_read(text: str, trial: Trial) -> None:

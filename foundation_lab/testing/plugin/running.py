@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundation_lab.testing.plugin.bench import BENCH, bench_of
-from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of
+from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of, refuse_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -55,6 +55,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a test whose markers say what cannot be."""
     if is_of_the_lab(item):
         bench_of(item)
+    else:
+        refuse_seeds(item)
 
 
 @pytest.hookimpl(wrapper=True)
