@@ -177,6 +177,10 @@ class Body:
         """Raise an exception where the thread blocks."""
         return self._go_on(self._green.throw, error)
 
+    def block(self, target: Any) -> Any:
+        """Wait for an event, called by the thread itself; return its value."""
+        return self._green.parent.switch(target)
+
     def close(self) -> None:
         """Leave the thread where it is."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary, WeakSet
 
 from foundation_lab.testing.clock import (
     DONE,
@@ -18,10 +17,12 @@ from foundation_lab.testing.clock import (
     require_outside,
     require_seconds,
     run_until_settled,
+    thread_of,
 )
 from foundation_lab.testing.listening import Listener
 from foundation_lab.testing.lookouts import Window
 from foundation_lab.testing.spelling import seconds
+from foundation_lab.testing.undecided import begin_to_wait, stop_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -217,13 +218,26 @@ class Expectation(Listener):
             return
         ending = DONE
         if not self._settled and self._can_see:
-            require_outside(
-                self._sim,
-                "use 'yield from expectation.wait()' inside the block of a process, 'async with' "
-                "in a coroutine",
-            )
-            ending = self._go_on()
+            block = thread_of(self._sim)
+            ending = self._go_on_outside() if block is None else self._wait_in_thread(block)
         self._conclude(ending)
+
+    def _go_on_outside(self) -> Ending:
+        __tracebackhide__ = True
+        require_outside(
+            self._sim,
+            "use 'yield from expectation.wait()' inside the block of a process, 'async with' "
+            "in a coroutine",
+        )
+        return self._go_on()
+
+    def _wait_in_thread(self, block: Callable[[Event], object]) -> Ending:
+        signal, window = self._open_window()
+        try:
+            block(signal)
+        finally:
+            ending = self._close_window(window)
+        return ending
 
     async def _leave_async(self) -> None:
         __tracebackhide__ = True
@@ -241,8 +255,7 @@ class Expectation(Listener):
 
     def _open_window(self) -> tuple[Event, Window]:
         signal = self._signal = self._sim.wait(str(self))
-        if not getattr(self._sim.active_process, "daemon", False):
-            _WAITING.setdefault(self._sim, WeakSet()).add(self)
+        begin_to_wait(self._sim, self)
 
         def over() -> None:
             if not signal.triggered:
@@ -257,8 +270,7 @@ class Expectation(Listener):
     def _stop_waiting(self, window: Window) -> None:
         window.cancel()
         self._signal = None
-        if self._sim in _WAITING:
-            _WAITING[self._sim].discard(self)
+        stop_waiting(self._sim, self)
 
     def _conclude(self, ending: Ending) -> None:
         __tracebackhide__ = True
@@ -281,17 +293,6 @@ class Expectation(Listener):
             self._sim.stop()
 
     @property
-    def _counts(self) -> bool:
+    def counts(self) -> bool:
         """Whether somebody counts on its verdict: not when all have turned to something else."""
         return self._process is None or self._process._waiter not in (None, [])
-
-
-def undecided(sim: Simulation) -> list[str]:
-    """Return the expectations that processes and coroutines still wait for, in words.
-
-    Left out are those of daemons, and those made by `as_event` that nobody waits for any more.
-    """
-    return sorted(str(each) for each in _WAITING.get(sim, ()) if each._counts)
-
-
-_WAITING: WeakKeyDictionary[Simulation, WeakSet[Expectation]] = WeakKeyDictionary()

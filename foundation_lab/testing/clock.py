@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from numbers import Real
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from simpy.core import EmptySchedule, StopSimulation
 
@@ -137,8 +137,14 @@ def require_seconds(seconds: float, name: str = "within") -> float:
 
 
 def is_running(sim: Simulation) -> bool:
-    """Return whether a simulation runs already, so that nobody can run it from here."""
-    return sim.active_process is not None or sim.running
+    """Return whether a simulation runs already, so that nobody can simply wait here."""
+    return thread_of(sim) is None and (sim.active_process is not None or sim.running)
+
+
+def thread_of(sim: Simulation) -> Any:
+    """Return what blocks the virtual thread that runs; ``None`` when something else does."""
+    generator = getattr(sim.active_process, "generator", None)
+    return getattr(generator, "block", None)
 
 
 def require_outside(sim: Simulation, remedy: str) -> None:

@@ -32,7 +32,7 @@ from foundation_lab.testing import (
     wait_for_service_health,
     wait_for_service_ready,
 )
-from foundation_lab.testing.blocks import undecided
+from foundation_lab.testing.undecided import undecided
 from tests.testing.world import Ping, says
 
 if TYPE_CHECKING:

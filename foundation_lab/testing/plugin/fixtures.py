@@ -39,7 +39,7 @@ def sim(request: pytest.FixtureRequest) -> Generator[Simulation, None, None]:
 
 def _warn_of_undecided(simulation: Simulation) -> None:
     """Warn of what a test has not waited for to the end: it has checked nothing."""
-    from foundation_lab.testing.blocks import undecided  # noqa: PLC0415  (heavy)
+    from foundation_lab.testing.undecided import undecided  # noqa: PLC0415  (heavy)
 
     for expectation in undecided(simulation):
         warnings.warn(
