@@ -13,7 +13,13 @@ from foundation_lab.errors import nearest
 from foundation_lab.testing.configuration import current
 from foundation_lab.testing.history import latest_records, past_records
 from foundation_lab.testing.matchers import ABSENT
-from foundation_lab.testing.spelling import describe_record, describe_wanted, place, seconds
+from foundation_lab.testing.spelling import (
+    describe_got,
+    describe_record,
+    describe_wanted,
+    place,
+    seconds,
+)
 from foundation_lab.testing.trial import command, trial_of
 
 if TYPE_CHECKING:
@@ -185,7 +191,7 @@ def _differing(difference: dict[str, tuple[Any, Any]], record: Record) -> list[s
             hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""
             lines.append(f"{name}: wanted {describe_wanted(want)}, there is no such field{hint}")
         else:
-            lines.append(f"{name}: wanted {describe_wanted(want)}, got {got!r}")
+            lines.append(f"{name}: wanted {describe_wanted(want)}, got {describe_got(got)}")
     return lines
 
 

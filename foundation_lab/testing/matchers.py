@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from foundation_lab.testing.spelling import describe_wanted
+from foundation_lab.testing.spelling import describe_got, describe_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Bound(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """Return the name and what it stands for."""
-        return f"{self.value!r}, which is bind({self.name!r})"
+        return f"{describe_got(self.value)}, which is bind({self.name!r})"
 
 
 def bind(name: str, matcher: Any = ...) -> Bind:
@@ -133,7 +133,7 @@ def _fits(name: str, wanted: Any, got: Any) -> bool:
     try:
         return _agrees(wanted, got)
     except Exception as error:
-        error.add_note(f"raised by {describe_wanted(wanted)}, wanted of {name}={got!r}")
+        error.add_note(f"raised by {describe_wanted(wanted)}, wanted of {name}={describe_got(got)}")
         raise
 
 

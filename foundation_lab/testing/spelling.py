@@ -7,6 +7,8 @@ import linecache
 import re
 from typing import TYPE_CHECKING
 
+from foundation_lab.testing.configuration import current
+
 if TYPE_CHECKING:
     from types import CodeType, FunctionType
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 LONGEST = 60
 """How many characters are shown of the body of a lambda."""
+
+LONGEST_VALUE = 200
+"""How many characters are shown of a value, where not everything is to be told."""
 
 
 def seconds(time: float) -> str:
@@ -28,8 +33,16 @@ def place(record: Record) -> str:
 
 def describe_record(record: Record) -> str:
     """Return a record as one line: place, name, fields, process."""
-    fields = ", ".join(f"{name}={value!r}" for name, value in record.fields.items())
+    fields = ", ".join(f"{name}={describe_got(value)}" for name, value in record.fields.items())
     return f"{place(record)} {record.name}({fields}) by {record.process}"
+
+
+def describe_got(value: object) -> str:
+    """Return a value as it is spelt in a program, without its end when it is long."""
+    text = repr(value)
+    if len(text) <= LONGEST_VALUE or current().verbose:
+        return text
+    return f"{text[:LONGEST_VALUE]}… ({len(text):,} characters)"
 
 
 def describe_wanted(value: object) -> str:
@@ -42,7 +55,7 @@ def describe_wanted(value: object) -> str:
         return _lambda(value)  # type: ignore[arg-type]
     if isinstance(value, type) or (callable(value) and hasattr(value, "__name__")):
         return str(value.__name__)
-    return str(value) if getattr(value, "spells_itself", False) else repr(value)
+    return str(value) if getattr(value, "spells_itself", False) else describe_got(value)
 
 
 def _lambda(function: FunctionType) -> str:

@@ -104,6 +104,16 @@ def test_a_lambda_is_shown_as_it_stands_in_the_file(sim: Simulation) -> None:
     assert failure_of(assert_condition(sim, nowhere)).startswith("waited 5 s for <lambda>\n")
 
 
+def test_a_long_value_is_cut_short_unless_all_is_to_be_told(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "x" * 5000)))
+    message = failure_of(assert_event(sim, Ping, text="y" * 5000))
+    assert "… (5,002 characters)" in message
+    assert len(message) < 2000
+    with settings(verbose=True):
+        sim.process(says(sim, (1.0, "x" * 5000)))
+        assert "x" * 5000 in failure_of(assert_event(sim, Ping, text="y"))
+
+
 def test_a_matcher_that_raises_on_what_is_past_does_not_hide_the_failure(sim: Simulation) -> None:
     sim.telemetry.emit("shop.told", {}, {"text": None})
     with pytest.raises(AssertionError, match=r"no shop\.told"):  # noqa: SIM117
