@@ -133,7 +133,7 @@ class Monitor:
 
     def __del__(self) -> None:
         """Warn of a monitor that was made and never used: it has checked nothing."""
-        if not self._machines:
+        if not getattr(self, "_machines", True):
             warnings.warn(
                 f"monitor({', '.join(map(str, self._properties))}) was never attached, so it "
                 "checked nothing; write 'with monitor(...):'",

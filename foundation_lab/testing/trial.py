@@ -119,10 +119,11 @@ def command(test: str, trial: Trial | None = None) -> str:
         test: The test, as pytest names it: from the root of the project.
         trial: How it is to be run, if the plugin has a say in that.
     """
-    root = current().root
+    folders = current().folders
     path, *names = test.split("::", 1)
-    if root is not None:
-        path = os.path.relpath(root / path)
+    if folders is not None:
+        root, here = folders
+        path = os.path.relpath(root / path, here)
     how = "" if trial is None else f" --lab-replay={trial}"
     return f"pytest {shlex.quote('::'.join([path, *names]))}{how}"
 

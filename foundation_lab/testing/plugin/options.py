@@ -113,11 +113,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Everything(config), "foundation_lab_everything")
     limit = _wall_limit(config)
     verbose = config.get_verbosity() > 1
-    before = configure(wall=limit or None, verbose=verbose, root=config.rootpath)
+    folders = (config.rootpath, config.invocation_params.dir)
+    before = configure(wall=limit or None, verbose=verbose, folders=folders)
 
     # A run inside of a run, such as pytester's, leaves the outer one as it was.
     def restore() -> None:
-        configure(wall=before.wall, verbose=before.verbose, root=before.root)
+        configure(wall=before.wall, verbose=before.verbose, folders=before.folders)
 
     config.add_cleanup(restore)
 
