@@ -78,7 +78,7 @@ def _audit(
     elif as_markdown:
         print(pages.markdown(found))
     else:
-        print_table(pages.table(found))
+        print_table(pages.table(found, most))
         if page is not None:
             print(f"page  {page}")
     _hold(found, most)

@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from weakref import ref
 
 import simpy
 from simpy.core import StopSimulation
 from simpy.events import NORMAL
+from simpy.resources.resource import Request
 
 from foundation_lab.simulation.events import GONE, Event, Foreign, Initialize, Timeout
 from foundation_lab.simulation.process import Nap, Process
-
-if TYPE_CHECKING:
-    from weakref import ref
 
 Entry = tuple[float, int, Any]
 """What the heap holds: a time, a rank, and what happens then.
@@ -40,7 +39,10 @@ class Agenda(simpy.Environment):
     Attributes:
         now: The virtual time in seconds.
         stopped: Whether the last run was ended by `stop`.
-        resources: The resources that there are, in the order in which they were made.
+        resources: The resources that there are, in the order in which they came up: those of this
+            project when they were made, SimPy's own when a slot was first granted.
+        remembers: Whether resources stay when nobody else knows them any more, so that whoever asks
+            at the end does not depend on what the garbage collector has found.
     """
 
     __slots__ = ("now",)  # a slot is read faster than a property
@@ -56,7 +58,8 @@ class Agenda(simpy.Environment):
         self._odd: list[tuple[int, Any]] = []
         self._living: dict[Process, None] = {}
         self._dead = 0
-        self.resources: dict[ref[Any], None] = {}
+        self.resources: dict[ref[Any], Any] = {}
+        self.remembers = False
 
     def schedule(self, event: simpy.Event, priority: int = NORMAL, delay: float = 0) -> None:
         """Put an event that was triggered in the queue.
@@ -72,9 +75,16 @@ class Agenda(simpy.Environment):
         place: Any = event
         if not isinstance(event, Event):
             place = Foreign(event)
+            if isinstance(event, Request) and ref(event.resource) not in self.resources:
+                self.know(event.resource)
         elif not event._ok:
             event.make_list()
         self.schedule_at(place, self._now + delay, priority)
+
+    def know(self, resource: Any) -> None:
+        """Add a resource to those that there are."""
+        known = self.resources
+        known[ref(resource, lambda gone: known.pop(gone, None))] = self.remembers and resource
 
     def schedule_at(self, place: Any, time: float, priority: int = NORMAL) -> None:
         """Put something in the queue that is to happen at a virtual time; see `schedule`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from heapq import heappush
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 import simpy
 from simpy.core import BoundClass
@@ -123,8 +122,7 @@ class Resource(resource.Resource):
         self._serve = self._trigger_put
         self._return = _Return(env)
         self._is_plain = type(self) is Resource
-        known = env.resources
-        known[ref(self, lambda gone: known.pop(gone, None))] = None
+        env.know(self)
 
     def __init_subclass__(cls) -> None:
         """Let subclasses do as SimPy's resources do, but for what they do themselves."""

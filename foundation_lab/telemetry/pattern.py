@@ -35,7 +35,7 @@ def dotted(name: EventName) -> str:
     """
     if isinstance(name, str):
         return name
-    if isinstance(name, tuple):
+    if isinstance(name, tuple) and all(isinstance(word, str) for word in name):
         return ".".join(name)
     if isinstance(name, type) and issubclass(name, Event):
         return name.event_name

@@ -10,19 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foundation_lab.testing.agent_waits import (
+        wait_for_agent_registration,
+        wait_for_coordination_completion,
+    )
+    from foundation_lab.testing.capture import capture_events, capture_telemetry
     from foundation_lab.testing.conditions import VacuousWait
     from foundation_lab.testing.configuration import settings
     from foundation_lab.testing.expectations import (
         assert_any,
-        assert_condition,
         assert_count,
         assert_event,
         assert_sequence,
         assert_telemetry_any,
         assert_telemetry_event,
         assert_telemetry_sequence,
-        capture_events,
-        capture_telemetry,
         refute_event,
         refute_telemetry_event,
     )
@@ -44,20 +46,18 @@ if TYPE_CHECKING:
         wait_for_metric_threshold,
         wait_for_resource_cleanup,
     )
-    from foundation_lab.testing.steps import step
-    from foundation_lab.testing.strategies import lab_schedules
-    from foundation_lab.testing.sweep import Sweep
-    from foundation_lab.testing.trial import Trial
-    from foundation_lab.testing.virtual_clocks import virtual_time
-    from foundation_lab.testing.waits import (
-        wait_for,
-        wait_for_agent_registration,
-        wait_for_coordination_completion,
+    from foundation_lab.testing.service_waits import (
         wait_for_health_improvement,
         wait_for_process_restart,
         wait_for_service_health,
         wait_for_service_ready,
     )
+    from foundation_lab.testing.steps import step
+    from foundation_lab.testing.strategies import lab_schedules
+    from foundation_lab.testing.sweep import Sweep
+    from foundation_lab.testing.trial import Trial
+    from foundation_lab.testing.virtual_clocks import virtual_time
+    from foundation_lab.testing.waits import assert_condition, wait_for
 
 __all__ = [
     "Clock",
@@ -105,6 +105,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "agent_waits": ("wait_for_agent_registration", "wait_for_coordination_completion"),
+    "capture": ("capture_events", "capture_telemetry"),
     "conditions": ("VacuousWait",),
     "hands": ("Clock",),
     "leaks": ("check_leaks",),
@@ -117,14 +119,21 @@ _HOMES = {
         "wait_for_metric_threshold",
         "wait_for_resource_cleanup",
     ),
+    "service_waits": (
+        "wait_for_health_improvement",
+        "wait_for_process_restart",
+        "wait_for_service_health",
+        "wait_for_service_ready",
+    ),
     "configuration": ("settings",),
     "steps": ("step",),
     "strategies": ("lab_schedules",),
     "sweep": ("Sweep",),
     "trial": ("Trial",),
     "virtual_clocks": ("virtual_time",),
+    "waits": ("assert_condition", "wait_for"),
 }
-"""Which module defines which name; the others are waits and expectations."""
+"""Which module defines which name; the others are expectations."""
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and refuse any other name
 
@@ -145,4 +154,4 @@ def _home(name: str) -> str:
     for module, names in _HOMES.items():
         if name in names:
             return module
-    return "waits" if name.startswith("wait_for") else "expectations"
+    return "expectations"

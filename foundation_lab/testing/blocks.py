@@ -6,7 +6,6 @@ coroutine, ``yield from`` and ``yield`` in a process.
 
 from __future__ import annotations
 
-import warnings
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,21 +13,16 @@ from foundation_lab.testing.clock import (
     DONE,
     Ending,
     is_running,
+    require_its_loop,
     require_outside,
     require_seconds,
     run_until_settled,
-)
-from foundation_lab.testing.failure import (
-    circumstances,
-    compose,
-    describe_record,
-    earlier,
-    near_misses,
-    seconds,
-    why_it_ended,
+    thread_of,
 )
 from foundation_lab.testing.listening import Listener
 from foundation_lab.testing.lookouts import Window
+from foundation_lab.testing.spelling import seconds
+from foundation_lab.testing.undecided import begin_to_wait, stop_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -39,7 +33,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.process import Process
     from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.marks import Mark
-    from foundation_lab.testing.matchers import Wanted
+    from foundation_lab.testing.wanted import Wanted
 
 
 class Expectation(Listener):
@@ -72,6 +66,7 @@ class Expectation(Listener):
         self._waited = False
         self._runs = False
         self._signal: Event | None = None
+        self._process: Process | None = None
 
     @property
     def record(self) -> Record:
@@ -144,7 +139,8 @@ class Expectation(Listener):
         It listens from now on. A process that yields the expectation itself waits for this.
         """
         self.__enter__()
-        return self._sim.process(self._finish(), name=self._call)
+        self._process = self._sim.process(self._finish(), name=self._call)
+        return self._process
 
     def __await__(self) -> Generator[Any, Any, Any]:
         """Wait in a coroutine on the virtual clock; the block, if given, is run first."""
@@ -154,14 +150,9 @@ class Expectation(Listener):
         """Return how it was made."""
         return f"{self._call}({', '.join(map(str, self._wanted))})"
 
-    def __del__(self) -> None:
-        """Warn of an expectation that was made and never used: it has checked nothing."""
-        if not getattr(self, "_entered", True):
-            warnings.warn(
-                f"{self} was never entered, so it checked nothing; write 'with {self._call}(...):'",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+    @property
+    def _proper_use(self) -> str:
+        return f"'with {self._call}(...):'"
 
     # -- for subclasses ------------------------------------------------------------------------
 
@@ -193,6 +184,7 @@ class Expectation(Listener):
 
     def _go_on(self) -> Ending:
         """Run the simulation until it is settled."""
+        __tracebackhide__ = True
         self._runs = True
         try:
             return run_until_settled(self._sim, lambda: self._settled, self.within)
@@ -226,13 +218,26 @@ class Expectation(Listener):
             return
         ending = DONE
         if not self._settled and self._can_see:
-            require_outside(
-                self._sim,
-                "use 'yield from expectation.wait()' inside the block of a process, 'async with' "
-                "in a coroutine",
-            )
-            ending = self._go_on()
+            block = thread_of(self._sim)
+            ending = self._go_on_outside() if block is None else self._wait_in_thread(block)
         self._conclude(ending)
+
+    def _go_on_outside(self) -> Ending:
+        __tracebackhide__ = True
+        require_outside(
+            self._sim,
+            "use 'yield from expectation.wait()' inside the block of a process, 'async with' "
+            "in a coroutine",
+        )
+        return self._go_on()
+
+    def _wait_in_thread(self, block: Callable[[Event], object]) -> Ending:
+        signal, window = self._open_window()
+        try:
+            block(signal)
+        finally:
+            ending = self._close_window(window)
+        return ending
 
     async def _leave_async(self) -> None:
         __tracebackhide__ = True
@@ -240,6 +245,7 @@ class Expectation(Listener):
             return
         ending = DONE
         if not self._settled and self._can_see:
+            require_its_loop(self._sim, str(self))
             signal, window = self._open_window()
             try:
                 await self._sim.as_future(signal)
@@ -249,6 +255,7 @@ class Expectation(Listener):
 
     def _open_window(self) -> tuple[Event, Window]:
         signal = self._signal = self._sim.wait(str(self))
+        begin_to_wait(self._sim, self)
 
         def over() -> None:
             if not signal.triggered:
@@ -257,9 +264,13 @@ class Expectation(Listener):
         return signal, Window(self._sim, self.within, over)
 
     def _close_window(self, window: Window) -> Ending:
+        self._stop_waiting(window)
+        return DONE if self._settled or window.over is None else Ending(window.over)
+
+    def _stop_waiting(self, window: Window) -> None:
         window.cancel()
         self._signal = None
-        return DONE if self._settled or window.over is None else Ending(window.over)
+        stop_waiting(self._sim, self)
 
     def _conclude(self, ending: Ending) -> None:
         __tracebackhide__ = True
@@ -281,56 +292,7 @@ class Expectation(Listener):
         if self._runs:
             self._sim.stop()
 
-
-class EventExpectation(Expectation):
-    """One of several events, or the only one, must come; made by `assert_event`, `assert_any`."""
-
-    def _see(self, record: Record) -> None:
-        for wanted in self._wanted:
-            bound = wanted.match(record, self.bound if self._decisive is not None else {})
-            if bound is not None:
-                self.bound = bound
-                self.records.append(record)
-                self._settle(record)
-                return
-
-    def _verdict(self, ending: Ending) -> str | None:
-        if self._decisive is not None:
-            return None
-        none_of = "none of" if len(self._wanted) > 1 else "no"
-        return compose(
-            f"{none_of} {', '.join(map(str, self._wanted))} {self._span}",
-            why_it_ended(self._sim, ending),
-            *(self._search(wanted) for wanted in self._wanted),
-            circumstances(self._sim),
-        )
-
-    def _search(self, wanted: Wanted) -> list[str]:
-        return [
-            *near_misses(self._sim, wanted, self.since),
-            *earlier(self._sim, wanted, self.since, "the block"),
-        ]
-
-
-class Refutation(Expectation):
-    """An event must not come; made by `refute_event`."""
-
-    def _see(self, record: Record) -> None:
-        if self._wanted[0].matches(record):
-            self.records.append(record)
-            self._settle(record)
-
-    def _verdict(self, ending: Ending) -> str | None:
-        if self._decisive is not None:
-            return compose(
-                f"{self._wanted[0]} happened, although it must not, {self._span}",
-                [f"it was {describe_record(self._decisive)}"],
-                circumstances(self._sim),
-            )
-        if ending.kind in ("stopped", "livelock", "wall"):
-            return compose(
-                f"{self._wanted[0]} did not happen, but its time is not over: it still may",
-                why_it_ended(self._sim, ending),
-                circumstances(self._sim),
-            )
-        return None
+    @property
+    def counts(self) -> bool:
+        """Whether somebody counts on its verdict: not when all have turned to something else."""
+        return self._process is None or self._process._waiter not in (None, [])

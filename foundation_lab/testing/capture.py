@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.testing.failure import circumstances, compose, describe_record, near_misses
+from foundation_lab.testing.failure import circumstances, compose, near_misses
 from foundation_lab.testing.listening import Listener
-from foundation_lab.testing.matchers import wanted_event
+from foundation_lab.testing.spelling import describe_record
+from foundation_lab.testing.wanted import wanted_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from foundation_lab.telemetry.pattern import EventName
     from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.marks import Mark
-    from foundation_lab.testing.matchers import Wanted
+    from foundation_lab.testing.wanted import Wanted
 
 
 class Capture(Listener):
@@ -85,6 +86,10 @@ class Capture(Listener):
         """Take out all of them."""
         self.records.clear()
 
+    @property
+    def _proper_use(self) -> str:
+        return "'with capture_events(...) as kept:'"
+
     def _leave(self) -> None:
         __tracebackhide__ = True
         if not self._sim.telemetry.enabled or not self._is_attached:
@@ -101,6 +106,34 @@ class Capture(Listener):
                 circumstances(self._sim),
             )
             raise AssertionError(message)
+
+
+def capture_events(
+    sim: Simulation,
+    *patterns: EventName,
+    consume: bool = False,
+    since: Mark | int | None = None,
+) -> Capture:
+    """Keep the events of a block; nothing is run.
+
+    Args:
+        sim: The simulation.
+        patterns: Which events; all of them when none is given.
+        consume: Whether each event must be popped before the block is left.
+        since: A mark: what happened from there on is kept, too.
+
+    Returns:
+        A context manager with `records` and `events`, and `pop` to take one out.
+
+    Raises:
+        AssertionError: With `consume`, when the block is left and events are there still.
+        UnknownName: A pattern can match no event.
+    """
+    wanted = [wanted_event(pattern) for pattern in patterns or ("**",)]
+    return Capture(sim, wanted, consume=consume, since=since)
+
+
+capture_telemetry = capture_events
 
 
 def _line(record: Record) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from simpy.core import EmptySchedule, StopSimulation
 
@@ -52,6 +53,7 @@ def run_until_settled(sim: Simulation, settled: Callable[[], bool], within: floa
         settled: Whether it is settled.
         within: Virtual seconds from now.
     """
+    __tracebackhide__ = True
     window = None if within == math.inf else Window(sim, within)
     watch, guard = Watch(current().wall), _Guard(sim)
     try:
@@ -79,6 +81,7 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
 
     Otherwise as `run_until_settled`.
     """
+    __tracebackhide__ = True
     deadline = sim.now + within
     sim.go_on()
     watch, guard = Watch(current().wall), _Guard(sim)
@@ -98,6 +101,7 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
 def _step_by_step(
     sim: Simulation, done: Callable[[], object], deadline: float, look: Callable[[], None]
 ) -> Ending:
+    __tracebackhide__ = True
     while not done():
         if sim.stopped:
             return Ending("stopped")
@@ -116,21 +120,31 @@ def _step_by_step(
     return DONE
 
 
-def require_seconds(within: float) -> float:
+def require_seconds(seconds: float, name: str = "within") -> float:
     """Return a length of virtual time.
+
+    Args:
+        seconds: The length.
+        name: What it is called where it was given.
 
     Raises:
         ValueError: It is negative or no number.
     """
-    if not within >= 0:
-        message = f"within={within!r}; give virtual seconds, 0 or more"
+    if not isinstance(seconds, Real) or not seconds >= 0:
+        message = f"{name}={seconds!r}; give virtual seconds, 0 or more"
         raise ValueError(message)
-    return within
+    return seconds
 
 
 def is_running(sim: Simulation) -> bool:
-    """Return whether a simulation runs already, so that nobody can run it from here."""
-    return sim.active_process is not None or sim.running
+    """Return whether a simulation runs already, so that nobody can simply wait here."""
+    return thread_of(sim) is None and (sim.active_process is not None or sim.running)
+
+
+def thread_of(sim: Simulation) -> Any:
+    """Return what blocks the virtual thread that runs; ``None`` when something else does."""
+    generator = getattr(sim.active_process, "generator", None)
+    return getattr(generator, "block", None)
 
 
 def require_outside(sim: Simulation, remedy: str) -> None:
@@ -145,6 +159,22 @@ def require_outside(sim: Simulation, remedy: str) -> None:
         raise RuntimeError(message)
     if sim.running:
         message = f"{sim.name!r} is running, and cannot be run from inside: {remedy}"
+        raise RuntimeError(message)
+
+
+def require_its_loop(sim: Simulation, what: str) -> None:
+    """Refuse a coroutine on another event loop, where virtual time does not go on.
+
+    Raises:
+        RuntimeError: It is one; the message says how to run it.
+    """
+    import asyncio  # noqa: PLC0415  (heavy; a coroutine has it already)
+
+    if getattr(asyncio.get_running_loop(), "sim", None) is not sim:
+        message = (
+            f"{what} needs the clock of {sim.name!r}, and this coroutine runs on another event "
+            "loop: run it by sim.run_async(...), or take the fixture virtual_time"
+        )
         raise RuntimeError(message)
 
 

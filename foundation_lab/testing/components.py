@@ -8,7 +8,7 @@ from foundation_lab.errors import UnknownName, nearest
 from foundation_lab.services.service import Health, Service
 from foundation_lab.telemetry import events
 from foundation_lab.testing.history import past_records
-from foundation_lab.testing.matchers import wanted_event
+from foundation_lab.testing.wanted import wanted_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.testing.blocks import Expectation
 from foundation_lab.testing.clock import DONE, Ending, advance
-from foundation_lab.testing.failure import circumstances, compose, seconds, why_it_ended
-from foundation_lab.testing.lookouts import Window, rounds_of
+from foundation_lab.testing.failure import circumstances, compose, why_it_ended
+from foundation_lab.testing.listening import from_the_test
+from foundation_lab.testing.lookouts import Rounds, Window, rounds_of
+from foundation_lab.testing.spelling import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +49,7 @@ class ConditionExpectation(Expectation):
         self._acts = True
         self._time: float | None = None
         self._during: AbstractContextManager[object] | None = wait.during
-        self._window: Window | None = None
+        self._rounds: Rounds | None = None
 
     @property
     def time(self) -> float:
@@ -59,6 +62,12 @@ class ConditionExpectation(Expectation):
     def __str__(self) -> str:
         """Return how it was made."""
         return f"{self._call}({self._wait.what})"
+
+    @property
+    def _proper_use(self) -> str:
+        if self._call == "assert_condition":
+            return super()._proper_use
+        return f"'yield from {self._call}(...)', in a coroutine 'await {self._call}(...)'"
 
     def wait_only(self) -> ConditionExpectation:
         """Take notice that there is no action: it may well hold already."""
@@ -124,8 +133,14 @@ class ConditionExpectation(Expectation):
         return self._time is not None or self._broken is not None or self._ask()
 
     def _ask(self) -> bool:
+        __tracebackhide__ = True
         if self._time is None:
-            value = self._wait.predicate()
+            try:
+                value = self._wait.predicate()
+            except Exception as error:
+                now = seconds(self._sim.now)
+                error.add_note(f"raised by what is waited for, {self._wait.what}, at t={now}")
+                raise
             if value:
                 self.value, self._time = value, float(self._sim.now)
         return self._time is not None
@@ -135,24 +150,27 @@ class ConditionExpectation(Expectation):
         try:
             holds = self._ask()
         except Exception as error:  # noqa: BLE001  (as for a predicate of an event)
-            self._broken = error
+            self._broken = from_the_test(error)
             holds = True
         if holds:
             self._wake()
         return holds
 
     def _go_on(self) -> Ending:
+        __tracebackhide__ = True
         return advance(self._sim, self._ask, self.within)
 
     def _open_window(self) -> tuple[Event, Window]:
         opened = super()._open_window()
-        rounds_of(self._sim).add(self._ask_quietly)
+        self._rounds = rounds_of(self._sim)
+        self._rounds.add(self._ask_quietly)
         return opened
 
     def _close_window(self, window: Window) -> Ending:
-        rounds_of(self._sim).remove(self._ask_quietly)
-        window.cancel()
-        self._signal = None
+        if self._rounds is not None:
+            self._rounds.remove(self._ask_quietly)
+            self._rounds = None
+        self._stop_waiting(window)
         if self._time is not None or self._broken is not None or self._ask():
             return DONE
         return DONE if window.over is None else Ending(window.over)
@@ -177,9 +195,16 @@ class ConditionExpectation(Expectation):
                 f"a vacuous wait: {self._wait.what} was so before the action already, so the wait "
                 "has shown nothing",
                 VacuousWait,
-                stacklevel=_USER,
+                stacklevel=_level_of_the_test(),
             )
 
 
-_USER = 5
-"""How far up the stack the test stands that made the wait, roughly."""
+def _level_of_the_test() -> int:
+    """Return how far up the stack, from the caller, the test stands that made the wait."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__package__")).startswith(_OURS):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+_OURS = __package__ or ""

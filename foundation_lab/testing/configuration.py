@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,14 @@ class Settings:
             are counted by the thousand.
         wall: After how many seconds of real time a wait ends; ``None`` for never.
         verbose: Whether failures tell everything (``-vv``).
+        folders: From which folder tests are named, and in which pytest was called; ``None`` where
+            these are the same. (A test may change the folder it is in.)
     """
 
     same_instant: int = 1_000_000
     wall: float | None = None
     verbose: bool = False
+    folders: tuple[Path, Path] | None = None
 
     def __post_init__(self) -> None:
         """Refuse limits that are none.

@@ -9,10 +9,10 @@ from foundation_lab.testing.configuration import current
 from foundation_lab.testing.failure import (
     circumstances,
     compose,
-    describe_record,
     near_misses,
     why_it_ended,
 )
+from foundation_lab.testing.spelling import describe_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.clock import Ending
     from foundation_lab.testing.marks import Mark
-    from foundation_lab.testing.matchers import Wanted
+    from foundation_lab.testing.wanted import Wanted
 
 
 class CountExpectation(Expectation):
@@ -72,7 +72,7 @@ class CountExpectation(Expectation):
         wanted, count = self._wanted[0], len(self.records)
         came_so_often = f"{wanted} came {'once' if count == 1 else f'{count} times'}"
         if count < self.least or (self.most is not None and count > self.most):
-            headline = f"{came_so_often}, {self._bounds} were expected {self._span}"
+            headline = f"{came_so_often}, {self._bounds} expected {self._span}"
         elif self.most is not None and ending.kind in ("stopped", "livelock", "wall"):
             headline = f"{came_so_often}, but its time is not over: more may come"
         else:
@@ -94,7 +94,38 @@ class CountExpectation(Expectation):
     @property
     def _bounds(self) -> str:
         if self.most is None:
-            return f"at least {self.least}"
+            return f"at least {_were(self.least)}"
         if self.most == self.least:
-            return f"exactly {self.least}"
-        return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"
+            return f"exactly {_were(self.least)}"
+        bounds = f"{self.least} to" if self.least else "at most"
+        return f"{bounds} {_were(self.most)}"
+
+
+def bounds(
+    exactly: int | None, at_least: int | None, at_most: int | None
+) -> tuple[int, int | None]:
+    """Return how many there must be at least and at most, ``None`` for no limit.
+
+    Raises:
+        ValueError: The numbers say nothing, or contradict each other.
+    """
+    numbers = {"exactly": exactly, "at_least": at_least, "at_most": at_most}
+    given = ", ".join(f"{name}={value!r}" for name, value in numbers.items() if value is not None)
+    if exactly is not None:
+        at_least = at_most = exactly if at_least is None and at_most is None else -1
+    if (
+        not given
+        or (at_most is None and not at_least)
+        or (at_most is not None and at_most < (at_least or 0))
+        or (at_least or 0) < 0
+    ):
+        message = (
+            f"assert_count({given or '...'}) says nothing that could be checked; give exactly=n, "
+            "at_least=n from 1, at_most=n, or both of these"
+        )
+        raise ValueError(message)
+    return at_least or 0, at_most
+
+
+def _were(count: int) -> str:
+    return f"{count} {'was' if count == 1 else 'were'}"

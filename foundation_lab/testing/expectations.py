@@ -21,15 +21,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.testing.blocks import EventExpectation, Refutation
-from foundation_lab.testing.capture import Capture
 from foundation_lab.testing.clock import require_seconds
-from foundation_lab.testing.conditions import ConditionExpectation
-from foundation_lab.testing.counting import CountExpectation
-from foundation_lab.testing.matchers import describe_wanted, wanted_event
+from foundation_lab.testing.counting import CountExpectation, bounds
+from foundation_lab.testing.occurrences import EventExpectation, Refutation
 from foundation_lab.testing.sequences import SequenceExpectation
 from foundation_lab.testing.steps import ORDERS, Rules, Step, as_step
-from foundation_lab.testing.waiting import Wait
+from foundation_lab.testing.wanted import wanted_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -150,7 +147,7 @@ def assert_count(
         UnknownName: There is no such event or field.
     """
     __tracebackhide__ = True
-    least, most = _bounds(exactly, at_least, at_most)
+    least, most = bounds(exactly, at_least, at_most)
     sought = wanted_event(name, {**(wanted or {}), **fields}, where)
     return CountExpectation(
         sim, sought, within, least=least, most=most, since=since, block=block
@@ -241,91 +238,18 @@ def assert_any(
     return EventExpectation(sim, "assert_any", sought, within, since=since, block=block).called()
 
 
-def assert_condition(
-    sim: Simulation,
-    predicate: Callable[[], object],
-    /,
-    *,
-    within: float = 5.0,
-    what: str | None = None,
-    block: Callable[[], object] | None = None,
-) -> ConditionExpectation:
-    """Expect that a predicate comes to hold: `wait_for` with all the forms of an expectation.
-
-    Args:
-        sim: The simulation.
-        predicate: Called without arguments; it should be cheap, and change nothing.
-        within: For how many virtual seconds the simulation goes on after the block.
-        what: What is waited for, in words.
-        block: What is to be done.
-
-    Returns:
-        The expectation; its `value` is the first true value of the predicate.
-
-    Raises:
-        AssertionError: When the block is left and it did not hold in time.
-    """
-    __tracebackhide__ = True
-    wait = Wait(predicate=predicate, within=within, what=what or describe_wanted(predicate))
-    return ConditionExpectation(sim, "assert_condition", wait, block=block).called()
-
-
-def capture_events(
-    sim: Simulation,
-    *patterns: EventName,
-    consume: bool = False,
-    since: Mark | int | None = None,
-) -> Capture:
-    """Keep the events of a block; nothing is run.
-
-    Args:
-        sim: The simulation.
-        patterns: Which events; all of them when none is given.
-        consume: Whether each event must be popped before the block is left.
-        since: A mark: what happened from there on is kept, too.
-
-    Returns:
-        A context manager with `records` and `events`, and `pop` to take one out.
-
-    Raises:
-        AssertionError: With `consume`, when the block is left and events are there still.
-        UnknownName: A pattern can match no event.
-    """
-    wanted = [wanted_event(pattern) for pattern in patterns or ("**",)]
-    return Capture(sim, wanted, consume=consume, since=since)
-
-
 assert_telemetry_event = assert_event
 refute_telemetry_event = refute_event
 assert_telemetry_sequence = assert_sequence
 assert_telemetry_any = assert_any
-capture_telemetry = capture_events
 
 
 def _some(steps: Iterable[Step], call: str) -> list[Step]:
+    if isinstance(steps, str | type):
+        message = f"{call} is given {steps!r}; give a list of events"
+        raise TypeError(message)
     found = list(steps)
     if not found:
         message = f"{call} is given no event; name one at least"
         raise ValueError(message)
     return found
-
-
-def _bounds(
-    exactly: int | None, at_least: int | None, at_most: int | None
-) -> tuple[int, int | None]:
-    numbers = {"exactly": exactly, "at_least": at_least, "at_most": at_most}
-    given = ", ".join(f"{name}={value!r}" for name, value in numbers.items() if value is not None)
-    if exactly is not None:
-        at_least = at_most = exactly if at_least is None and at_most is None else -1
-    if (
-        not given
-        or (at_most is None and not at_least)
-        or (at_most is not None and at_most < (at_least or 0))
-        or (at_least or 0) < 0
-    ):
-        message = (
-            f"assert_count({given or '...'}) says nothing that could be checked; give exactly=n, "
-            "at_least=n from 1, at_most=n, or both of these"
-        )
-        raise ValueError(message)
-    return at_least or 0, at_most

@@ -6,15 +6,21 @@ They are short by default, and tell everything with ``pytest -vv``.
 from __future__ import annotations
 
 import os
-import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from foundation_lab.errors import nearest
 from foundation_lab.testing.configuration import current
 from foundation_lab.testing.history import latest_records, past_records
-from foundation_lab.testing.matchers import ABSENT, describe_wanted
-from foundation_lab.testing.trial import trial_of
+from foundation_lab.testing.matchers import ABSENT
+from foundation_lab.testing.spelling import (
+    describe_got,
+    describe_record,
+    describe_wanted,
+    place,
+    seconds,
+)
+from foundation_lab.testing.trial import command, trial_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.record import Record
     from foundation_lab.testing.clock import Ending
-    from foundation_lab.testing.matchers import Wanted
+    from foundation_lab.testing.wanted import Wanted
 
 EXCERPT, EXCERPT_IN_FULL = 10, 100
 """How many of the last events a failure message shows, short and in full."""
@@ -144,9 +150,7 @@ def again(sim: Simulation) -> list[str]:
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
     if not test:
         return []
-    trial = trial_of(sim)
-    how = f" --lab-replay={trial}" if trial.explores else f" --lab-seed {sim.seed}"
-    return [f"again: pytest {shlex.quote(test)}{how if sim.name == test else ''}"]
+    return [f"again: {command(test, trial_of(sim) if sim.name == test else None)}"]
 
 
 def who_waits(sim: Simulation, most: int | None = None) -> list[str]:
@@ -175,22 +179,6 @@ def excerpt(sim: Simulation, most: int | None = None) -> list[str]:
     ]
 
 
-def describe_record(record: Record) -> str:
-    """Return a record as one line: place, name, fields, process."""
-    fields = ", ".join(f"{name}={value!r}" for name, value in record.fields.items())
-    return f"{place(record)} {record.name}({fields}) by {record.process}"
-
-
-def place(record: Record) -> str:
-    """Return where a record stands in the run: its sequence number and its time."""
-    return f"#{record.sequence} t={seconds(record.time)}"
-
-
-def seconds(time: float) -> str:
-    """Return a virtual time to nine digits, without needless ones."""
-    return f"{time:.9g}"
-
-
 def _lines(records: Iterable[Record]) -> list[str]:
     return [f"  {describe_record(record)}" for record in records]
 
@@ -203,7 +191,7 @@ def _differing(difference: dict[str, tuple[Any, Any]], record: Record) -> list[s
             hint = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else ""
             lines.append(f"{name}: wanted {describe_wanted(want)}, there is no such field{hint}")
         else:
-            lines.append(f"{name}: wanted {describe_wanted(want)}, got {got!r}")
+            lines.append(f"{name}: wanted {describe_wanted(want)}, got {describe_got(got)}")
     return lines
 
 

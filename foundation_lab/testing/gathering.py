@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from foundation_lab.testing.properties import Verdict
+    from foundation_lab.testing.machines import Verdict
 
 _INTO: ContextVar[list[Verdict] | None] = ContextVar("foundation_lab_verdicts", default=None)
 

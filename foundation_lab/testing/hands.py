@@ -49,7 +49,7 @@ class Clock:
             RuntimeError: It was called while the simulation runs, or somebody stopped that.
         """
         __tracebackhide__ = True
-        return self._go_on_to(self.now + require_seconds(seconds))
+        return self._go_on_to(self.now + require_seconds(seconds, "seconds"))
 
     def settle(self) -> float:
         """Do what is due now, and whatever that brings about at this instant."""

@@ -93,7 +93,7 @@ def things(sim: Simulation) -> Iterator[tuple[str, Any]]:
             yield what, found
     for weak in list(sim.resources):
         resource = weak()
-        if resource is not None:
+        if isinstance(resource, simpy.Resource):
             what = f"a slot of a {type(resource).__name__} (capacity {resource.capacity})"
             for request in resource.users:
                 yield what, request.proc or sim.telemetry.main

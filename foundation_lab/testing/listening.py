@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.handlers import Handlers
     from foundation_lab.telemetry.record import Record
-    from foundation_lab.testing.matchers import Wanted
+    from foundation_lab.testing.wanted import Wanted
 
 
 class Listener:
@@ -100,7 +101,21 @@ class Listener:
         if error is None:
             self._raise_broken()
 
+    def __del__(self) -> None:
+        """Warn of a listener that was made and never used: it has heard nothing."""
+        if not getattr(self, "_entered", True):
+            warnings.warn(
+                f"{self} was never entered, so it checked nothing; write {self._proper_use}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
     # -- for subclasses ------------------------------------------------------------------------
+
+    @property
+    def _proper_use(self) -> str:
+        """How it should have been written."""
+        raise NotImplementedError
 
     def _see(self, record: Record) -> None:
         """Take a record whose name is one of those that are wanted."""
@@ -158,15 +173,31 @@ class Listener:
         try:
             self._see(record)
         except Exception as error:  # noqa: BLE001  (the emitter is not to blame for a predicate)
-            self._broken = error
+            self._broken = from_the_test(error)
             self._wake()
 
     def _raise_broken(self) -> None:
+        __tracebackhide__ = True
         if self._broken is not None:
             raise self._broken
 
     def _wake(self) -> None:
         """End a wait."""
+
+
+def from_the_test(error: Exception) -> Exception:
+    """Return an error of a predicate without the steps of this package that led to the predicate.
+
+    An error that no line of the test has raised stays as it is.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and _is_ours(traceback):
+        traceback = traceback.tb_next
+    return error if traceback is None else error.with_traceback(traceback)
+
+
+def _is_ours(traceback: TracebackType) -> bool:
+    return str(traceback.tb_frame.f_globals.get("__name__")).startswith("foundation_lab.testing.")
 
 
 def free_id(telemetry: Handlers, label: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from simpy.core import StopSimulation
 
@@ -116,7 +116,7 @@ class Window(Lookout):
         if self._told is None:
             raise StopSimulation(None)
         self._told()
-        rounds = _ROUNDS.get(self._sim)
+        rounds = _known_rounds(self._sim)
         if rounds is not None:
             rounds.again()
 
@@ -167,14 +167,21 @@ class Rounds(Lookout):
 
 
 def rounds_of(sim: Simulation) -> Rounds:
-    """Return the rounds of a simulation."""
-    rounds = _ROUNDS.get(sim)
+    """Return the rounds of a simulation; whoever has something asked keeps hold of them."""
+    rounds = _known_rounds(sim)
     if rounds is None:
-        rounds = _ROUNDS[sim] = Rounds(sim)
+        rounds = Rounds(sim)
+        _ROUNDS[sim] = ref(rounds)
     return rounds
 
 
-_ROUNDS: WeakKeyDictionary[Simulation, Rounds] = WeakKeyDictionary()
+def _known_rounds(sim: Simulation) -> Rounds | None:
+    known = _ROUNDS.get(sim)
+    return None if known is None else known()
+
+
+_ROUNDS: WeakKeyDictionary[Simulation, ref[Rounds]] = WeakKeyDictionary()
+"""The rounds of each simulation; weak, as they know their simulation, which would never be gone."""
 
 
 def nothing_left(sim: Simulation) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Self
 
 from foundation_lab.recording.replay import records
-from foundation_lab.testing.failure import circumstances, compose, describe_record
+from foundation_lab.testing.failure import circumstances, compose
 from foundation_lab.testing.gathering import gather
-from foundation_lab.testing.listening import free_id
+from foundation_lab.testing.listening import free_id, from_the_test
+from foundation_lab.testing.spelling import describe_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.record import Record
-    from foundation_lab.testing.properties import Machine, Property, Verdict
+    from foundation_lab.testing.machines import Machine, Property, Verdict
 
 
 class Judgement(list["Verdict"]):
@@ -129,6 +131,16 @@ class Monitor:
         finally:
             self.detach()
 
+    def __del__(self) -> None:
+        """Warn of a monitor that was made and never used: it has checked nothing."""
+        if not getattr(self, "_machines", True):
+            warnings.warn(
+                f"monitor({', '.join(map(str, self._properties))}) was never attached, so it "
+                "checked nothing; write 'with monitor(...):'",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
     # -- private -------------------------------------------------------------------------------
 
     @property
@@ -148,7 +160,7 @@ class Monitor:
             try:
                 machine.take(record)
             except Exception as error:  # noqa: BLE001  (the emitter is not to blame)
-                self._broken = error
+                self._broken = from_the_test(error)
                 return
             if self._stop and machine.why:
                 self._sim.stop()

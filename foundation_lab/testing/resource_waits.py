@@ -8,7 +8,7 @@ from foundation_lab.errors import nearest
 from foundation_lab.services.connection_manager import ConnectionManager
 from foundation_lab.services.resource_manager import ResourceManager
 from foundation_lab.testing.components import metrics_of, of_class, what_is_there
-from foundation_lab.testing.matchers import describe_wanted
+from foundation_lab.testing.spelling import describe_wanted
 from foundation_lab.testing.waiting import Wait, unchanged, until
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def wait_for_resource_cleanup(
     Raises:
         AssertionError: Tokens are still out, or no resource manager has such a resource.
     """
+    __tracebackhide__ = True
 
     def out() -> dict[str, float]:
         return {
@@ -90,6 +91,7 @@ def wait_for_connection_pool_ready(
     Raises:
         AssertionError: It was not ready in time, or there is no such pool.
     """
+    __tracebackhide__ = True
 
     def ready() -> ConnectionManager | None:
         pool = sim.components.get((ConnectionManager.kind, pool_id))
@@ -136,6 +138,7 @@ def wait_for_metric_threshold(
     Raises:
         AssertionError: It was not reached in time, or no service has such a metric.
     """
+    __tracebackhide__ = True
     if comparison not in (">=", "<="):
         message = f"comparison={comparison!r}; use '>=' or '<='"
         raise ValueError(message)

@@ -8,12 +8,12 @@ from foundation_lab.testing.blocks import Expectation
 from foundation_lab.testing.failure import (
     circumstances,
     compose,
-    describe_record,
     earlier,
     near_misses,
     why_it_ended,
 )
 from foundation_lab.testing.history import past_records
+from foundation_lab.testing.spelling import describe_record
 from foundation_lab.testing.steps import Search
 
 if TYPE_CHECKING:

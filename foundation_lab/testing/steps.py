@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from foundation_lab.telemetry.pattern import EventName
-from foundation_lab.testing.matchers import Wanted, describe_wanted, wanted_event
+from foundation_lab.testing.clock import require_seconds
+from foundation_lab.testing.spelling import describe_wanted
+from foundation_lab.testing.wanted import Wanted, wanted_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,10 +70,8 @@ def step(
         UnknownName: There is no such event or field.
         ValueError: `within` is negative or no number.
     """
-    if not within >= 0:
-        message = f"within={within!r}; give virtual seconds, 0 or more"
-        raise ValueError(message)
-    return SequenceStep(wanted_event(name, {**(wanted or {}), **fields}, where), within)
+    sought = wanted_event(name, {**(wanted or {}), **fields}, where)
+    return SequenceStep(sought, require_seconds(within))
 
 
 Step: TypeAlias = EventName | tuple[EventName, Mapping[str, Any]] | SequenceStep

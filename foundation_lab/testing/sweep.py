@@ -10,7 +10,7 @@ from foundation_lab.testing.monitors import explained
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from foundation_lab.testing.properties import Verdict
+    from foundation_lab.testing.machines import Verdict
 
 SHOWN = 3
 """How many runs a message shows of each property."""

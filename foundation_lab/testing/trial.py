@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
+
+from foundation_lab.testing.configuration import current
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
@@ -82,7 +86,7 @@ class Trial(NamedTuple):
             text += f":{self.schedule}"
         if self.variant:
             text += f":{self.variant}"
-        return f"{text}~{self.jitter:g}" if self.jitter else text
+        return f"{text}~{self.jitter!r}" if self.jitter else text
 
     def simulation(self, **options: Any) -> Simulation:
         """Return a simulation that is run in this way.
@@ -106,6 +110,22 @@ class Trial(NamedTuple):
             )
         _TRIALS[sim] = self
         return sim
+
+
+def command(test: str, trial: Trial | None = None) -> str:
+    """Return the command that runs a test again.
+
+    Args:
+        test: The test, as pytest names it: from the root of the project.
+        trial: How it is to be run, if the plugin has a say in that.
+    """
+    folders = current().folders
+    path, *names = test.split("::", 1)
+    if folders is not None:
+        root, here = folders
+        path = os.path.relpath(root / path, here)
+    how = "" if trial is None else f" --lab-replay={trial}"
+    return f"pytest {shlex.quote('::'.join([path, *names]))}{how}"
 
 
 def trial_of(sim: Simulation) -> Trial:

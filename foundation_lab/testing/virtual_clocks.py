@@ -20,8 +20,10 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from foundation_lab.simulation.asyncio_loop import VirtualLoop
@@ -30,6 +32,7 @@ from foundation_lab.simulation.event_loop.executor import Inline
 from foundation_lab.simulation.patches.clock_names import REAL, clock_names
 from foundation_lab.simulation.patches.patched_clock import Clock
 from foundation_lab.simulation.process import Process
+from foundation_lab.testing.virtual_dates import VirtualType, real_pickles, virtual_dates
 from foundation_lab.testing.virtual_executor import VirtualExecutor
 
 if TYPE_CHECKING:
@@ -47,13 +50,18 @@ SPARED = frozenset(
     {
         *("_pytest", "pytest", "pluggy", "xdist", "execnet", "pytest_timeout", "pytest_cov"),
         *("coverage", "hypothesis", "foundation_lab", "greenlet", "asyncio", "polars"),
+        *("subprocess", "multiprocessing"),
     }
 )
 """Packages whose own names for clocks stay as they are: those that measure real time."""
 
-_RealDate: TypeAlias = dt.date
-_RealDatetime: TypeAlias = dt.datetime
+OF_THE_SYSTEM = ("subprocess", "multiprocessing.connection")
+"""Modules that wait for the operating system, by the clock of `time`: it is to be the real one."""
+
 _BEGAN = float(int(REAL["time.time"]()))
+_REAL_TIME = SimpleNamespace(
+    **{name.removeprefix("time."): real for name, real in REAL.items() if name.startswith("time.")}
+)
 
 
 @contextmanager
@@ -79,7 +87,7 @@ def virtual_time(
         DeadlockError: In the block: everybody waits for what can no longer happen.
         RuntimeError: The simulation runs, or a block of this kind is open already.
     """
-    if isinstance(dt.datetime, _VirtualType):
+    if isinstance(dt.datetime, VirtualType):
         message = "virtual_time: time is virtual already; blocks do not nest"
         raise RuntimeError(message)  # noqa: TRY004  (it is in use already)
     if start is None:
@@ -153,6 +161,9 @@ def _clocks(
         for name, value in virtual.items():
             home, _, short = name.partition(".")
             patches.enter_context(mock.patch.object(sys.modules[home], short, value))
+        patches.enter_context(real_pickles())
+        for module in map(import_module, OF_THE_SYSTEM):
+            patches.enter_context(mock.patch.object(module, "time", _REAL_TIME))
         try:
             yield
         finally:
@@ -162,7 +173,7 @@ def _clocks(
 def _virtual(clock: Clock, start: float, sleep: Any) -> dict[str, Any]:
     """Return what stands in for each of `REAL`."""
     functions = _functions(clock, start, sleep)
-    date, moment = _dates(functions["time"])
+    date, moment = virtual_dates(functions["time"])
     return {
         **{f"time.{name}": value for name, value in functions.items()},
         "datetime.date": date,
@@ -212,55 +223,6 @@ def _functions(clock: Clock, start: float, sleep: Any) -> dict[str, Callable[...
         **{name: telling(name) for name in ("localtime", "gmtime", "ctime")},
         "strftime": strftime,
     }
-
-
-class _VirtualType(type):
-    """The type of dates that tell the virtual time; real dates are their instances, too."""
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.__mro__[1])
-
-    def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, cls.__mro__[1])
-
-
-def _dates(now: Callable[[], float]) -> tuple[Any, Any]:
-    """Return what stands in for `datetime.date` and `datetime.datetime`.
-
-    Whatever they make is a real date, so that nothing of them outlives the block.
-    """
-
-    class date(_RealDate, metaclass=_VirtualType):  # noqa: N801  (as the real one)
-        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            if cls is not date:
-                return super().__new__(cls, *args, **kwargs)
-            return _RealDate(*args, **kwargs)
-
-        @classmethod
-        def today(cls) -> Any:
-            return _RealDate.fromtimestamp(now())
-
-    class datetime(_RealDatetime, metaclass=_VirtualType):  # noqa: N801  (as the real one)
-        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-            if cls is not datetime:
-                return super().__new__(cls, *args, **kwargs)
-            return _RealDatetime(*args, **kwargs)
-
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return _RealDatetime.fromtimestamp(now(), tz)
-
-        @classmethod
-        def today(cls) -> Any:
-            return _RealDatetime.fromtimestamp(now())
-
-        @classmethod
-        def utcnow(cls) -> Any:
-            return _RealDatetime.fromtimestamp(now(), dt.UTC).replace(tzinfo=None)
-
-    for fake, real in ((date, _RealDate), (datetime, _RealDatetime)):
-        fake.__module__, fake.__qualname__ = real.__module__, real.__qualname__
-    return date, datetime
 
 
 # -- event loops ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from foundation_lab.testing.conditions import ConditionExpectation
 from foundation_lab.testing.history import past_records
 from foundation_lab.testing.listening import free_id
 from foundation_lab.testing.marks import Mark
-from foundation_lab.testing.matchers import wanted_event
+from foundation_lab.testing.wanted import wanted_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -17,24 +17,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.services.service import Health, Service
-from foundation_lab.telemetry import events
-from foundation_lab.testing.components import (
-    find_service,
-    last_health,
-    require_service,
-    what_is_there,
-)
-from foundation_lab.testing.failure import describe_record
-from foundation_lab.testing.marks import Mark, Seen
-from foundation_lab.testing.matchers import describe_wanted
-from foundation_lab.testing.waiting import Told, Wait, nothing_since, unchanged, until
+from foundation_lab.testing.conditions import ConditionExpectation
+from foundation_lab.testing.spelling import describe_wanted
+from foundation_lab.testing.waiting import Wait, unchanged, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from foundation_lab.simulation.engine import Simulation
-    from foundation_lab.telemetry.record import Record
+    from foundation_lab.testing.marks import Mark
 
 
 def wait_for(
@@ -67,7 +58,7 @@ def wait_for(
     """
     __tracebackhide__ = True
     wait = Wait(
-        predicate=predicate,
+        predicate=_called(predicate),
         within=within,
         what=what or describe_wanted(predicate),
         held_before=unchanged(sim, predicate, since),
@@ -75,314 +66,39 @@ def wait_for(
     return until(sim, "wait_for", wait, block=block)
 
 
-# -- services ----------------------------------------------------------------------------------
-
-
-def wait_for_service_ready(
-    sim: Simulation,
-    name: str,
-    within: float = 5.0,
-    *,
-    kind: str | None = None,
-    since: Mark | int | None = None,
-    block: Callable[[], object] | None = None,
-) -> Any:
-    """Wait until a service is there and up.
-
-    Args:
-        sim: The simulation.
-        name: The service's name; it may come to be while the simulation runs.
-        within: For how many virtual seconds the simulation may go on.
-        kind: The service's kind (``backend``, ...), where several services share the name.
-        since: A mark; the wait warns when the service was ready there and has not changed since.
-        block: What is to be done first.
-
-    Returns:
-        The service.
-
-    Raises:
-        AssertionError: It was not ready in time.
-        ValueError: Several services have this name.
-    """
-    __tracebackhide__ = True
-
-    def ready() -> Service | None:
-        service = find_service(sim, name, kind)
-        return service if service is not None and service.up else None
-
-    wait = Wait(
-        predicate=ready,
-        within=within,
-        what=f"service {name!r} to be ready",
-        seen=what_is_there(sim, name, kind),
-        held_before=_held(sim, ready, since, lambda seen: seen.up),
-    )
-    return until(sim, "wait_for_service_ready", wait, block=block)
-
-
-def wait_for_service_health(
-    sim: Simulation,
-    name: str,
-    expected: Health | str,
-    within: float = 5.0,
-    *,
-    kind: str | None = None,
-    since: Mark | int | None = None,
-    block: Callable[[], object] | None = None,
-) -> Any:
-    """Wait until a service's health is as expected, by its state and not by its last health check.
-
-    Args:
-        sim: The simulation.
-        name: The service's name.
-        expected: ``healthy``, ``degraded``, ``unhealthy`` or ``unknown``.
-        within: For how many virtual seconds the simulation may go on.
-        kind: The service's kind, where several services share the name.
-        since: A mark; the wait warns when the service was so there and has not changed since.
-        block: What is to be done first.
-
-    Returns:
-        The service.
-
-    Raises:
-        AssertionError: It was not so in time.
-        ValueError: There is no such health, or several services have this name.
-    """
-    __tracebackhide__ = True
-    health = Health(expected)
-
-    def as_expected() -> Service | None:
-        service = find_service(sim, name, kind)
-        return service if service is not None and service.health() is health else None
-
-    wait = Wait(
-        predicate=as_expected,
-        within=within,
-        what=f"service {name!r} to be {health}",
-        seen=what_is_there(sim, name, kind),
-        held_before=_held(sim, as_expected, since, lambda seen: seen.health == str(health)),
-    )
-    return until(sim, "wait_for_service_health", wait, block=block)
-
-
-def wait_for_health_improvement(
-    sim: Simulation,
-    name: str,
-    within: float = 5.0,
-    *,
-    than: Health | str | None = None,
-    kind: str | None = None,
-    since: Mark | None = None,
-) -> Any:
-    """Wait until a service is better than it was.
-
-    Unhealthy and unknown are the worst, degraded is better, healthy is the best.
-
-    Args:
-        sim: The simulation.
-        name: The service's name.
-        within: For how many virtual seconds the simulation may go on.
-        than: What it was; by default what it was at the mark `since`, or what its last recorded
-            health check said, or else what it is now.
-        kind: The service's kind, where several services share the name.
-        since: A mark.
-
-    Returns:
-        The service.
-
-    Raises:
-        AssertionError: It was not better in time.
-        ValueError: What it was is the best already; there is no such service, or several.
-    """
-    __tracebackhide__ = True
-    service = require_service(sim, name, kind)
-    if than is None and since is not None and (seen := _seen(since, service)) is not None:
-        than = seen.health
-    before = last_health(sim, service) if than is None else Health(than)
-    if before is Health.HEALTHY:
-        message = f"{name!r} was healthy, which cannot improve; say what it was with than=..."
-        raise ValueError(message)
-
-    def improved() -> Service | None:
-        return service if _RANK[service.health()] > _RANK[before] else None
-
-    wait = Wait(
-        predicate=improved,
-        within=within,
-        what=f"service {name!r} to be better than {before}",
-        seen=what_is_there(sim, name, kind),
-    )
-    return until(sim, "wait_for_health_improvement", wait)
-
-
-def wait_for_process_restart(
-    sim: Simulation,
-    name: str,
-    within: float = 5.0,
-    *,
-    above: int = 0,
-    since: Mark | int | None = None,
-    kind: str | None = None,
-    block: Callable[[], object] | None = None,
-) -> Any:
-    """Wait until a service has been restarted and is up.
-
-    Args:
-        sim: The simulation.
-        name: The service's name.
-        within: For how many virtual seconds the simulation may go on.
-        above: The `restart_count` that it had before; by default any restart since the beginning
-            counts.
-        since: A mark: only restarts after it count. (With a sequence number they are counted by
-            their events, with a mark by the service itself.)
-        kind: The service's kind, where several services share the name.
-        block: What is to be done first; only restarts after that count, unless `above` or `since`
-            says otherwise.
-
-    Returns:
-        The service, in its new incarnation.
-
-    Raises:
-        AssertionError: It was not restarted in time.
-        UnknownName: There is no such service.
-        ValueError: Several services have this name.
-    """
-    __tracebackhide__ = True
-    service = require_service(sim, name, kind)
-    if isinstance(since, Mark):
-        seen = _seen(since, service)
-        above = max(above, 0 if seen is None else seen.restart_count)
-    elif since is not None:
-        after = Told(sim, [events.service.Restarted], since, service=name, kind=service.kind)
-        with after:
-            above = max(above, service.restart_count - len(after.records))
-    elif block is not None and not above:
-        above = service.restart_count
-
-    def restarted() -> Service | None:
-        return service if service.up and service.restart_count > above else None
-
-    wait = Wait(
-        predicate=restarted,
-        within=within,
-        what=f"service {name!r} to be restarted (restart_count above {above})",
-        seen=lambda: [f"{service!r} has restart_count {service.restart_count}"],
-    )
-    return until(sim, "wait_for_process_restart", wait, block=block)
-
-
-# -- agents ------------------------------------------------------------------------------------
-
-
-def wait_for_agent_registration(
-    sim: Simulation,
-    agent_id: str,
-    within: float = 5.0,
-    *,
-    since: Mark | int | None = None,
-    block: Callable[[], object] | None = None,
-) -> Any:
-    """Wait until an agent is registered, by the events of the registry.
-
-    Args:
-        sim: The simulation.
-        agent_id: The agent.
-        within: For how many virtual seconds the simulation may go on.
-        since: A mark: only events from there on count.
-        block: What is to be done first.
-
-    Returns:
-        The record of the registration. It may be one of the past, unless the agent was unregistered
-        after it.
-
-    Raises:
-        AssertionError: It was not registered in time.
-    """
-    __tracebackhide__ = True
-    kinds = (events.agent.Registered, events.agent.Unregistered)
-    told = Told(sim, kinds, since, agent_id=agent_id)
-
-    def registered() -> Record | None:
-        last = told.records[-1] if told.records else None
-        return last if last and isinstance(last.event, events.agent.Registered) else None
-
-    wait = Wait(
-        predicate=registered,
-        within=within,
-        what=f"agent {agent_id!r} to be registered",
-        seen=lambda: [f"last: {describe_record(record)}" for record in told.records[-1:]],
-        during=told,
-    )
-    return until(sim, "wait_for_agent_registration", wait, block=block)
-
-
-def wait_for_coordination_completion(
-    sim: Simulation,
-    session_id: str,
-    within: float = 5.0,
-    *,
-    since: Mark | int | None = None,
-    block: Callable[[], object] | None = None,
-) -> Any:
-    """Wait until a coordination session has completed, by its events.
-
-    Args:
-        sim: The simulation.
-        session_id: The session.
-        within: For how many virtual seconds the simulation may go on.
-        since: A mark: only events from there on count.
-        block: What is to be done first.
-
-    Returns:
-        The record of ``coordination.completed``; its `event` carries the result.
-
-    Raises:
-        AssertionError: It failed, which is told at once, or did not complete in time.
-    """
-    __tracebackhide__ = True
-    kinds = (events.coordination.Completed, events.coordination.Failed)
-    told = Told(sim, kinds, since, session_id=session_id)
-    what = f"session {session_id!r} to complete"
-
-    def failed(record: Record) -> tuple[str, list[str]] | None:
-        if isinstance(record.event, events.coordination.Failed):
-            return f"waited for {what}, but it failed", [describe_record(record)]
-        return None
-
-    wait = Wait(
-        predicate=lambda: told.records[0] if told.records else None,
-        within=within,
-        what=what,
-        refuse=failed,
-        during=told,
-    )
-    return until(sim, "wait_for_coordination_completion", wait, block=block)
-
-
-def _held(
+def assert_condition(
     sim: Simulation,
     predicate: Callable[[], object],
-    since: Mark | int | None,
-    was_so: Callable[[Seen], bool],
-) -> Callable[[], bool] | None:
-    """Return what says whether a state was there at a mark and has not changed since."""
-    if since is None:
-        return None
+    /,
+    *,
+    within: float = 5.0,
+    what: str | None = None,
+    block: Callable[[], object] | None = None,
+) -> ConditionExpectation:
+    """Expect that a predicate comes to hold: `wait_for` with all the forms of an expectation.
 
-    def held() -> bool:
-        service = predicate()
-        if not service:
-            return False
-        seen = _seen(since, service) if isinstance(service, Service) else None
-        if seen is None:
-            return nothing_since(sim, since)
-        return was_so(seen) and seen.restart_count == service.restart_count  # type: ignore[attr-defined]
+    Args:
+        sim: The simulation.
+        predicate: Called without arguments; it should be cheap, and change nothing.
+        within: For how many virtual seconds the simulation goes on after the block.
+        what: What is waited for, in words.
+        block: What is to be done.
 
-    return held
+    Returns:
+        The expectation; its `value` is the first true value of the predicate.
+
+    Raises:
+        AssertionError: When the block is left and it did not hold in time.
+    """
+    __tracebackhide__ = True
+    words = what or describe_wanted(predicate)
+    wait = Wait(predicate=_called(predicate), within=within, what=words)
+    return ConditionExpectation(sim, "assert_condition", wait, block=block).called()
 
 
-def _seen(mark: Mark | int, service: Service) -> Seen | None:
-    return mark.services.get((service.kind, service.name)) if isinstance(mark, Mark) else None
-
-
-_RANK = {Health.UNKNOWN: 0, Health.UNHEALTHY: 0, Health.DEGRADED: 1, Health.HEALTHY: 2}
+def _called(predicate: Callable[[], object]) -> Callable[[], object]:
+    """Return what is to be called; a value that was computed once would never change."""
+    if not callable(predicate):
+        message = f"{predicate!r} cannot be asked again; give a function, as 'lambda: db.up'"
+        raise TypeError(message)
+    return predicate

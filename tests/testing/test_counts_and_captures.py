@@ -25,7 +25,7 @@ def test_exactly_so_many_are_counted_to_the_end_of_the_window(sim: Simulation) -
 
 def test_the_first_one_too_many_ends_it(sim: Simulation) -> None:
     with (
-        pytest.raises(AssertionError, match=r"came 2 times, exactly 1 were expected") as caught,
+        pytest.raises(AssertionError, match=r"came 2 times, exactly 1 was expected") as caught,
         assert_count(sim, Ping, exactly=1),
     ):
         sim.process(says(sim, (1.0, "a"), (1.0, "b"), (1.0, "c")))

@@ -14,6 +14,7 @@ from foundation_lab.testing import (
     assert_any,
     assert_event,
     assert_sequence,
+    bind,
     capture_events,
     refute_event,
 )
@@ -182,9 +183,63 @@ def test_an_error_in_a_predicate_hits_the_test_and_not_the_emitter(sim: Simulati
         sim.telemetry.emit(Ping("hello"))
         heard.append("unharmed")
 
-    with pytest.raises(ZeroDivisionError), assert_event(sim, Ping, text=lambda _text: 1 / 0):
+    with (
+        pytest.raises(ZeroDivisionError) as caught,
+        assert_event(sim, Ping, text=lambda _text: 1 / 0),
+    ):
         sim.process(emitter(sim))
     assert heard == ["unharmed"]
+    assert caught.value.__notes__ == [
+        "raised by lambda _text: 1 / 0, wanted of text='hello'",
+        (
+            "looking for kit.ping(text=lambda _text: 1 / 0)\n"
+            "at #0 t=1 kit.ping(text='hello', tags=()) by emitter"
+        ),
+    ]
+
+
+class Unequal:
+    """Cannot be compared."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Refuse."""
+        raise ArithmeticError
+
+    def __repr__(self) -> str:
+        """Be short."""
+        return "Unequal()"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "note"),
+    [
+        ({"text": Unequal()}, "raised by Unequal(), wanted of text='hello'"),
+        (
+            {"text": bind("text", lambda _text: 1 / 0)},
+            "raised by lambda _text: 1 / 0, wanted of text='hello'",
+        ),
+        ({"where": lambda _record: 1 / 0}, "looking for kit.ping(where=lambda _record: 1 / 0)"),
+    ],
+    ids=["equality", "bound", "where"],
+)
+def test_whatever_matcher_raises_is_named_with_the_event(
+    sim: Simulation, wanted: dict[str, Any], note: str
+) -> None:
+    with pytest.raises(ArithmeticError) as caught, assert_event(sim, Ping, **wanted):
+        sim.telemetry.emit(Ping("hello"))
+    notes = "\n".join(caught.value.__notes__)
+    assert note in notes
+    assert notes.endswith("at #0 t=0 kit.ping(text='hello', tags=()) by main")
+
+
+def test_the_traceback_of_a_predicate_begins_in_the_test(sim: Simulation) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:  # noqa: SIM117
+        with assert_event(sim, Ping, text=lambda _text: 1 / 0):
+            sim.telemetry.emit(Ping("hello"))
+    files = {str(entry.path) for entry in caught.traceback if not entry.ishidden(caught)}
+    assert files == {__file__}
 
 
 def test_expectations_can_be_nested(sim: Simulation) -> None:
@@ -446,6 +501,8 @@ def test_a_sequence_needs_steps_and_a_known_order(sim: Simulation) -> None:
     wrong: Any = "loose"
     with pytest.raises(ValueError, match="name one at least"):
         assert_sequence(sim, [])
+    with pytest.raises(TypeError, match=r"is given 'kit\.ping'; give a list"):
+        assert_sequence(sim, "kit.ping")
     with pytest.raises(ValueError, match="'simple', 'strict' or 'none'"):
         assert_sequence(sim, [Ping], order=wrong)
 

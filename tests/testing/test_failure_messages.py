@@ -7,6 +7,7 @@ import pytest
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.testing import (
     assert_any,
+    assert_condition,
     assert_event,
     assert_sequence,
     refute_event,
@@ -85,8 +86,39 @@ def test_only_the_nearest_misses_are_shown(sim: Simulation) -> None:
 def test_a_failed_predicate_is_told_from_a_field_that_differs(sim: Simulation) -> None:
     sim.process(says(sim, (1.0, "a")))
     message = failure_of(assert_event(sim, Ping, text="a", where=lambda record: record.time > 9))
-    assert "no kit.ping(text='a', where=<lambda>) in the block" in message
+    assert "no kit.ping(text='a', where=lambda record: record.time > 9) in the block" in message
     assert "      all fields as wanted, but its predicate did not hold then" in message
+
+
+def test_a_lambda_is_shown_as_it_stands_in_the_file(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "é")))
+    message = failure_of(assert_event(sim, Ping, text=lambda text, least=1: "é" in text[least:]))
+    assert 'kit.ping(text=lambda text, least=1: "é" in text[least:]) in the block' in message
+    assert """text: wanted lambda text, least=1: "é" in text[least:], got 'é'""" in message
+    many = "sim.now in {1_000_001, 1_000_002, 1_000_003, 1_000_004, 1_000_005}"
+    long = assert_condition(
+        sim, lambda: sim.now in {1_000_001, 1_000_002, 1_000_003, 1_000_004, 1_000_005}
+    )
+    assert failure_of(long).startswith(f"waited 5 s for lambda: {many[:60]}…\n")
+    nowhere: Any = eval("lambda: False")
+    assert failure_of(assert_condition(sim, nowhere)).startswith("waited 5 s for <lambda>\n")
+
+
+def test_a_long_value_is_cut_short_unless_all_is_to_be_told(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "x" * 5000)))
+    message = failure_of(assert_event(sim, Ping, text="y" * 5000))
+    assert "… (5,002 characters)" in message
+    assert len(message) < 2000
+    with settings(verbose=True):
+        sim.process(says(sim, (1.0, "x" * 5000)))
+        assert "x" * 5000 in failure_of(assert_event(sim, Ping, text="y"))
+
+
+def test_a_matcher_that_raises_on_what_is_past_does_not_hide_the_failure(sim: Simulation) -> None:
+    sim.telemetry.emit("shop.told", {}, {"text": None})
+    with pytest.raises(AssertionError, match=r"no shop\.told"):  # noqa: SIM117
+        with assert_event(sim, "shop.told", text=lambda text: text.upper() == "A"):
+            sim.telemetry.emit("shop.told", {}, {"text": "b"})
 
 
 def test_without_an_event_of_the_name_the_others_are_counted(sim: Simulation) -> None:
@@ -234,7 +266,7 @@ def test_only_a_simulation_of_the_fixture_has_a_seed_to_be_given_again(
     test = request.node.nodeid
     assert f"again: pytest {test}\n" in failure_of(assert_event(Simulation(3), Ping))
     fixture = Simulation(3, name=test)
-    assert f"again: pytest {test} --lab-seed 3\n" in failure_of(assert_event(fixture, Ping))
+    assert f"again: pytest {test} --lab-replay=3\n" in failure_of(assert_event(fixture, Ping))
 
 
 def test_without_pytest_there_is_no_command(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.patches.virtual_threads import virtual_threads
 from foundation_lab.testing import (
     assert_any,
     assert_condition,
@@ -251,3 +254,37 @@ def test_the_plain_block_is_refused_in_a_coroutine_with_the_remedy(
                 pass
 
     sim.run_async(tester())
+
+
+def test_a_virtual_thread_waits_as_the_main_program_does(sim: Simulation) -> None:
+    told: list[object] = []
+
+    def thread() -> None:
+        with assert_event(sim, Ping, text="b") as heard:
+            told.append(sim.now)
+        told.append(heard.time)
+        told.append(wait_for(sim, lambda: sim.now >= 4.0 and "four"))
+        told.append(assert_event(sim, Ping, block=lambda: says(sim, (1.0, "c"))).time)
+        try:
+            wait_for(sim, lambda: False, within=2.0)
+        except AssertionError:
+            told.append(sim.now)
+
+    sim.process(says(sim, (1.0, "a"), (2.0, "b"), (1.0, "x")))
+    with virtual_threads(sim):
+        worker = threading.Thread(target=thread)
+        worker.start()
+        worker.join()
+    assert told == [0.0, 3.0, "four", 5.0, 5.0]
+    assert sim.telemetry.handlers() == []
+
+
+def test_a_coroutine_on_another_event_loop_is_told_how_to_be_run(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a")))
+
+    async def waits() -> None:
+        await assert_event(sim, Ping)
+
+    with pytest.raises(RuntimeError, match=r"another event loop: run it by sim\.run_async"):
+        asyncio.run(waits())
+    assert sim.telemetry.handlers() == []

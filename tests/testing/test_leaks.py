@@ -69,6 +69,22 @@ def test_a_resource_that_nobody_knows_any_more_is_forgotten() -> None:
     assert held(sim) == []
 
 
+def test_slots_of_simpys_own_resources_are_seen() -> None:
+    sim = Simulation()
+    desk: Any = simpy.PriorityResource(sim, 1)
+    free = simpy.Store(sim)
+    sim.process(takes(sim, desk), name="ada")
+    free.put("a thing")
+    sim.run()
+    assert lost(sim) == ["a slot of a PriorityResource (capacity 1): ada has it, which has ended"]
+    desk.release(desk.users[0])
+    sim.run()
+    assert held(sim) == []
+    del desk, free
+    gc.collect()
+    assert len(sim.resources) == 0
+
+
 def test_what_services_have_given_out_is_held_by_whoever_is_in_the_call() -> None:
     sim = Simulation()
     bulkhead = Bulkhead(sim, "orders", max_concurrent=1, max_wait=None)
@@ -234,6 +250,33 @@ def test_by_default_what_is_lost_fails_a_test_and_what_is_held_does_not(
         ]
     )
     run(pytester, leaking(until="until=0.5")).assert_outcomes(passed=1)
+
+
+def test_the_garbage_collector_has_no_say_in_what_is_lost(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import gc
+        import pytest
+        import simpy
+
+        @pytest.fixture
+        def collected(sim):
+            yield
+            gc.collect()
+
+        @pytest.mark.parametrize("kind", [simpy.Resource, lambda sim: sim.Resource()])
+        def test_it(sim, collected, kind):
+            desk = kind(sim)
+
+            def takes():
+                yield desk.request()
+
+            sim.process(takes(), name="ada")
+            sim.run()
+        """,
+    )
+    result.assert_outcomes(passed=2, errors=2)
 
 
 def test_a_marker_and_the_setting_say_what_is_a_leak(pytester: Pytester) -> None:

@@ -9,7 +9,9 @@ import pytest
 from foundation_lab.errors import UnknownName
 from foundation_lab.telemetry import events
 from foundation_lab.testing import mismatch
-from foundation_lab.testing.matchers import ABSENT, describe_wanted, wanted_event
+from foundation_lab.testing.matchers import ABSENT
+from foundation_lab.testing.spelling import describe_wanted
+from foundation_lab.testing.wanted import wanted_event
 
 
 def named(value: object) -> str:
@@ -28,6 +30,10 @@ def named(value: object) -> str:
         (str, "open"),
         (float, 2),
         (float, 2.5),
+        (int, 3),
+        (int, 3.0),
+        (["a", "b"], ("a", "b")),
+        (("a", "b"), ["a", "b"]),
         (bool, True),
         (object, True),
         (re.compile(r"db-\d+"), "db-17"),
@@ -49,7 +55,11 @@ def test_a_value_that_fits_is_no_mismatch(wanted: Any, got: Any) -> None:
         (..., None),
         (str, 3),
         (int, True),
+        (int, 3.5),
+        (int, float("inf")),
         (float, True),
+        (["a"], ("a", "b")),
+        ("ab", ["a", "b"]),
         (float, "2"),
         (re.compile(r"db-\d+"), "db-17-replica"),
         (re.compile(r"\d+"), 17),
@@ -75,9 +85,7 @@ def test_fields_that_are_not_named_do_not_matter() -> None:
 def test_an_error_in_a_predicate_comes_through_and_names_the_field() -> None:
     with pytest.raises(TypeError) as caught:
         mismatch({"timeout": None}, {"timeout": lambda value: value > 1})
-    assert caught.value.__notes__ == [
-        "raised by the predicate for the field 'timeout', called with None"
-    ]
+    assert caught.value.__notes__ == ["raised by lambda value: value > 1, wanted of timeout=None"]
 
 
 def test_from_can_be_named_with_and_without_the_underscore() -> None:

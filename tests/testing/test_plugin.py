@@ -341,7 +341,65 @@ def test_a_failure_says_how_to_run_the_test_again_with_its_seed(pytester: Pytest
         """,
         "--lab-seed=12",
     )
-    result.stdout.fnmatch_lines(["*again: pytest *.py::test_it --lab-seed 12"])
+    result.stdout.fnmatch_lines(["*again: pytest *.py::test_it --lab-replay=12"])
+
+
+def test_an_assertion_that_is_undecided_when_the_test_ends_is_told(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_it(sim, assert_event):
+            def tester():
+                yield from assert_event("kit.told")
+
+            sim.process(tester())
+            sim.run(until=3)
+        """,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    told = "the test ended at t=3, before assert_event(kit.told()) was decided, so it checked *"
+    result.stdout.fnmatch_lines([f"E *RuntimeWarning: {told}"])
+
+
+def test_a_fixture_that_is_given_a_simulation_says_that_it_has_one(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        def test_it(sim, wait_for):
+            wait_for(sim, lambda: True)
+        """,
+    )
+    result.stdout.fnmatch_lines(["E *TypeError: the fixture wait_for has the simulation of the *"])
+
+
+def test_any_failure_says_once_how_to_run_the_test_again_from_this_folder(
+    pytester: Pytester,
+) -> None:
+    pytester.makeini("[pytest]\n")
+    folder = pytester.mkdir("some tests")
+    (folder / "test_shop.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.lab(seed=10, seeds=5)\n"
+        "@pytest.mark.parametrize('x', ['a b'])\n"
+        "def test_it(sim, x, assert_event, monkeypatch, tmp_path):\n"
+        "    monkeypatch.chdir(tmp_path)\n"
+        "    if sim.seed == 12:\n"
+        "        assert x == 'c'\n"
+        "    with assert_event('kit.told'):\n"
+        "        if sim.seed != 13:\n"
+        "            sim.telemetry.emit('kit.told')\n"
+    )
+    outside = run_pytest(pytester)
+    outside.stdout.fnmatch_lines(["again: pytest 'some tests/test_shop.py::test_it?a b]' --lab-r*"])
+    assert outside.stdout.str().count("again: pytest") == 1
+    pytester.chdir()
+    with pytest.MonkeyPatch.context() as patches:
+        patches.chdir(folder)
+        inside = run_pytest(pytester)
+        inside.stdout.fnmatch_lines(["again: pytest 'test_shop.py::test_it?a b]' --lab-replay=12"])
+        again = run_pytest(pytester, "test_shop.py::test_it[a b]", "--lab-replay=13")
+    told = "again: pytest 'test_shop.py::test_it[a b]' --lab-replay=13"
+    assert again.stdout.str().count(told) == 1
 
 
 def test_failures_tell_everything_with_vv(pytester: Pytester) -> None:

@@ -28,8 +28,8 @@ from foundation_lab.testing import (
 from tests.testing.world import Ping, says
 
 if TYPE_CHECKING:
+    from foundation_lab.testing.machines import Property, Verdict
     from foundation_lab.testing.monitors import Judgement
-    from foundation_lab.testing.properties import Property, Verdict
 
 
 def run(*properties: Property, said: list[tuple[float, str]], until: float | None = None) -> Any:

@@ -104,9 +104,53 @@ def test_the_option_is_for_all_tests_of_the_lab_and_for_no_other(pytester: Pytes
     run(pytester, code, "--lab-seeds=3").assert_outcomes(passed=4)
 
 
-def test_a_number_of_seeds_below_1_is_refused(pytester: Pytester) -> None:
-    result = run(pytester, "", "--lab-seeds=0")
-    result.stderr.fnmatch_lines(["*--lab-seeds=0: give a number of seeds from 1*"])
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--lab-seeds=0", "--lab-seeds=0: give a number of seeds from 1"),
+        ("--lab-flaky=-1", "--lab-flaky=-1: give a number of orders from 1"),
+        ("--lab-replay=soon", "--lab-replay=soon: 'soon' names no trial; write SEED*"),
+        ("--lab-replay=1:lifo", "--lab-replay=1:lifo: schedule='lifo'; there are fifo,*"),
+        ("--lab-wall-limit=-1", "--lab-wall-limit=-1.0: give seconds of real time, 0 for no limit"),
+        ("--lab-wall-limit=nan", "--lab-wall-limit=nan: give seconds of real time*"),
+        ("--override-ini=lab_wall_limit=x", "lab_wall_limit=x: give seconds of real time*"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_any_test(
+    pytester: Pytester, option: str, words: str
+) -> None:
+    result = run(pytester, "", option)
+    result.stderr.fnmatch_lines([f"ERROR: {words}"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_many_seeds_for_a_test_without_a_simulation_are_refused(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.seeds(200)
+        def test_it():
+            pass
+
+        @pytest.mark.lab(seeds=200)
+        def test_too():
+            pass
+
+        @pytest.mark.seeds(2)
+        class TestSome:
+            def test_with(self, sim):
+                pass
+
+            def test_without(self):
+                pass
+        """,
+    )
+    result.assert_outcomes(passed=2, errors=2)
+    said = "does nothing, for the test does not take the fixture 'sim'"
+    result.stdout.fnmatch_lines([f"*@pytest.mark.seeds(200) {said}*"])
+    result.stdout.fnmatch_lines([f"*@pytest.mark.lab(seeds=200) {said}*"])
 
 
 def test_fixtures_that_live_longer_than_a_test_are_made_once(pytester: Pytester) -> None:
@@ -327,6 +371,7 @@ def test_jitter_varies_the_delays_of_each_seed(pytester: Pytester) -> None:
         ("17:shuffle:3", Trial(17, "shuffle", 3)),
         ("17:pct~0.05", Trial(17, "pct", 0, 0.05)),
         ("17~0.05", Trial(17, "fifo", 0, 0.05)),
+        ("17~0.12345678901", Trial(17, "fifo", 0, 0.12345678901)),
     ],
 )
 def test_a_trial_is_written_as_it_is_read(text: str, trial: Trial) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry.record import AdHoc, Record
 from foundation_lab.testing import assert_event, assert_sequence, bind, step
-from foundation_lab.testing.matchers import Wanted, wanted_event
 from foundation_lab.testing.steps import Rules, Search, SequenceStep
+from foundation_lab.testing.wanted import Wanted, wanted_event
 from tests.testing.world import Ping, change, says
 
 if TYPE_CHECKING:

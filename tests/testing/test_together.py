@@ -208,3 +208,16 @@ def test_without_hypothesis_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(MissingExtra, match=r"foundation-lab\[hypothesis\]"):
         lab_schedules()
+
+
+def test_the_verdicts_of_all_processes_of_xdist_are_told_in_one_table(pytester: Pytester) -> None:
+    pytester.makepyfile(
+        test_one="def test_steady(sim):\n    pass\n",
+        test_two="import random\n"
+        "def test_chance(sim):\n"
+        "    sim.telemetry.emit('kit.told', {'number': random.random()})\n",
+    )
+    said = run(pytester, "xdist", options=("-n", "2", "--lab-flaky=2"))
+    assert "= what tests depend on =" in said
+    assert "stable             test_one.py::test_steady\n" in said
+    assert "nondeterministic   test_two.py::test_chance\n" in said

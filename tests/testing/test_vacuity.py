@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,8 @@ from foundation_lab.testing import (
     bind,
     capture_events,
     mark,
+    monitor,
+    never,
     refute_event,
     wait_for,
     wait_for_agent_registration,
@@ -29,6 +32,7 @@ from foundation_lab.testing import (
     wait_for_service_health,
     wait_for_service_ready,
 )
+from foundation_lab.testing.undecided import undecided
 from tests.testing.world import Ping, says
 
 if TYPE_CHECKING:
@@ -41,6 +45,19 @@ def sim() -> Simulation:
 
 
 # -- which events are seen -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"amount": 3}, {"amount": int}, {"sizes": (1, 2)}, {"sizes": [1, 2]}], ids=str
+)
+def test_what_is_read_back_from_the_recording_matches_as_it_did_when_it_happened(
+    sim: Simulation, wanted: dict[str, Any]
+) -> None:
+    here = mark(sim)
+    with assert_event(sim, "shop.order.placed", **wanted):
+        sim.telemetry.emit("shop.order.placed", {"amount": 3}, {"sizes": (1, 2)})
+    with assert_event(sim, "shop.order.placed", **wanted, since=here):
+        pass
 
 
 def test_the_second_event_of_a_name_may_be_the_one(sim: Simulation) -> None:
@@ -132,13 +149,16 @@ def test_a_process_with_an_expectation_does_not_disturb_the_wait_of_another(
     [
         lambda sim: assert_event(sim, Ping),
         lambda sim: assert_condition(sim, lambda: True),
+        lambda sim: capture_events(sim, Ping),
+        lambda sim: monitor(sim, never(Ping)),
     ],
-    ids=["event", "condition"],
+    ids=["event", "condition", "capture", "monitor"],
 )
 def test_an_expectation_that_is_never_entered_says_so(
     sim: Simulation, make: Callable[[Simulation], object]
 ) -> None:
-    with pytest.warns(RuntimeWarning, match="was never entered, so it checked nothing"):  # noqa: PT031  (the block is what raises)
+    said = r"was never (entered|attached), so it checked nothing; write 'with "
+    with pytest.warns(RuntimeWarning, match=said):  # noqa: PT031  (the block is what raises)
         make(sim)
         gc.collect()
 
@@ -149,7 +169,7 @@ def test_a_wait_that_a_process_forgets_to_yield_from_says_so(sim: Simulation) ->
         wait_for(sim, lambda: False)
 
     sim.process(tester())
-    with pytest.warns(RuntimeWarning, match=r"wait_for\(<lambda>\) was never entered"):  # noqa: PT031  (the block is what raises)
+    with pytest.warns(RuntimeWarning, match=r"write 'yield from wait_for\(\.\.\.\)', in a cor"):  # noqa: PT031  (the block is what raises)
         sim.run()
         gc.collect()
 
@@ -174,6 +194,53 @@ def test_listening_with_fields_costs_the_others_nothing_and_sees_all_that_fit(
     assert [event.text for event in every.events] == ["a", "b", "c", "b"]
     assert [event.text for event in heard.events] == ["b", "b"]
     assert bound.bound == {"text": "c"}
+
+
+def test_what_nobody_waits_for_any_more_is_not_undecided(sim: Simulation) -> None:
+    def tester() -> Generator[Any, Any, None]:
+        heard = assert_event(sim, Ping, text="a").as_event()
+        yield heard | sim.timeout(1.0)
+
+    def watch() -> Generator[Any, Any, None]:
+        yield from refute_event(sim, Ping, text="b")
+
+    def waits() -> Generator[Any, Any, None]:
+        yield assert_event(sim, Ping, text="c")
+
+    async def awaits() -> None:
+        await wait_for(sim, lambda: False, what="the moon")
+
+    sim.process(tester())
+    sim.process(watch(), daemon=True)
+    sim.process(waits())
+    sim.task(awaits())
+    sim.run(until=0.5)
+    assert undecided(sim) == [
+        *("assert_event(kit.ping(text='a'))", "assert_event(kit.ping(text='c'))"),
+        "wait_for(the moon)",
+    ]
+    sim.run(until=2.0)
+    assert undecided(sim) == ["assert_event(kit.ping(text='c'))", "wait_for(the moon)"]
+    with pytest.raises(AssertionError):
+        sim.run()
+
+
+def test_a_simulation_in_which_a_process_has_waited_can_be_forgotten() -> None:
+    def waited() -> weakref.ref[Simulation]:
+        sim = Simulation(seed=15)
+
+        def tester() -> Generator[Any, Any, None]:
+            yield from wait_for(sim, lambda: sim.now >= 1.0)
+            yield from assert_event(sim, Ping)
+
+        sim.call_in(1.0, list)
+        sim.call_in(2.0, lambda: sim.telemetry.emit(Ping("a")))
+        sim.run(until=sim.process(tester()))
+        return weakref.ref(sim)
+
+    gone = waited()
+    gc.collect()
+    assert gone() is None
 
 
 # -- waits that nothing has to happen for --------------------------------------------------------
@@ -242,6 +309,32 @@ def test_only_restarts_after_a_mark_count(sim: Simulation) -> None:
             wait_for_process_restart(sim, "db", since=since, within=1.0)
     assert wait_for_process_restart(sim, "db", since=before.sequence).restart_count == 1
     assert wait_for_process_restart(sim, "db", block=db.kill).restart_count == 2
+
+
+def test_health_that_was_better_before_is_no_improvement_by_the_action(sim: Simulation) -> None:
+    Backend(sim, "db", service_time=1.0)
+    with pytest.warns(VacuousWait, match="to be better than degraded was so before"):
+        wait_for_health_improvement(sim, "db", than="degraded", block=lambda: None)
+    with pytest.warns(VacuousWait):
+        wait_for_health_improvement(sim, "db", than="degraded", since=mark(sim))
+
+
+def test_a_vacuous_wait_is_told_at_the_line_of_the_test(sim: Simulation) -> None:
+    Backend(sim, "db", service_time=1.0)
+
+    def tester() -> Generator[Any, Any, None]:
+        yield from wait_for_service_ready(sim, "db", block=list)
+
+    async def coroutine() -> None:
+        await wait_for_service_ready(sim, "db", block=list)
+
+    with pytest.warns(VacuousWait) as caught:  # noqa: PT031  (four ways of one thing)
+        wait_for_service_ready(sim, "db", block=list)
+        sim.run(until=sim.process(tester()))
+        sim.run_async(coroutine())
+        with assert_condition(sim, lambda: True):
+            pass
+    assert [each.filename for each in caught] == [__file__] * 4
 
 
 def test_health_improves_on_what_it_was_at_the_mark(sim: Simulation) -> None:

@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime as dt
+import multiprocessing
+import pickle
 import queue
+import subprocess
 import sys
 import threading
 import time
@@ -91,6 +95,32 @@ def test_what_a_block_has_made_outlives_it_unharmed(sim: Simulation) -> None:
     assert kinds == [dt.datetime, dt.datetime, dt.date, dt.date]
     assert moment is dt.datetime
     assert type(moment) is type
+
+
+def test_dates_are_pickled_and_copied_in_the_block_as_ever(sim: Simulation) -> None:
+    before = [moment(2020, 1, 1, tzinfo=dt.UTC), date(2020, 1, 1)]
+    pickled = [pickle.dumps(each) for each in before]
+    with virtual_time(sim):
+        assert [pickle.dumps(each) for each in before] == pickled
+        assert [pickle.loads(each) for each in pickled] == before
+        assert copy.deepcopy(before) == before
+    assert [type(pickle.loads(each)) for each in pickled] == [moment, date]
+
+
+def test_what_waits_for_the_operating_system_takes_real_time(virtual: Simulation) -> None:
+    done = subprocess.run([sys.executable, "-c", ""], timeout=30, check=True)
+    assert done.returncode == 0
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as waits:
+        with pytest.raises(subprocess.TimeoutExpired):
+            waits.wait(timeout=0.01)
+        waits.kill()
+    ours, theirs = multiprocessing.Pipe()
+    assert not ours.poll(0.01)
+    theirs.send("hello")
+    assert ours.poll(0.01)
+    ours.close()
+    theirs.close()
+    assert virtual.now == 0
 
 
 def test_a_class_that_is_derived_in_the_block_makes_its_own(virtual: Simulation) -> None:
@@ -463,6 +493,33 @@ def test_a_test_of_the_lab_keeps_its_own_clock_in_such_a_run(pytester: Pytester)
             assert type(time.sleep).__name__ == "builtin_function_or_method"
     """
     run(pytester, code, "--lab-virtual").assert_outcomes(passed=1)
+
+
+def test_a_daemon_of_a_fixture_of_the_session_ends_with_its_test_and_can_be_joined(
+    pytester: Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import threading
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def ticker():
+            stop = threading.Event()
+            thread = threading.Thread(target=lambda: stop.wait(1e9), daemon=True)
+            thread.start()
+            yield thread
+            stop.set()
+            thread.join()
+
+        def test_one(ticker):
+            assert ticker.is_alive()
+
+        def test_other(ticker):
+            assert not ticker.is_alive()
+        """
+    )
+    run_pytest(pytester, "--lab-virtual").assert_outcomes(passed=2)
 
 
 def test_a_thread_that_never_ends_fails_its_test_and_no_other(pytester: Pytester) -> None:

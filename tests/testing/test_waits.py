@@ -9,7 +9,11 @@ from foundation_lab.services import Backend, ConnectionManager, ResourceManager,
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
 from foundation_lab.testing import (
+    Clock,
     assert_condition,
+    assert_event,
+    eventually,
+    step,
     wait_for,
     wait_for_agent_registration,
     wait_for_connection_pool_ready,
@@ -94,9 +98,32 @@ def test_a_callback_is_told_that_it_cannot_run_its_own_simulation(sim: Simulatio
     assert late.time == 9.0
 
 
+def test_a_value_in_the_place_of_a_predicate_is_refused(sim: Simulation) -> None:
+    value: Any = sim.now == 3.0
+    with pytest.raises(TypeError, match="False cannot be asked again; give a function"):
+        wait_for(sim, value)
+    with pytest.raises(TypeError, match="False cannot be asked again; give a function"):
+        assert_condition(sim, value)
+
+
+@pytest.mark.parametrize("within", ["5", None, -1, float("nan")])
+def test_a_time_that_is_none_is_refused(sim: Simulation, within: Any) -> None:
+    for refuses in (
+        lambda: wait_for(sim, lambda: True, within),
+        lambda: assert_event(sim, Ping, within=within),
+        lambda: step(Ping, within=within),
+        lambda: eventually(Ping, within=within),
+    ):
+        with pytest.raises(ValueError, match=f"within={within!r}; give virtual seconds"):
+            refuses()
+    with pytest.raises(ValueError, match=f"seconds={within!r}; give virtual seconds"):
+        Clock(sim).advance(within)
+
+
 def test_an_error_in_the_predicate_comes_through(sim: Simulation) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as caught:
         wait_for(sim, lambda: 1 / 0)
+    assert caught.value.__notes__ == ["raised by what is waited for, lambda: 1 / 0, at t=0"]
 
 
 # -- services ------------------------------------------------------------------------------------
@@ -178,6 +205,28 @@ def test_better_health_than_now_is_waited_for_without_a_check(sim: Simulation) -
     assert sim.now == 4.0
 
 
+def test_an_action_may_come_before_health_improves(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    db.kill()
+    assert wait_for_health_improvement(sim, "db", block=lambda: sim.call_in(3.0, db.restart)) is db
+    assert sim.now == 3.0
+    db.kill()
+
+    def tester() -> Generator[Any, Any, Any]:
+        return (yield from wait_for_health_improvement(sim, "db", block=db.restart))
+
+    assert sim.run(until=sim.process(tester())) is db
+
+
+def test_an_unknown_health_is_refused_with_those_that_there_are(sim: Simulation) -> None:
+    Backend(sim, "db", service_time=1.0)
+    words = "there is no health 'fine'; there are healthy, degraded, unhealthy, unknown"
+    with pytest.raises(ValueError, match=words):
+        wait_for_service_health(sim, "db", "fine")
+    with pytest.raises(ValueError, match=words):
+        wait_for_health_improvement(sim, "db", than="fine")
+
+
 def test_health_that_does_not_improve_fails_the_wait(sim: Simulation) -> None:
     Backend(sim, "db", service_time=1.0).kill()
     with pytest.raises(AssertionError, match="'db' to be better than unhealthy"):
@@ -215,6 +264,17 @@ def test_an_agent_that_was_unregistered_is_not_registered(sim: Simulation) -> No
         wait_for_agent_registration(sim, "ann")
     sim.call_in(1.0, lambda: sim.telemetry.emit(events.agent.Registered("ann", ())))
     assert wait_for_agent_registration(sim, "ann").time == 1.0
+
+
+def test_an_agent_or_a_session_that_never_comes_is_told_with_those_that_came(
+    sim: Simulation,
+) -> None:
+    for name in ("ann", "bob"):
+        sim.telemetry.emit(events.agent.Registered(name, ()))
+    with pytest.raises(AssertionError, match=r"agent\.registered was of 'ann', 'bob'\n"):
+        wait_for_agent_registration(sim, "anne")
+    with pytest.raises(AssertionError, match=r"coordination\.started was of nobody\n"):
+        wait_for_coordination_completion(sim, "s1")
 
 
 def test_a_session_is_waited_for_until_it_completes(sim: Simulation) -> None:

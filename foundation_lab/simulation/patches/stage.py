@@ -137,9 +137,11 @@ class Stage:
 
     def end_all(self) -> None:
         """End the threads that are left."""
-        for process in list(self._processes):
+        for process, thread in list(self._processes.items()):
             if process.is_alive:
                 process.deliver(self._greenlet.GreenletExit())
+                if thread is not None:  # it may never have begun
+                    mark_as_ended(thread)
 
 
 class Body:
@@ -175,6 +177,10 @@ class Body:
         """Raise an exception where the thread blocks."""
         return self._go_on(self._green.throw, error)
 
+    def block(self, target: Any) -> Any:
+        """Wait for an event, called by the thread itself; return its value."""
+        return self._green.parent.switch(target)
+
     def close(self) -> None:
         """Leave the thread where it is."""
 
@@ -189,3 +195,11 @@ class Body:
             self._known.pop(self._green, None)
             raise StopIteration
         return target
+
+
+def mark_as_ended(thread: Any) -> None:
+    """Let a thread be known to have ended, after the block and in another one, too."""
+    thread._is_stopped = True
+    handle = getattr(thread, "_handle", None)
+    if handle is not None:  # from Python 3.13 on
+        handle._set_done()

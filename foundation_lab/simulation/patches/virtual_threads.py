@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from foundation_lab.simulation.patches.patched_clock import patched_clock
-from foundation_lab.simulation.patches.stage import Stage
+from foundation_lab.simulation.patches.stage import Stage, mark_as_ended
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock, VirtualRLock
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class _Threads:
             finally:
                 del threading._active[thread._ident]  # type: ignore[attr-defined]
                 self._ends[thread].succeed()
+                mark_as_ended(thread)
 
         thread._ident = self._stage.start(body, thread.name, thread)
         thread._started.set()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foundation_lab.testing.trial import trial_of
+from foundation_lab.testing.trial import command, trial_of
 
 if TYPE_CHECKING:
     import pytest
@@ -45,7 +44,7 @@ def _keep(place: Path, suffix: str, sim: Simulation, nodeid: str) -> list[str]:
 
     recording = sim.recording
     recording.save(place / f"recording{suffix}", force=True)
-    again = f"pytest {shlex.quote(nodeid)} --lab-replay={trial_of(sim)}"
+    again = command(nodeid, trial_of(sim))
     write_report(recording, place / f"report{suffix}.html", command=again)
     return [f"  recording{suffix}/", f"  report{suffix}.html"]
 

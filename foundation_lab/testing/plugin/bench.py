@@ -37,10 +37,6 @@ BENCH = pytest.StashKey[Bench]()
 """Where a test keeps its bench."""
 
 
-VERDICTS = pytest.StashKey[list[tuple[str, str, str]]]()
-"""What ``--lab-flaky`` has found: test, verdict, reason."""
-
-
 def bench_of(item: Any) -> Bench:
     """Return the bench of a test; a test that nobody has made one for gets that of its plan.
 

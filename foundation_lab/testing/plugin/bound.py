@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,8 +41,22 @@ def bound_fixtures() -> dict[str, Any]:
 def _bound(name: str) -> Any:
     def bound(sim: Simulation) -> Any:
         from foundation_lab import testing  # noqa: PLC0415  (heavy)
+        from foundation_lab.simulation.engine import Simulation  # noqa: PLC0415  (heavy)
 
-        return partial(getattr(testing, name), sim)
+        function = getattr(testing, name)
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            if args and isinstance(args[0], Simulation):
+                message = (
+                    f"the fixture {name} has the simulation of the test already: write {name}(...) "
+                    f"without it, or import foundation_lab.testing.{name} for another simulation"
+                )
+                raise TypeError(message)
+            return function(sim, *args, **kwargs)
+
+        return call
 
     bound.__doc__ = f"`foundation_lab.testing.{name}` for the fixture `sim`."
     return pytest.fixture(name=name)(bound)

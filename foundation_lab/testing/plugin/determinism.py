@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from foundation_lab.testing.plugin.plan import Plan
 
 
+UNSEEN = (
+    "sets of objects, which are gone through by their addresses",
+    "what outlives a run: a variable of a module, a cache, a mutable default",
+)
+"""Suspects when nobody has asked for anything that differs in each run."""
+
+
 class NotDeterministic(AssertionError):
     """Two runs of one test with one seed have told different stories."""
 
@@ -50,7 +57,7 @@ def compared(item: Any, one: Any, other: Any, suspects: dict[str, None]) -> str 
     """Return what is to be said when a test was not the same each time."""
     difference = what_differs(one, other)
     if difference is not None:
-        lines = list(suspects) or ["sets of objects, which are gone through by their addresses"]
+        lines = list(suspects) or list(UNSEEN)
         return told("two runs with one seed differ", difference, lines)
     elsewhere = elsewhere_of(item.session, item.nodeid)
     there = elsewhere.result(item.nodeid)

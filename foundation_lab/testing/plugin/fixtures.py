@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ def sim(request: pytest.FixtureRequest) -> Generator[Simulation, None, None]:
     """A fresh simulation; after a test that passed, its laws and its leaks are checked."""
     bench = bench_of(request.node)
     simulation = bench.trial.simulation(name=request.node.nodeid)
+    simulation.remembers = True
     bench.sims.append(simulation)
     yield simulation
     try:
@@ -30,8 +32,22 @@ def sim(request: pytest.FixtureRequest) -> Generator[Simulation, None, None]:
                 from foundation_lab.testing.leaks import check_leaks  # noqa: PLC0415  (heavy)
 
                 check_leaks(simulation, bench.leaks)
+            _warn_of_undecided(simulation)
     finally:
         simulation.telemetry.seal()
+
+
+def _warn_of_undecided(simulation: Simulation) -> None:
+    """Warn of what a test has not waited for to the end: it has checked nothing."""
+    from foundation_lab.testing.undecided import undecided  # noqa: PLC0415  (heavy)
+
+    for expectation in undecided(simulation):
+        warnings.warn(
+            f"the test ended at t={simulation.now:.9g}, before {expectation} was decided, so it "
+            "checked nothing; run the simulation until whoever waits for it has ended",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 @pytest.fixture

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.testing.plugin.bench import VERDICTS
 from foundation_lab.testing.plugin.comparison import outcome, recordings, what_differs
 from foundation_lab.testing.plugin.elsewhere import elsewhere_of
 from foundation_lab.testing.plugin.rounds import Round, log_reports, report_of, run_round
-from foundation_lab.testing.plugin.sweeps import command
+from foundation_lab.testing.trial import command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from foundation_lab.testing.plugin.plan import Plan
     from foundation_lab.testing.trial import Trial
+
+
+VERDICT, WHY = "lab_flaky", "lab_flaky_why"
+"""What the reports of a test say of it, that of its teardown the reason, too."""
+
+
+def verdicts(reports: Iterable[Any]) -> list[tuple[str, str, str]]:
+    """Return test, verdict and reason from reports, in the order in which the tests were run.
+
+    The reports may have come from other processes, as those of xdist do.
+    """
+    told = [(dict(getattr(report, "user_properties", ())), report) for report in reports]
+    found = [(said, report) for said, report in told if WHY in said]
+    found.sort(key=lambda each: each[1].start)
+    return [(report.nodeid, said[VERDICT], said[WHY]) for said, report in found]
 
 
 class Flaky(AssertionError):
@@ -29,10 +45,7 @@ def examine(item: Any, plan: Plan, nextitem: Any) -> None:
     explored = [run_round(item, trial, plan.leaks, item.parent) for trial in trials]
     last = run_round(item, plain, plan.leaks, nextitem)
     verdict, why = judged(item, [first, second, last], explored)
-    item.config.stash.setdefault(VERDICTS, []).append((item.nodeid, verdict, why))
-    for report in last.reports:
-        report.user_properties.append(("lab_flaky", verdict))
-    if verdict != "stable" and not last.failed:
+    if verdict not in {"stable", "skipped"} and not last.failed:
 
         def fail() -> None:
             raise Flaky(f"{verdict}: {why}")
@@ -40,6 +53,10 @@ def examine(item: Any, plan: Plan, nextitem: Any) -> None:
         report = report_of(item, fail)
         report.longrepr = f"{verdict}: {why}"
         last.reports[:] = [report if one.when == "call" else one for one in last.reports]
+    for report in last.reports:
+        report.user_properties.append((VERDICT, verdict))
+        if report.when == "teardown":
+            report.user_properties.append((WHY, why))
     log_reports(item, last.reports)
 
 
@@ -53,7 +70,7 @@ def judged(item: Any, same: list[Round], explored: list[Round]) -> tuple[str, st
     """
     first, *others = ((outcome(done), recordings(done)) for done in same)
     if first[0] == "skipped":
-        return "stable", "it is skipped"
+        return "skipped", "nothing is known of it"
     for other in others:
         difference = what_differs(first, other)
         if difference is not None:
@@ -68,6 +85,6 @@ def judged(item: Any, same: list[Round], explored: list[Round]) -> tuple[str, st
         trial: Trial = different[0].bench.trial
         return "schedule-dependent", (
             f"{len(different)} of {len(explored)} orders end otherwise: {outcome(different[0])}\n"
-            f"again: {command(item, trial)}"
+            f"again: {command(item.nodeid, trial)}"
         )
     return "stable", f"{len(same)} runs, {len(explored)} orders, other hashes: {first[0]}"

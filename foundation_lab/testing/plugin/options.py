@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 import pytest
 
@@ -104,21 +105,55 @@ def pytest_configure(config: pytest.Config) -> None:
 
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    if config.getoption("--lab-seeds") < 1:
-        message = f"--lab-seeds={config.getoption('--lab-seeds')}: give a number of seeds from 1"
-        raise pytest.UsageError(message)
+    _refuse_what_cannot_be(config)
     if config.getoption("--lab-virtual"):
         from foundation_lab.testing.plugin.virtual import Everything, start_of  # noqa: PLC0415
 
         start_of(config)  # which refuses what is no date
         config.pluginmanager.register(Everything(config), "foundation_lab_everything")
-    limit = config.getoption("--lab-wall-limit")
-    if limit is None:
-        limit = float(config.getini("lab_wall_limit"))
-    before = configure(wall=limit or None, verbose=config.get_verbosity() > 1)
+    limit = _wall_limit(config)
+    verbose = config.get_verbosity() > 1
+    folders = (config.rootpath, config.invocation_params.dir)
+    before = configure(wall=limit or None, verbose=verbose, folders=folders)
 
     # A run inside of a run, such as pytester's, leaves the outer one as it was.
     def restore() -> None:
-        configure(wall=before.wall, verbose=before.verbose)
+        configure(wall=before.wall, verbose=before.verbose, folders=before.folders)
 
     config.add_cleanup(restore)
+
+
+def _refuse_what_cannot_be(config: pytest.Config) -> None:
+    """Refuse options before any test is run: an error of each test would be one too late."""
+    seeds, orders = config.getoption("--lab-seeds"), config.getoption("--lab-flaky")
+    replay = config.getoption("--lab-replay")
+    if seeds < 1:
+        message = f"--lab-seeds={seeds}: give a number of seeds from 1"
+        raise pytest.UsageError(message)
+    if orders < 0:
+        message = f"--lab-flaky={orders}: give a number of orders from 1"
+        raise pytest.UsageError(message)
+    if replay is not None:
+        from foundation_lab.testing.trial import Trial  # noqa: PLC0415  (as the others)
+
+        try:
+            Trial.parse(replay)
+        except ValueError as error:
+            message = f"--lab-replay={replay}: {error}"
+            raise pytest.UsageError(message) from None
+
+
+def _wall_limit(config: pytest.Config) -> float:
+    """Return the limit of real time in seconds, 0 for none."""
+    said = config.getoption("--lab-wall-limit")
+    where, limit = "--lab-wall-limit", said
+    if said is None:
+        where, limit = "lab_wall_limit", config.getini("lab_wall_limit")
+    try:
+        seconds = float(limit)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        message = f"{where}={limit}: give seconds of real time, 0 for no limit"
+        raise pytest.UsageError(message)
+    return seconds

@@ -38,6 +38,23 @@ def is_of_the_lab(item: pytest.Item) -> bool:
     return any(name in names for name in LAB)
 
 
+def refuse_seeds(item: Any) -> None:
+    """Refuse a marker for many seeds on a test that could not tell one of them from another.
+
+    The marker of a class may be meant for some of its tests only.
+
+    Raises:
+        ValueError: There is one.
+    """
+    for marker in getattr(item, "own_markers", ()):
+        many = marker.name == "seeds" or (marker.name == "lab" and "seeds" in marker.kwargs)
+        _check(
+            not many,
+            f"{_spelt(marker)} does nothing, for the test does not take the fixture 'sim'; a "
+            "simulation that the test makes itself has one seed",
+        )
+
+
 def plan_of(item: Any) -> Plan:
     """Return the plan of a test.
 

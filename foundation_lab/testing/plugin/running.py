@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from foundation_lab.testing.plugin.bench import BENCH, VERDICTS, bench_of
-from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of
+from foundation_lab.testing.plugin.bench import BENCH, bench_of
+from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of, refuse_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,6 +55,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a test whose markers say what cannot be."""
     if is_of_the_lab(item):
         bench_of(item)
+    else:
+        refuse_seeds(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -69,7 +72,9 @@ def pytest_runtest_makereport(
         bench.passed = report.passed
     if report.failed:
         for sim in bench.sims:
-            report.sections.append(("virtual time", _virtual_time(sim)))
+            told = "again: pytest " in report.longreprtext or len(plan_of(item).trials) > 1
+            test = "" if told else item.nodeid
+            report.sections.append(("virtual time", _virtual_time(sim, test)))
         report.sections.extend(bench.notes)
         folder = item.config.getoption("--lab-artifacts")
         if folder is not None:
@@ -83,21 +88,28 @@ def pytest_runtest_makereport(
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what ``--lab-flaky`` has found."""
-    verdicts = terminalreporter.config.stash.get(VERDICTS, [])
-    if verdicts:
+    if not terminalreporter.config.getoption("--lab-flaky"):
+        return
+    from foundation_lab.testing.plugin.flakiness import verdicts  # noqa: PLC0415  (as the others)
+
+    found = verdicts(chain.from_iterable(terminalreporter.stats.values()))
+    if found:
         terminalreporter.section("what tests depend on")
-    for nodeid, verdict, why in verdicts:
+    for nodeid, verdict, why in found:
         terminalreporter.write_line(f"{verdict:18} {nodeid}")
         for line in why.splitlines() if verdict != "stable" else ():
             terminalreporter.write_line(f"{'':18} {line}")
 
 
-def _virtual_time(sim: Simulation) -> str:
-    from foundation_lab.testing.failure import excerpt, seconds, who_waits  # noqa: PLC0415
-    from foundation_lab.testing.trial import trial_of  # noqa: PLC0415
+def _virtual_time(sim: Simulation, test: str) -> str:
+    """Return what is known of a failure, and how to run the test again if that is not told yet."""
+    from foundation_lab.testing.failure import excerpt, who_waits  # noqa: PLC0415
+    from foundation_lab.testing.spelling import seconds  # noqa: PLC0415
+    from foundation_lab.testing.trial import command, trial_of  # noqa: PLC0415
 
     trial = trial_of(sim)
     lines = [f"seed {sim.seed}, t={seconds(sim.now)}"]
+    lines += [f"again: {command(test, trial)}"] if test else []
     try:
         lines += _schedule(sim, trial) if trial.explores else []
         lines += [*who_waits(sim), *excerpt(sim, LAST_EVENTS)]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.testing.plugin.rounds import Round, log_reports, report_of, run_round
+from foundation_lab.testing.trial import command
 
 if TYPE_CHECKING:
-    import pytest
-
     from foundation_lab.testing.plugin.plan import Plan
     from foundation_lab.testing.sweep import Sweep
 
@@ -80,14 +78,8 @@ def _tell(item: Any, plan: Plan, done: Round, number: int) -> None:
     """Say which seed has failed, and how to run it again."""
     trial = done.bench.trial
     before = f"{number} passed before it" if number else "the first of them"
-    text = (
-        f"seed {trial.seed} failed, of {len(plan.trials)}: {before}\nagain: {command(item, trial)}"
-    )
+    text = f"seed {trial.seed} failed, of {len(plan.trials)}: {before}"
+    text += f"\nagain: {command(item.nodeid, trial)}"
     for report in done.reports:
         if report.failed:
             report.sections.append(("sweep", text))
-
-
-def command(item: pytest.Item, trial: Any) -> str:
-    """Return the command that runs a test once more in the same way."""
-    return f"pytest {shlex.quote(item.nodeid)} --lab-replay={trial}"

@@ -44,7 +44,7 @@ def start_of(config: pytest.Config) -> float | None:
 class Everything:
     """Runs each test in virtual time, on one clock for all of them.
 
-    One simulation serves the whole run of pytest, so that loops and threads that outlive a test see
+    One simulation serves the whole run of pytest, so that loops that outlive a test see
     one clock. Tests of the lab have their own simulation, and stay as they are.
     """
 

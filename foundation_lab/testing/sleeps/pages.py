@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from foundation_lab.testing.sleeps.purposes import MEANINGS
 
 if TYPE_CHECKING:
@@ -36,18 +38,25 @@ def headline(audit: Audit) -> str:
     return ", ".join(parts)
 
 
-def table(audit: Audit) -> RenderableType:
-    """Return an audit as tables: by purpose, by file, by test, and every finding."""
+def table(audit: Audit, most: int | None = None) -> RenderableType:
+    """Return an audit as tables: by purpose, by file, by test, and every finding.
+
+    Args:
+        audit: The audit.
+        most: How many sleeps there may be. Then the tables are about those that no comment allows,
+            and only there when there are more.
+    """
     from rich.console import Group  # noqa: PLC0415  (not needed for the other forms)
     from rich.text import Text  # noqa: PLC0415
 
     parts: list[RenderableType] = [Text(headline(audit))]
-    if audit.findings:
+    shown = audit if most is None else structs.replace(audit, findings=audit.counted)
+    if shown.findings and (most is None or len(shown.findings) > most):
         parts += [
-            _sums("By what they wait for", audit.by_purpose()),
-            _sums("By file", audit.by_file()),
-            _sums("By test", audit.by_test()),
-            _findings(audit.findings),
+            _sums("By what they wait for", shown.by_purpose()),
+            _sums("By file", shown.by_file()),
+            _sums("By test", shown.by_test()),
+            _findings(shown.findings),
         ]
     parts += [Text(f"{p.file}:{p.line}: {p.message}") for p in audit.problems]
     return Group(*parts)

@@ -84,6 +84,9 @@ def test_the_ratchet_counts_what_no_comment_allows(folder: Path, most: int, code
     done = command_line("audit-sleeps", ".", "--max", most, folder=folder)
     assert done.returncode == code
     assert ("--max is 0" in done.stderr) == bool(code)
+    assert done.stdout.startswith("2 sleeps in 1 file, 3 s, 1 allowed\n")
+    assert ("test_it.py:5" in done.stdout) == bool(code)  # tables when there is something to do,
+    assert "test_it.py:6" not in done.stdout  # and nothing of what is allowed
 
 
 @pytest.mark.parametrize(
