@@ -74,7 +74,7 @@ def _body(code: CodeType) -> str:
         for line, last, start, end in code.co_positions()
         if line and last and start is not None and end  # the first and last steps have no place
     ]
-    if not spans:
+    if not spans or code.co_filename == "<string>":  # from `eval`, but so is `python -c` called
         return ""
     line, start = min(span[:2] for span in spans)
     last, end = max(span[2:] for span in spans)

@@ -200,6 +200,18 @@ class Body:
 def mark_as_ended(thread: Any) -> None:
     """Let a thread be known to have ended, after the block and in another one, too."""
     thread._is_stopped = True
-    handle = getattr(thread, "_handle", None)
-    if handle is not None:  # from Python 3.13 on
-        handle._set_done()
+    if hasattr(thread, "_handle"):  # from Python 3.13 on: that of a thread which never started
+        thread._handle = _Done(thread.ident)
+
+
+class _Done:
+    """The handle of a thread that has ended."""
+
+    def __init__(self, ident: int | None) -> None:
+        self.ident = ident
+
+    def is_done(self) -> bool:
+        return True
+
+    def join(self, timeout: float | None = None) -> None:
+        """There is nothing to wait for."""
