@@ -40,6 +40,7 @@ class Watch:
         self._over = threading.Event()
         self._watcher: threading.Thread | None = None
         self._before: Any = None  # who hears an interrupt otherwise; None: it cannot be heard here
+        self._spared = 0
 
     def __enter__(self) -> Self:
         """Start the watch."""
@@ -81,18 +82,38 @@ class Watch:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         """Interrupt the main thread, unless somebody else wants to."""
-        if not self.expired:
-            if callable(self._before):
-                self._before(number, frame)
-        elif frame is None or not frame.f_globals.get("__name__", "").startswith(_NEVER_IN):
-            raise _Interrupt(self)
+        if self.expired:
+            if self._may_interrupt(frame):
+                raise _Interrupt(self)
+        elif callable(self._before):
+            self._before(number, frame)
+        elif self._before is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _may_interrupt(self, frame: FrameType | None) -> bool:
+        """Return whether an interrupt does no harm where the program stands."""
+        in_a_lock = False
+        while frame is not None and frame.f_globals.get("__name__") == threading.__name__:
+            frame, in_a_lock = frame.f_back, True
+        if frame is not None and str(frame.f_globals.get("__name__")).startswith(_NEVER_IN):
+            return False
+        self._spared += in_a_lock
+        return not in_a_lock or self._spared > SPARED
 
 
 GRACE: Final = 0.1
 """Real seconds that a run has to notice by itself that its time is over."""
 
-_NEVER_IN: Final = (__name__, "threading", "coverage.")
-"""Modules in which no interrupt is raised: an exception between their lines leaves a lock locked.
+SPARED: Final = 5
+"""How many interrupts find the program in `threading` before one is raised there.
+
+An exception between lines of that module may leave a lock locked; but whoever is there each time
+waits for something, such as the end of a thread or an entry of a queue, that does not come.
+"""
+
+_NEVER_IN: Final = (__name__, "coverage.")
+"""Modules in which no interrupt is raised, nor in what they call of `threading`.
 
 The next one comes `GRACE` later.
 """
