@@ -87,12 +87,6 @@ class Nobody(str):
     __slots__ = ()
 
 
-class AStore(str):
-    """Stands for a holder from which anybody may fetch it."""
-
-    __slots__ = ()
-
-
 def things(sim: Simulation) -> Iterator[tuple[str, Any]]:
     """Yield what is out and who has it: a process, the main program, or `Nobody`."""
     inside = callers(sim)
@@ -169,18 +163,19 @@ def has_ended(holder: object) -> bool:
     return isinstance(holder, simpy.Process) and not holder.is_alive
 
 
-def heir(sim: Simulation, request: Any) -> Any:
-    """Return who has got the request of a process that has ended, ``None`` when nobody has."""
+def heir(sim: Simulation, request: Any) -> Process | None:
+    """Return the living process that has got the request of one that has ended."""
     for process in sim.living():
         for value in (value for frame in frames(process) for value in frame.f_locals.values()):
             if value is request or any(part is request for part in parts(value)):
                 return process
-    stores = [one for weak in list(sim.resources) if isinstance(one := weak(), simpy.Store)]
-    return AStore("a store") if any(request in store.items for store in stores) else None
+    return None
 
 
 def parts(value: Any) -> Iterable[Any]:
-    """Return what lies in a collection, or the attributes of an object that is no event."""
+    """Return what lies in a collection or a store, or the attributes of what is no event."""
+    if isinstance(value, simpy.Store):
+        return value.items
     if isinstance(value, dict):
         return value.values()
     if isinstance(value, list | tuple | set | deque):
@@ -191,7 +186,7 @@ def parts(value: Any) -> Iterable[Any]:
 def in_words(sim: Simulation, thing: tuple[str, Any]) -> str:
     """Return what is out and who has it as one line."""
     what, holder = thing
-    if isinstance(holder, Nobody | AStore):
+    if isinstance(holder, Nobody):
         return f"{what}: {holder} has it"
     name = getattr(holder, "name", sim.telemetry.main.name)
     if not can_come_back(thing):

@@ -13,6 +13,8 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from foundation_lab.simulation.patches.real_threads import new_lock, running_thread, start_thread
+
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
@@ -36,21 +38,22 @@ class Watch:
         self.limit = limit
         self.expired = False
         self.stack: list[str] = []
-        self._watched = threading.get_ident()
-        self._over = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._watched = running_thread()
+        self._going_on = new_lock()
+        self._watching = new_lock()
         self._before: Any = None  # who hears an interrupt otherwise; None: it cannot be heard here
         self._spared = 0
 
     def __enter__(self) -> Self:
         """Start the watch."""
         if self.limit is not None:
-            if threading.current_thread() is threading.main_thread():
+            if self._watched == threading.main_thread().ident:
                 self._before = signal.getsignal(signal.SIGINT)
             if self._before is not None:
                 signal.signal(signal.SIGINT, self._hear)
-            self._watcher = threading.Thread(target=self._wait, args=(self.limit,), daemon=True)
-            self._watcher.start()
+            self._going_on.acquire()
+            self._watching.acquire()
+            start_thread(self._wait, (self.limit,))
         return self
 
     def __exit__(
@@ -60,10 +63,10 @@ class Watch:
         traceback: TracebackType | None,
     ) -> bool:
         """Stop the watch; its own interrupt does not pass through."""
-        if self._watcher is not None:
+        if self.limit is not None:
             try:
-                self._over.set()
-                self._watcher.join()  # no interrupt is sent after that, and none is heard in here
+                self._going_on.release()
+                self._watching.acquire()  # no interrupt is sent after that, and none is heard here
             finally:
                 if self._before is not None:
                     signal.signal(signal.SIGINT, self._before)
@@ -71,14 +74,17 @@ class Watch:
 
     def _wait(self, limit: float) -> None:
         """Wait in a thread of its own until the block ends or its time is over."""
-        if self._over.wait(limit):
-            return
-        frame = sys._current_frames().get(self._watched)
-        self.stack = [] if frame is None else _below_the_engine(frame)
-        self.expired = True
-        while not self._over.wait(GRACE):
-            if self._before is not None:
-                _interrupt(self._watched)
+        try:
+            if self._going_on.acquire(timeout=min(limit, LONGEST)):
+                return
+            frame = sys._current_frames().get(self._watched)
+            self.stack = [] if frame is None else _below_the_engine(frame)
+            self.expired = True
+            while not self._going_on.acquire(timeout=GRACE):
+                if self._before is not None:
+                    _interrupt(self._watched)
+        finally:
+            self._watching.release()
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         """Interrupt the main thread, unless somebody else wants to."""
@@ -111,6 +117,9 @@ SPARED: Final = 5
 An exception between lines of that module may leave a lock locked; but whoever is there each time
 waits for something, such as the end of a thread or an entry of a queue, that does not come.
 """
+
+LONGEST: Final = 1e6
+"""Seconds; no lock waits for much longer."""
 
 _NEVER_IN: Final = (__name__, "coverage.")
 """Modules in which no interrupt is raised, nor in what they call of `threading`.

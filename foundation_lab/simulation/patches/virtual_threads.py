@@ -116,8 +116,8 @@ class _Threads:
             threading._active[thread._ident] = thread  # type: ignore[attr-defined]
             try:
                 thread.run()
-            except self._stage._greenlet.GreenletExit:
-                raise
+            except (self._stage._greenlet.GreenletExit, KeyboardInterrupt):
+                raise  # an interrupt from the keyboard is always the main program's
             except BaseException:  # noqa: BLE001  (as a real thread does)
                 thread._invoke_excepthook(thread)
             finally:
