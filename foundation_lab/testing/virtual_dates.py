@@ -20,13 +20,13 @@ class VirtualType(type):
     """The type of dates that tell the virtual time; real dates are their instances, too."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        base = cls.__base__
+        base: Any = cls.__base__
         if base in _REAL:
             return isinstance(instance, base)
         return super().__instancecheck__(instance)  # a class of the user's, as any other
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        base = cls.__base__
+        base: Any = cls.__base__
         return issubclass(subclass, base) if base in _REAL else super().__subclasscheck__(subclass)
 
 
