@@ -139,7 +139,7 @@ def _fits(name: str, wanted: Any, got: Any) -> bool:
 
 
 def _agrees(wanted: Any, got: Any) -> bool:
-    if wanted == got or (isinstance(got, list | tuple | dict) and _same_values(wanted, got)):
+    if _equal(wanted, got) or (isinstance(got, list | tuple | dict) and _same_values(wanted, got)):
         return True
     if wanted is ...:
         return got is not None
@@ -150,6 +150,14 @@ def _agrees(wanted: Any, got: Any) -> bool:
     return callable(wanted) and bool(wanted(got))
 
 
+def _equal(wanted: Any, got: Any) -> bool:
+    same = wanted == got
+    try:
+        return bool(same)
+    except ValueError:  # an array of answers, one for each element
+        return bool(same.size and same.all())
+
+
 def _same_values(wanted: Any, got: Any) -> bool:
     """Return whether two values are the same but for what is a list here and a tuple there."""
     if isinstance(got, list | tuple) and isinstance(wanted, list | tuple):
@@ -158,7 +166,7 @@ def _same_values(wanted: Any, got: Any) -> bool:
         pairs = [(value, got[key]) for key, value in wanted.items()]
     else:
         return False
-    return len(wanted) == len(got) and all(a == b or _same_values(a, b) for a, b in pairs)
+    return len(wanted) == len(got) and all(_equal(a, b) or _same_values(a, b) for a, b in pairs)
 
 
 def _is_instance(value: object, kind: type) -> bool:

@@ -289,6 +289,22 @@ def test_a_condition_that_the_action_brings_about_is_none(sim: Simulation) -> No
         done.append(2)
 
 
+def test_a_condition_that_the_action_undoes_first_is_none_either(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    Supervisor(sim, "boss", [db], restart_delay=1.0, intensity=9)
+
+    def tester() -> Generator[Any, Any, Any]:
+        return (yield from wait_for_service_ready(sim, "db", block=db.kill))
+
+    assert wait_for_service_ready(sim, "db", block=db.kill) is db
+    assert wait_for_service_health(sim, "db", "healthy", block=db.kill) is db
+    assert wait_for_health_improvement(sim, "db", than="degraded", block=db.kill) is db
+    assert sim.run(until=sim.process(tester())) is db
+    with assert_condition(sim, lambda: db.up):
+        db.kill()
+    assert db.restart_count == 5
+
+
 def test_a_wait_from_a_mark_at_which_all_was_so_already_is_vacuous(sim: Simulation) -> None:
     db = Backend(sim, "db", service_time=1.0)
     Supervisor(sim, "boss", [db], restart_delay=1.0)
