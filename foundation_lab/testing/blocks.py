@@ -6,6 +6,7 @@ coroutine, ``yield from`` and ``yield`` in a process.
 
 from __future__ import annotations
 
+import math
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -295,4 +296,11 @@ class Expectation(Listener):
     @property
     def counts(self) -> bool:
         """Whether somebody counts on its verdict: not when all have turned to something else."""
+        if self._guards and self.within == math.inf:
+            return False
         return self._process is None or self._process._waiter not in (None, [])
+
+    @property
+    def _guards(self) -> bool:
+        """Whether it would have failed by now if it was to, and so has checked what happened."""
+        return False

@@ -143,6 +143,8 @@ class ConditionExpectation(Expectation):
                 raise
             if value:
                 self.value, self._time = value, float(self._sim.now)
+            else:
+                self._held_before = False  # the action has undone it, so there is something to see
         return self._time is not None
 
     def _ask_quietly(self) -> bool:

@@ -58,6 +58,10 @@ class CountExpectation(Expectation):
         """Be true, however many came."""
         return True
 
+    @property
+    def _guards(self) -> bool:
+        return self.most is not None and len(self.records) >= self.least
+
     def _see(self, record: Record) -> None:
         if self._wanted[0].matches(record):
             self.records.append(record)

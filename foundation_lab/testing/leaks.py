@@ -8,7 +8,7 @@ attached are held, too.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import simpy
@@ -19,7 +19,8 @@ from foundation_lab.simulation.slots import Slots
 from foundation_lab.simulation.waiting import innermost_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
 
     from foundation_lab.simulation.engine import Simulation
 
@@ -61,7 +62,10 @@ def check_leaks(sim: Simulation, level: Level = "forbid") -> None:
 
 
 def lost(sim: Simulation) -> list[str]:
-    """Return what can never be given back, in words: its holder has ended."""
+    """Return what can never be given back, in words: its holder has ended.
+
+    A slot of a resource is not, when its request was handed on to somebody else.
+    """
     return [in_words(sim, thing) for thing in things(sim) if not can_come_back(thing)]
 
 
@@ -96,7 +100,8 @@ def things(sim: Simulation) -> Iterator[tuple[str, Any]]:
         if isinstance(resource, simpy.Resource):
             what = f"a slot of a {type(resource).__name__} (capacity {resource.capacity})"
             for request in resource.users:
-                yield what, request.proc or sim.telemetry.main
+                owner = request.proc or sim.telemetry.main
+                yield what, (has_ended(owner) and heir(sim, request)) or owner
     for span in sim.telemetry.open_spans:
         yield f"span {span.name!r} is open", span.emitter
 
@@ -121,11 +126,18 @@ def callers(sim: Simulation) -> dict[int, list[Process]]:
 
 def owners(process: Process) -> Iterator[Any]:
     """Yield the objects whose methods a process is in, the outermost first."""
+    for frame in frames(process):
+        if "self" in frame.f_locals:
+            yield frame.f_locals["self"]
+
+
+def frames(process: Process) -> Iterator[FrameType]:
+    """Yield where a process is in each of its generators, the outermost first."""
     generator: Any = process.generator
     while generator is not None:
         frame = getattr(generator, "gi_frame", None)
-        if frame is not None and "self" in frame.f_locals:
-            yield frame.f_locals["self"]
+        if frame is not None:
+            yield frame
         generator = getattr(generator, "gi_yieldfrom", None)
 
 
@@ -143,7 +155,32 @@ def can_come_back(thing: tuple[str, Any]) -> bool:
     _, holder = thing
     if isinstance(holder, Nobody):
         return False
-    return holder.is_alive if isinstance(holder, simpy.Process) else True
+    return not has_ended(holder)
+
+
+def has_ended(holder: object) -> bool:
+    """Return whether a holder is a process that has ended."""
+    return isinstance(holder, simpy.Process) and not holder.is_alive
+
+
+def heir(sim: Simulation, request: Any) -> Process | None:
+    """Return the living process that has got the request of one that has ended."""
+    for process in sim.living():
+        for value in (value for frame in frames(process) for value in frame.f_locals.values()):
+            if value is request or any(part is request for part in parts(value)):
+                return process
+    return None
+
+
+def parts(value: Any) -> Iterable[Any]:
+    """Return what lies in a collection or a store, or the attributes of what is no event."""
+    if isinstance(value, simpy.Store):
+        return value.items
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, list | tuple | set | deque):
+        return value
+    return () if isinstance(value, simpy.Event) else getattr(value, "__dict__", {}).values()
 
 
 def in_words(sim: Simulation, thing: tuple[str, Any]) -> str:

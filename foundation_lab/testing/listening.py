@@ -7,6 +7,7 @@ import warnings
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
+from foundation_lab.testing.attempts import attempt
 from foundation_lab.testing.history import past_records
 from foundation_lab.testing.marks import Mark
 
@@ -46,6 +47,7 @@ class Listener:
         self._mark = since.sequence if isinstance(since, Mark) else since
         self._id = ""
         self._entered = False
+        self._attempt = attempt()
         self._broken: Exception | None = None
 
     @property
@@ -103,7 +105,7 @@ class Listener:
 
     def __del__(self) -> None:
         """Warn of a listener that was made and never used: it has heard nothing."""
-        if not getattr(self, "_entered", True):
+        if not getattr(self, "_entered", True) and not self._attempt.cut_short:
             warnings.warn(
                 f"{self} was never entered, so it checked nothing; write {self._proper_use}",
                 RuntimeWarning,

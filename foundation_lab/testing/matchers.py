@@ -3,7 +3,8 @@
 A field's wanted value is one of these; `mismatch` tries them in this order:
 
 - anything that is ``==`` to the field: a plain value, ``pytest.approx(...)``, ``mock.ANY``, a
-  matcher of another library; a list and a tuple of the same values are the same;
+  matcher of another library; a list and a tuple of the same values are the same, inside of others,
+  too;
 - ``...``: the field is there and not ``None``;
 - a type: the field is an instance; ``float`` takes whole numbers, too, ``int`` takes 3.0 (which is
   what a recording has of 3), but no booleans;
@@ -138,7 +139,7 @@ def _fits(name: str, wanted: Any, got: Any) -> bool:
 
 
 def _agrees(wanted: Any, got: Any) -> bool:
-    if wanted == got or (isinstance(got, list | tuple) and _same_values(wanted, got)):
+    if _equal(wanted, got) or (isinstance(got, list | tuple | dict) and _same_values(wanted, got)):
         return True
     if wanted is ...:
         return got is not None
@@ -149,9 +150,23 @@ def _agrees(wanted: Any, got: Any) -> bool:
     return callable(wanted) and bool(wanted(got))
 
 
-def _same_values(wanted: Any, got: list[Any] | tuple[Any, ...]) -> bool:
-    """Return whether a list and a tuple are the same but for that."""
-    return isinstance(wanted, list | tuple) and list(wanted) == list(got)
+def _equal(wanted: Any, got: Any) -> bool:
+    same = wanted == got
+    try:
+        return bool(same)
+    except ValueError:  # an array of answers, one for each element
+        return bool(same.size and same.all())
+
+
+def _same_values(wanted: Any, got: Any) -> bool:
+    """Return whether two values are the same but for what is a list here and a tuple there."""
+    if isinstance(got, list | tuple) and isinstance(wanted, list | tuple):
+        pairs: Any = zip(wanted, got, strict=False)
+    elif isinstance(got, dict) and isinstance(wanted, dict) and wanted.keys() == got.keys():
+        pairs = [(value, got[key]) for key, value in wanted.items()]
+    else:
+        return False
+    return len(wanted) == len(got) and all(_equal(a, b) or _same_values(a, b) for a, b in pairs)
 
 
 def _is_instance(value: object, kind: type) -> bool:

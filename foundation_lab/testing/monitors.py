@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Self
 
 from foundation_lab.recording.replay import records
+from foundation_lab.testing.attempts import attempt
 from foundation_lab.testing.failure import circumstances, compose
 from foundation_lab.testing.gathering import gather
 from foundation_lab.testing.listening import free_id, from_the_test
@@ -59,6 +60,7 @@ class Monitor:
         self._sim = sim
         self._properties = properties
         self._stop = stop
+        self._attempt = attempt()
         self._machines: list[Machine] = []
         self._id = ""
         self._broken: Exception | None = None
@@ -133,7 +135,7 @@ class Monitor:
 
     def __del__(self) -> None:
         """Warn of a monitor that was made and never used: it has checked nothing."""
-        if not getattr(self, "_machines", True):
+        if not getattr(self, "_machines", True) and not self._attempt.cut_short:
             warnings.warn(
                 f"monitor({', '.join(map(str, self._properties))}) was never attached, so it "
                 "checked nothing; write 'with monitor(...):'",

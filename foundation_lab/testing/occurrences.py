@@ -58,6 +58,10 @@ class Refutation(Expectation):
             self.records.append(record)
             self._settle(record)
 
+    @property
+    def _guards(self) -> bool:
+        return True
+
     def _verdict(self, ending: Ending) -> str | None:
         if self._decisive is not None:
             return compose(

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def undecided(sim: Simulation) -> list[str]:
     """Return the expectations that somebody waits for, in words.
 
-    Left out are those of daemons, and those made by `as_event` that nobody waits for any more.
+    Left out are those of daemons; those made by `as_event` that nobody waits for any more; and
+    those that forbid something for ever, which they have done up to now.
     """
     return sorted(str(each) for each in _WAITING.get(sim, ()) if each.counts)
 

@@ -13,16 +13,21 @@ if TYPE_CHECKING:
 
 _RealDate: TypeAlias = dt.date
 _RealDatetime: TypeAlias = dt.datetime
+_REAL: tuple[Any, ...] = (_RealDate, _RealDatetime)
 
 
 class VirtualType(type):
     """The type of dates that tell the virtual time; real dates are their instances, too."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.__mro__[1])
+        base: Any = cls.__base__
+        if base in _REAL:
+            return isinstance(instance, base)
+        return super().__instancecheck__(instance)  # a class of the user's, as any other
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, cls.__mro__[1])
+        base: Any = cls.__base__
+        return issubclass(subclass, base) if base in _REAL else super().__subclasscheck__(subclass)
 
 
 def virtual_dates(now: Callable[[], float]) -> tuple[Any, Any]:
@@ -39,7 +44,7 @@ def virtual_dates(now: Callable[[], float]) -> tuple[Any, Any]:
 
         @classmethod
         def today(cls) -> Any:
-            return _RealDate.fromtimestamp(now())
+            return super().fromtimestamp(now())
 
     class datetime(_RealDatetime, metaclass=VirtualType):  # noqa: N801  (as the real one)
         def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -49,15 +54,15 @@ def virtual_dates(now: Callable[[], float]) -> tuple[Any, Any]:
 
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return _RealDatetime.fromtimestamp(now(), tz)
+            return super().fromtimestamp(now(), tz)
 
         @classmethod
         def today(cls) -> Any:
-            return _RealDatetime.fromtimestamp(now())
+            return super().fromtimestamp(now())
 
         @classmethod
         def utcnow(cls) -> Any:
-            return _RealDatetime.fromtimestamp(now(), dt.UTC).replace(tzinfo=None)
+            return super().fromtimestamp(now(), dt.UTC).replace(tzinfo=None)
 
     for fake, real in ((date, _RealDate), (datetime, _RealDatetime)):
         fake.__module__, fake.__qualname__ = real.__module__, real.__qualname__

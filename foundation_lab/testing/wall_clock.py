@@ -13,6 +13,8 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from foundation_lab.simulation.patches.real_threads import new_lock, running_thread, start_thread
+
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
@@ -36,20 +38,22 @@ class Watch:
         self.limit = limit
         self.expired = False
         self.stack: list[str] = []
-        self._watched = threading.get_ident()
-        self._over = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._watched = running_thread()
+        self._going_on = new_lock()
+        self._watching = new_lock()
         self._before: Any = None  # who hears an interrupt otherwise; None: it cannot be heard here
+        self._spared = 0
 
     def __enter__(self) -> Self:
         """Start the watch."""
         if self.limit is not None:
-            if threading.current_thread() is threading.main_thread():
+            if self._watched == threading.main_thread().ident:
                 self._before = signal.getsignal(signal.SIGINT)
             if self._before is not None:
                 signal.signal(signal.SIGINT, self._hear)
-            self._watcher = threading.Thread(target=self._wait, args=(self.limit,), daemon=True)
-            self._watcher.start()
+            self._going_on.acquire()
+            self._watching.acquire()
+            start_thread(self._wait, (self.limit,))
         return self
 
     def __exit__(
@@ -59,10 +63,10 @@ class Watch:
         traceback: TracebackType | None,
     ) -> bool:
         """Stop the watch; its own interrupt does not pass through."""
-        if self._watcher is not None:
+        if self.limit is not None:
             try:
-                self._over.set()
-                self._watcher.join()  # no interrupt is sent after that, and none is heard in here
+                self._going_on.release()
+                self._watching.acquire()  # no interrupt is sent after that, and none is heard here
             finally:
                 if self._before is not None:
                     signal.signal(signal.SIGINT, self._before)
@@ -70,29 +74,55 @@ class Watch:
 
     def _wait(self, limit: float) -> None:
         """Wait in a thread of its own until the block ends or its time is over."""
-        if self._over.wait(limit):
-            return
-        frame = sys._current_frames().get(self._watched)
-        self.stack = [] if frame is None else _below_the_engine(frame)
-        self.expired = True
-        while not self._over.wait(GRACE):
-            if self._before is not None:
-                _interrupt(self._watched)
+        try:
+            if self._going_on.acquire(timeout=min(limit, LONGEST)):
+                return
+            frame = sys._current_frames().get(self._watched)
+            self.stack = [] if frame is None else _below_the_engine(frame)
+            self.expired = True
+            while not self._going_on.acquire(timeout=GRACE):
+                if self._before is not None:
+                    _interrupt(self._watched)
+        finally:
+            self._watching.release()
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         """Interrupt the main thread, unless somebody else wants to."""
-        if not self.expired:
-            if callable(self._before):
-                self._before(number, frame)
-        elif frame is None or not frame.f_globals.get("__name__", "").startswith(_NEVER_IN):
-            raise _Interrupt(self)
+        if self.expired:
+            if self._may_interrupt(frame):
+                raise _Interrupt(self)
+        elif callable(self._before):
+            self._before(number, frame)
+        elif self._before is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _may_interrupt(self, frame: FrameType | None) -> bool:
+        """Return whether an interrupt does no harm where the program stands."""
+        in_a_lock = False
+        while frame is not None and frame.f_globals.get("__name__") == threading.__name__:
+            frame, in_a_lock = frame.f_back, True
+        if frame is not None and str(frame.f_globals.get("__name__")).startswith(_NEVER_IN):
+            return False
+        self._spared += in_a_lock
+        return not in_a_lock or self._spared > SPARED
 
 
 GRACE: Final = 0.1
 """Real seconds that a run has to notice by itself that its time is over."""
 
-_NEVER_IN: Final = (__name__, "threading", "coverage.")
-"""Modules in which no interrupt is raised: an exception between their lines leaves a lock locked.
+SPARED: Final = 5
+"""How many interrupts find the program in `threading` before one is raised there.
+
+An exception between lines of that module may leave a lock locked; but whoever is there each time
+waits for something, such as the end of a thread or an entry of a queue, that does not come.
+"""
+
+LONGEST: Final = 1e6
+"""Seconds; no lock waits for much longer."""
+
+_NEVER_IN: Final = (__name__, "coverage.")
+"""Modules in which no interrupt is raised, nor in what they call of `threading`.
 
 The next one comes `GRACE` later.
 """

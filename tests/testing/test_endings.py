@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import queue
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -19,11 +22,12 @@ from foundation_lab.testing import (
     wait_for,
 )
 from foundation_lab.testing.lookouts import Window, nothing_left
+from foundation_lab.testing.virtual_clocks import virtual_time
 from foundation_lab.testing.wall_clock import Watch
 from tests.testing.world import Ping, says
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 
 @pytest.fixture
@@ -165,6 +169,65 @@ def test_an_interrupt_that_a_step_swallows_comes_again(sim: Simulation) -> None:
     with settings(wall=0.01), pytest.raises(AssertionError, match="real time was over at t=1;"):
         assert_event(sim, Ping, block=list)
     assert len(swallowed) == 1
+
+
+@pytest.mark.parametrize(
+    "stuck",
+    [
+        lambda: queue.Queue().get(),
+        lambda: threading.Event().wait(),
+        lambda: endless_thread().join(),
+        lambda: poll(threading.Event()),
+    ],
+    ids=["queue", "event", "thread", "poll"],
+)
+def test_a_wait_for_other_threads_that_never_ends_is_interrupted(
+    sim: Simulation, stuck: Callable[[], object]
+) -> None:
+    sim.call_in(1.0, stuck)
+    with settings(wall=0.01), pytest.raises(AssertionError, match="real time was over at t=1;"):
+        assert_event(sim, Ping, block=list)
+
+
+def endless_thread() -> threading.Thread:
+    thread = threading.Thread(target=threading.Event().wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def poll(event: threading.Event) -> None:
+    while not event.wait(0.001):
+        pass
+
+
+def test_the_watch_is_real_where_time_and_threads_are_virtual(sim: Simulation) -> None:
+    with settings(wall=30.0), virtual_time(sim):
+        sim.process(says(sim, (1000.0, "a")))
+        assert assert_event(sim, Ping, within=2000.0, block=list).time == 1000.0
+
+    def work() -> None:
+        while True:
+            pass
+
+    with settings(wall=0.01), virtual_time(sim):
+        threading.Thread(target=work, daemon=True).start()
+        with pytest.raises(AssertionError, match="real time was over"):
+            assert_event(sim, Ping, block=list)
+
+
+def test_an_interrupt_ends_the_program_where_it_would_without_a_watch() -> None:
+    program = """
+import signal
+from foundation_lab.testing.wall_clock import Watch
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+with Watch(60.0):
+    signal.raise_signal(signal.SIGINT)
+    print("still here")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_a_block_that_notices_the_end_by_itself_is_not_interrupted() -> None:

@@ -279,6 +279,70 @@ def test_the_garbage_collector_has_no_say_in_what_is_lost(pytester: Pytester) ->
     result.assert_outcomes(passed=2, errors=2)
 
 
+def test_a_slot_that_was_handed_on_is_not_lost(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+        import simpy
+
+        @pytest.fixture(params=[simpy.Resource, lambda sim, capacity: sim.Resource(capacity)])
+        def desk(sim, request):
+            return request.param(sim, 1)
+
+        @pytest.mark.parametrize("keep", [lambda it: it, lambda it: [it], lambda it: {0: it}])
+        @pytest.mark.parametrize("until", [5, None])
+        def test_it(sim, desk, keep, until):
+            store = sim.Store()
+
+            def takes():
+                slot = desk.request()
+                yield slot
+                yield store.put(slot)
+
+            def gives():
+                slot = yield store.get()
+                held = keep(slot)
+                del slot
+                yield 100.0
+                desk.release(held[0] if isinstance(held, list | dict) else held)
+
+            sim.process(takes())
+            sim.process(gives())
+            sim.run(until=until)
+
+        def test_in_a_store(sim, desk):
+            store = sim.Store()
+
+            def takes():
+                slot = desk.request()
+                yield slot
+                yield store.put(slot)
+
+            def fetches():
+                yield 100.0
+                desk.release((yield store.get()))
+
+            sim.process(takes())
+            sim.process(fetches())
+            sim.run(until=5)
+
+        def test_by_nobody(sim, desk):
+            def takes():
+                yield desk.request() | sim.timeout(9.0)
+
+            def waits():
+                yield sim.process(takes())
+                yield 100.0
+
+            sim.process(waits())
+            sim.run(until=5)
+        """,
+    )
+    result.assert_outcomes(passed=16, errors=2)
+    result.stdout.fnmatch_lines(["ERROR *::test_by_nobody*", "ERROR *::test_by_nobody*"])
+
+
 def test_a_marker_and_the_setting_say_what_is_a_leak(pytester: Pytester) -> None:
     run(pytester, leaking('@pytest.mark.lab(leaks="allow")')).assert_outcomes(passed=1)
     strict = run(pytester, leaking('@pytest.mark.lab(leaks="forbid")', "until=0.5"))

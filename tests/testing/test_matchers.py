@@ -4,6 +4,7 @@ import re
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from foundation_lab.errors import UnknownName
@@ -41,6 +42,10 @@ def named(value: object) -> str:
         (pytest.approx(0.3), 0.1 + 0.2),
         (mock.ANY, object()),
         (("a", "b"), ("a", "b")),
+        (np.array([1, 2]), [1, 2]),
+        ([1, 2], np.array([1, 2])),
+        (lambda value: value.sum() == 3, np.array([1, 2])),
+        (..., np.array([1, 2])),
     ],
     ids=named,
 )
@@ -52,6 +57,8 @@ def test_a_value_that_fits_is_no_mismatch(wanted: Any, got: Any) -> None:
     ("wanted", "got"),
     [
         ("open", "closed"),
+        ([1, 2], np.array([1, 3])),
+        (lambda value: value.size, np.array([])),
         (..., None),
         (str, 3),
         (int, True),

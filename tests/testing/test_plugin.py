@@ -361,6 +361,46 @@ def test_an_assertion_that_is_undecided_when_the_test_ends_is_told(pytester: Pyt
     result.stdout.fnmatch_lines([f"E *RuntimeWarning: {told}"])
 
 
+def test_a_test_that_was_cut_short_need_not_have_used_all_that_it_made(
+    pytester: Pytester,
+) -> None:
+    result = run(
+        pytester,
+        """
+        import gc
+        import pytest
+        from foundation_lab import Simulation
+        from foundation_lab.testing import assert_event, monitor, never
+
+        @pytest.fixture
+        def told(sim, assert_event):
+            return assert_event("kit.told")
+
+        def test_skipped(told):
+            pytest.skip("not today")
+
+        @pytest.mark.xfail(strict=True)
+        def test_fails_as_expected(told):
+            other = Simulation(seed=1)
+            unused = assert_event(other, "kit.told"), monitor(other, never("kit.told"))
+            raise LookupError
+
+        def test_after_them():
+            gc.collect()
+
+        def test_unused(told):
+            pass
+
+        def test_after_it():
+            gc.collect()
+        """,
+    )
+    assert result.parseoutcomes()["skipped"] == 1
+    assert result.parseoutcomes()["xfailed"] == 1
+    result.stdout.no_fnmatch_line("*::test_after_them*")
+    result.stdout.fnmatch_lines(["*RuntimeWarning: assert_event(kit.told()) was never entered*"])
+
+
 def test_a_fixture_that_is_given_a_simulation_says_that_it_has_one(pytester: Pytester) -> None:
     result = run(
         pytester,

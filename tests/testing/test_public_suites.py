@@ -62,6 +62,18 @@ SUITES = [
         options=("-o", "asyncio_mode=auto"),
         least=30,
     ),
+    Suite(
+        "janus==2.0.0",
+        plugins=("asyncio",),
+        options=("-o", "asyncio_mode=auto", "--ignore=tests/test_benchmarks.py"),
+        least=90,
+    ),
+    Suite(
+        "aiojobs==1.4.0",
+        plugins=("asyncio",),
+        options=("-o", "asyncio_mode=auto", "--ignore=tests/test_aiohttp.py"),
+        least=45,
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from foundation_lab.telemetry import events
 from foundation_lab.testing import (
     VacuousWait,
     assert_condition,
+    assert_count,
     assert_event,
     bind,
     capture_events,
@@ -48,14 +50,21 @@ def sim() -> Simulation:
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"amount": 3}, {"amount": int}, {"sizes": (1, 2)}, {"sizes": [1, 2]}], ids=str
+    "wanted",
+    [
+        *({"amount": 3}, {"amount": int}, {"sizes": (1, 2)}, {"sizes": [1, 2]}),
+        *({"pairs": ((1, 2), (3, 4))}, {"pairs": [[1, 2], [3, 4]]}, {"pairs": ([1, 2], (3, 4))}),
+        *({"parts": {"a": (1, 2)}}, {"parts": {"a": [1, 2]}}),
+    ],
+    ids=str,
 )
 def test_what_is_read_back_from_the_recording_matches_as_it_did_when_it_happened(
     sim: Simulation, wanted: dict[str, Any]
 ) -> None:
     here = mark(sim)
     with assert_event(sim, "shop.order.placed", **wanted):
-        sim.telemetry.emit("shop.order.placed", {"amount": 3}, {"sizes": (1, 2)})
+        more = {"sizes": (1, 2), "pairs": ((1, 2), (3, 4)), "parts": {"a": (1, 2)}}
+        sim.telemetry.emit("shop.order.placed", {"amount": 3}, more)
     with assert_event(sim, "shop.order.placed", **wanted, since=here):
         pass
 
@@ -225,6 +234,24 @@ def test_what_nobody_waits_for_any_more_is_not_undecided(sim: Simulation) -> Non
         sim.run()
 
 
+def test_what_is_forbidden_for_ever_is_not_undecided(sim: Simulation) -> None:
+    def guard(expectation: Any) -> Generator[Any, Any, None]:
+        yield from expectation
+
+    for_ever: dict[str, Any] = {"within": math.inf}
+    sim.process(guard(refute_event(sim, Ping, text="a", **for_ever)))
+    sim.process(guard(assert_count(sim, Ping, text="a", at_most=1, **for_ever)))
+    sim.run(until=5.0)
+    assert undecided(sim) == []
+    sim.process(guard(refute_event(sim, Ping, text="b")))
+    sim.process(guard(assert_count(sim, Ping, text="c", at_least=1, at_most=2, **for_ever)))
+    sim.run(until=6.0)
+    assert undecided(sim) == [
+        "assert_count(kit.ping(text='c'))",
+        "refute_event(kit.ping(text='b'))",
+    ]
+
+
 def test_a_simulation_in_which_a_process_has_waited_can_be_forgotten() -> None:
     def waited() -> weakref.ref[Simulation]:
         sim = Simulation(seed=15)
@@ -260,6 +287,22 @@ def test_a_condition_that_the_action_brings_about_is_none(sim: Simulation) -> No
     assert wait_for(sim, lambda: done, block=lambda: done.append(1)) == [1]
     with assert_condition(sim, lambda: len(done) == 2):
         done.append(2)
+
+
+def test_a_condition_that_the_action_undoes_first_is_none_either(sim: Simulation) -> None:
+    db = Backend(sim, "db", service_time=1.0)
+    Supervisor(sim, "boss", [db], restart_delay=1.0, intensity=9)
+
+    def tester() -> Generator[Any, Any, Any]:
+        return (yield from wait_for_service_ready(sim, "db", block=db.kill))
+
+    assert wait_for_service_ready(sim, "db", block=db.kill) is db
+    assert wait_for_service_health(sim, "db", "healthy", block=db.kill) is db
+    assert wait_for_health_improvement(sim, "db", than="degraded", block=db.kill) is db
+    assert sim.run(until=sim.process(tester())) is db
+    with assert_condition(sim, lambda: db.up):
+        db.kill()
+    assert db.restart_count == 5
 
 
 def test_a_wait_from_a_mark_at_which_all_was_so_already_is_vacuous(sim: Simulation) -> None:

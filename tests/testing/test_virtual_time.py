@@ -209,6 +209,31 @@ def test_nobody_sleeps_back_in_time(
         time.sleep(-1)
 
 
+def test_a_class_of_dates_that_is_made_in_virtual_time_is_like_any_other(
+    virtual: Simulation,
+) -> None:
+    class Named:
+        pass
+
+    class Moment(Named, dt.datetime):
+        pass
+
+    class Day(dt.date):
+        pass
+
+    moment, day, real = Moment(2025, 1, 1), Day(2025, 1, 1), dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    assert isinstance(moment, Moment)
+    assert isinstance(moment, dt.datetime)
+    assert isinstance(day, dt.date)
+    assert not isinstance(real, Moment | Day)
+    assert not issubclass(dt.datetime, Moment)
+    time.sleep(3600)
+    assert type(Moment.now()) is Moment
+    assert Moment.now(dt.UTC) == dt.datetime.now(dt.UTC)
+    assert type(Day.today()) is Day
+    assert virtual.now == 3600
+
+
 # -- threads -------------------------------------------------------------------------------------
 
 

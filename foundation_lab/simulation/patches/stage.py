@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import concurrent.futures.thread as pools
 import queue
@@ -14,6 +13,7 @@ from unittest import mock
 
 from foundation_lab.errors import DeadlockError, MissingExtra
 from foundation_lab.simulation.event_loop.blocking import block_the_loop
+from foundation_lab.simulation.patches.real_threads import running_thread
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.waiting import describe_event
@@ -59,8 +59,7 @@ class Stage:
         self._greenlet = greenlet
         self._main = greenlet.getcurrent()
         self._idents = count(FIRST_IDENT)
-        self._main_ident = _thread.get_ident()
-        self._get_real_ident = _thread.get_ident
+        self._main_ident = running_thread()
         self._known: dict[Any, int] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
 
@@ -107,7 +106,7 @@ class Stage:
     def get_ident(self) -> int:
         """Return the identifier of the running thread."""
         ident = self._known.get(self._greenlet.getcurrent())
-        return self._get_real_ident() if ident is None else ident
+        return running_thread() if ident is None else ident
 
     def name_of_running(self) -> str:
         """Return the name of the running thread."""

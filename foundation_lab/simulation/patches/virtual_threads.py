@@ -109,14 +109,15 @@ class _Threads:
         if thread._started.is_set():
             message = "threads can only be started once"
             raise RuntimeError(message)
+        _refuse_those_of_processes(thread)
         self._ends[thread] = self._stage.sim.wait(f"the thread {thread.name} to end")
 
         def body() -> None:
             threading._active[thread._ident] = thread  # type: ignore[attr-defined]
             try:
                 thread.run()
-            except self._stage._greenlet.GreenletExit:
-                raise
+            except (self._stage._greenlet.GreenletExit, KeyboardInterrupt):
+                raise  # an interrupt from the keyboard is always the main program's
             except BaseException:  # noqa: BLE001  (as a real thread does)
                 thread._invoke_excepthook(thread)
             finally:
@@ -144,6 +145,23 @@ class _Threads:
     def _is_alive(self, thread: Any) -> bool:
         end = self._ends.get(thread)
         return self._real_is_alive(thread) if end is None else not end.triggered
+
+
+def _refuse_those_of_processes(thread: Any) -> None:
+    """Refuse a thread that would wait for another process, while nobody else could go on.
+
+    Raises:
+        RuntimeError: It is one of a queue or a pool of processes.
+    """
+    for module in (type(thread).__module__, getattr(thread._target, "__module__", None) or ""):
+        if module.startswith(("multiprocessing.", "concurrent.futures.process")):
+            for process in getattr(thread, "processes", {}).values():
+                process.terminate()  # a pool's; at the end of the program they are waited for
+            message = (
+                f"{module} needs a real thread, and here all are virtual: run what uses queues or "
+                "pools of processes outside of virtual time"
+            )
+            raise RuntimeError(message)
 
 
 def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:

@@ -44,7 +44,8 @@ def _warn_of_undecided(simulation: Simulation) -> None:
     for expectation in undecided(simulation):
         warnings.warn(
             f"the test ended at t={simulation.now:.9g}, before {expectation} was decided, so it "
-            "checked nothing; run the simulation until whoever waits for it has ended",
+            "checked nothing; run the simulation until whoever waits for it has ended, or make "
+            "that a daemon",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from foundation_lab.testing.attempts import Attempt, begin_attempt
 from foundation_lab.testing.plugin.bench import BENCH, bench_of
 from foundation_lab.testing.plugin.plan import is_of_the_lab, plan_of, refuse_seeds
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from foundation_lab.simulation.engine import Simulation
+
+_ATTEMPT = pytest.StashKey[Attempt]()
 
 LAST_EVENTS = 20
 """How many events the report section of a failed test shows."""
@@ -53,6 +56,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a test whose markers say what cannot be."""
+    item.stash[_ATTEMPT] = begin_attempt()
     if is_of_the_lab(item):
         bench_of(item)
     else:
@@ -65,6 +69,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note whether the test passed, and add to the report what is known when it did not."""
     report = yield
+    if not report.passed and _ATTEMPT in item.stash:
+        item.stash[_ATTEMPT].cut_short = True
     bench = item.stash.get(BENCH, None)
     if bench is None:
         return report

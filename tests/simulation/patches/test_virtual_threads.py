@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import _thread
+import multiprocessing
+import multiprocessing.queues
 import queue
+import signal
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,7 @@ from foundation_lab.simulation.patches.patched_clock import patched_clock
 from foundation_lab.simulation.patches.virtual_threads import virtual_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytest.importorskip("greenlet")
 
@@ -355,6 +358,38 @@ def test_an_exception_in_a_thread_goes_to_the_hook_of_threading(
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_type))
     join(start(divmod, 1, 0))
     assert seen == [ZeroDivisionError]
+
+
+def test_an_interrupt_from_the_keyboard_ends_the_main_program(sim: Simulation) -> None:
+    def work() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=work)
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012  (it may come where the thread begins)
+        thread.start()
+        thread.join()
+    assert not thread.is_alive()
+
+
+def put_in_a_queue() -> None:
+    line: multiprocessing.queues.Queue[int] = multiprocessing.Queue()
+    line.put(1)
+
+
+@pytest.mark.parametrize(
+    ("begin", "module"),
+    [
+        (put_in_a_queue, "multiprocessing.queues"),
+        (lambda: ProcessPoolExecutor(1).submit(abs, -1), "concurrent.futures.process"),
+    ],
+    ids=["queue", "pool"],
+)
+def test_what_waits_for_other_processes_is_refused(
+    sim: Simulation, begin: Callable[[], object], module: str
+) -> None:
+    with pytest.raises(RuntimeError, match=f"{module} needs a real thread, and here all are virt"):
+        begin()
+    assert sim.now == 0.0
 
 
 def test_a_raw_thread_runs_too(sim: Simulation) -> None:
