@@ -316,9 +316,10 @@ class Queue(Service):
         if self._redrive is not None and self._redrive.running:
             message = f"a redrive of queue {self.name!r} is running; cancel it, or wait until done"
             raise ValueError(message)
-        self._redrive = Redrive(self, self._stock, self._news, self._go_on, rate=rate, to=to)
-        self._redrive.begin()
-        return self._redrive
+        redrive = Redrive(self, self._stock, self._news, self._go_on, rate=rate, to=to)
+        self._redrive = redrive  # whoever hears that it has ended may begin another one
+        redrive.begin()
+        return redrive
 
     def drain(self) -> Generator[Any, Any, None]:
         """Wait until the queue keeps no message (``yield from``)."""

@@ -91,7 +91,8 @@ class Redrive:
         """Move what is to be moved at once."""
         to = None if self.to is None else self.to.name
         started = events.queue.RedriveStarted(self._queue.name, to, self.rate, self.to_move)
-        self._sim.telemetry.emit(started)
+        self._news.in_passing(started)
+        self._news.tell()
         self._go_on()
 
     def cancel(self) -> int:
@@ -161,8 +162,8 @@ class Redrive:
         age = self._sim.now - letter.published_at
         again = Message("", 0, letter.body, letter.key, letter.priority, history=letter.history)
         again.correlation_id = letter.correlation_id
-        self._news.of_queue(letter, redriven(queue.name, letter.message_id, target.name, age))
-        self._news.passed_on(letter, again)
+        moved = redriven(queue.name, letter.message_id, target.name, age)
+        self._news.of_queue(letter, moved, again)
         target.take_letter(again)
         self._deliver()
         target.tell()
@@ -174,4 +175,5 @@ class Redrive:
         self._changes.tell()
         ended = events.queue.RedriveEnded
         left = self.to_move - self.moved
-        self._sim.telemetry.emit(ended(self._queue.name, status, reason, self.moved, left))
+        self._news.in_passing(ended(self._queue.name, status, reason, self.moved, left))
+        self._news.tell()

@@ -186,6 +186,58 @@ def test_cancelled_by_who_hears_of_a_move_it_stops_there(sim: Simulation) -> Non
     assert len(rows(sim, Queue.RedriveEnded)) == 1
 
 
+def test_who_hears_of_the_end_may_begin_the_next_one(sim: Simulation) -> None:
+    letters = Queue(sim, "letters")
+    buried(sim, "jobs", letters, "a", "b")
+    further = []
+
+    def again(_record: Any) -> None:
+        sim.telemetry.detach("operator")
+        further.append(letters.redrive())
+
+    sim.telemetry.attach("operator", Queue.RedriveEnded, again, on_error="raise")
+    redrive = letters.redrive()
+    assert (redrive.moved, redrive.to_move) == (2, 2)
+    assert redrive is not further[0]
+    assert (further[0].status, further[0].to_move) == ("completed", 0)
+
+
+def test_begun_by_who_hears_of_a_dead_letter_it_is_told_after_the_letter_has_come(
+    sim: Simulation,
+) -> None:
+    letters = Queue(sim, "letters")
+    jobs = Queue(sim, "jobs", ttl=1, dead_letters=letters)
+    jobs.offer("a")
+    sim.telemetry.attach(
+        "operator",
+        Queue.DeadLettered,
+        lambda _record: letters.redrive(),
+        where=lambda _record: sim.now < 2,
+        on_error="raise",
+    )
+    sim.run(until=1.5)
+    events = sim.recording.events.filter(sim.recording.events["time"] == 1.0)
+    assert [name.rpartition(".")[2] for name in events["event"]] == [
+        "expired", "dead_lettered", "published", "redrive_started", "redriven", "published",
+        "redrive_ended",
+    ]  # fmt: skip
+    causes = dict(zip(events["sequence"], events["cause"], strict=True))
+    dead, arrived, started, moved, again = list(causes)[1:6]
+    assert (causes[arrived], causes[started], causes[moved]) == (dead, dead, arrived)
+    assert causes[again] == moved
+
+
+def test_cancelled_in_the_middle_of_a_move_it_has_ended_after_it(sim: Simulation) -> None:
+    letters = Queue(sim, "letters")
+    buried(sim, "jobs", letters, "a", "b")
+    redrive = letters.redrive(rate=1)
+    before = sim.telemetry.sequence
+    sim.telemetry.attach("operator", Queue.Redriven, lambda _record: redrive.cancel())
+    sim.run()
+    words = [name.rpartition(".")[2] for name in sim.recording.events["event"][before:]]
+    assert words == ["redriven", "published", "redrive_ended"]
+
+
 @pytest.mark.parametrize("rate", [None, 2.0])
 def test_whoever_waits_for_the_end_goes_on_at_its_instant(
     sim: Simulation, rate: float | None
