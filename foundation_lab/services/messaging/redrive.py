@@ -92,7 +92,6 @@ class Redrive:
         to = None if self.to is None else self.to.name
         started = events.queue.RedriveStarted(self._queue.name, to, self.rate, self.to_move)
         self._news.in_passing(started)
-        self._news.tell()
         self._go_on()
 
     def cancel(self) -> int:
@@ -109,8 +108,16 @@ class Redrive:
     # -- private -------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        """Move what is due now."""
+        """Move what is due now; a handler that raises cancels what is left."""
         self._timer = None
+        try:
+            self._news.tell()
+            self._move_due()
+        except BaseException:
+            self.cancel()
+            raise
+
+    def _move_due(self) -> None:
         while self.running:
             letter = self._next()
             if letter is None:

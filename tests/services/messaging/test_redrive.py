@@ -238,6 +238,26 @@ def test_cancelled_in_the_middle_of_a_move_it_has_ended_after_it(sim: Simulation
     assert words == ["redriven", "published", "redrive_ended"]
 
 
+@pytest.mark.parametrize(("event", "moved"), [(Queue.RedriveStarted, 0), (Queue.Redriven, 1)])
+def test_a_handler_that_raises_cancels_it(
+    sim: Simulation, event: type[Event], moved: int
+) -> None:
+    letters = Queue(sim, "letters")
+    jobs = buried(sim, "jobs", letters, "a", "b", "c")
+
+    def fail(_record: Any) -> None:
+        sim.telemetry.detach("broken")
+        raise ZeroDivisionError
+
+    sim.telemetry.attach("broken", event, fail, on_error="raise")
+    with pytest.raises(ZeroDivisionError):
+        letters.redrive(rate=1)
+    ended = rows(sim, Queue.RedriveEnded, "status", "moved", "left")
+    assert ended == [(1.0, "cancelled", moved, 3 - moved)]
+    assert letters.redrive().moved == 3 - moved
+    assert jobs.depth == 3
+
+
 @pytest.mark.parametrize("rate", [None, 2.0])
 def test_whoever_waits_for_the_end_goes_on_at_its_instant(
     sim: Simulation, rate: float | None
