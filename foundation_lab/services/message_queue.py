@@ -31,6 +31,7 @@ from foundation_lab.services.messaging.message_news import MessageNews
 from foundation_lab.services.messaging.redrive import Redrive
 from foundation_lab.services.messaging.stock import Stock
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.ability import able
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -106,7 +107,12 @@ class Queue(Service):
         )
         self.retry_delay = retry_delay
         self.ttl = positive_or_none("ttl", ttl)
-        self.dead_letters = dead_letters
+        remedy = "give the Queue that takes them, or None"
+        self.dead_letters = (
+            None
+            if dead_letters is None
+            else able("dead_letters", dead_letters, "take_letter", remedy)
+        )
         self.durable = durable
         self.redriven = 0
         self.paused = False

@@ -239,9 +239,7 @@ def test_cancelled_in_the_middle_of_a_move_it_has_ended_after_it(sim: Simulation
 
 
 @pytest.mark.parametrize(("event", "moved"), [(Queue.RedriveStarted, 0), (Queue.Redriven, 1)])
-def test_a_handler_that_raises_cancels_it(
-    sim: Simulation, event: type[Event], moved: int
-) -> None:
+def test_a_handler_that_raises_cancels_it(sim: Simulation, event: type[Event], moved: int) -> None:
     letters = Queue(sim, "letters")
     jobs = buried(sim, "jobs", letters, "a", "b", "c")
 
@@ -359,6 +357,12 @@ def test_unfit_arguments_are_refused_and_nothing_begins(sim: Simulation) -> None
         letters.redrive(to="jobs")  # type: ignore[arg-type]
     assert rows(sim, Queue.RedriveStarted) == []
     assert letters.redrive().status == "completed"
+
+
+def test_what_is_no_queue_takes_no_dead_letters(sim: Simulation) -> None:
+    with pytest.raises(TypeError, match="dead_letters='letters'; give the Queue that takes them"):
+        Queue(sim, "jobs", dead_letters="letters")  # type: ignore[arg-type]
+    assert sim.components == {}
 
 
 def test_a_message_can_be_followed_from_its_publisher_through_its_redrive(sim: Simulation) -> None:
