@@ -30,7 +30,7 @@ FoundationLabError
 ├── DeadlockError                nothing is left to run, but somebody still waits
 ├── LivelockError                things go on happening, but time does not
 ├── TaskFailed                   a task failed, and nobody has awaited it
-├── SimulationFailed             a model raised; carries the recording up to there
+├── SimulationFailed             a model raised; carries what was recorded up to there
 ├── InvariantError               a conservation law does not hold
 └── SchedulingError              a model asked the engine for something impossible in time
 ```

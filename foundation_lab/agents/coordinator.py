@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.agents.protocols.assignment import Assignment
 from foundation_lab.agents.session import Session
-from foundation_lab.errors import CoordinationError
 from foundation_lab.services.arguments import positive, whole
 
 if TYPE_CHECKING:
@@ -200,7 +199,7 @@ class Coordinator:
             try:
                 yield from session.run()
                 completed += 1
-            except CoordinationError:
+            except self.sim.failures:
                 pass
             if number == times:
                 break

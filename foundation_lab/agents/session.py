@@ -17,7 +17,7 @@ from foundation_lab.agents.failure import SessionFailed, SessionTimedOut
 from foundation_lab.agents.mailbox import trigger
 from foundation_lab.agents.state import AgentState
 from foundation_lab.services.arguments import positive
-from foundation_lab.simulation.invocation import error_name
+from foundation_lab.simulation.invocation import contain, error_name
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -148,10 +148,11 @@ class Session:
         """Hold the session in a process of its own.
 
         Returns:
-            The process. Waiting for it gives the result or raises as `run` does; nobody has to.
+            The process. Waiting for it gives the result or raises as `run` does; nobody has to: the
+            run goes on, unless a bug of the protocol ends it.
         """
         self.process = self.sim.process(self.run(), name=self.session_id)
-        self.process.defused = True
+        self.process.callbacks.append(contain)
         return self.process
 
     @property

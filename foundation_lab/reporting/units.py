@@ -45,12 +45,12 @@ def unit_of(longest: float) -> Unit:
 def duration_text(seconds: float | None) -> str:
     """Return a duration in a unit that suits it, to three significant digits; a dash for None.
 
-    >>> [duration_text(seconds) for seconds in (None, 0.0, 0.0123, 2.5, 300.0)]
-    ['—', '0 s', '12.3 ms', '2.5 s', '5 min']
+    >>> [duration_text(seconds) for seconds in (None, 0.0, 0.0123, 0.99999, 2.5, 300.0)]
+    ['—', '0 s', '12.3 ms', '1 s', '2.5 s', '5 min']
     """
     if seconds is None:
         return "—"
-    unit = unit_of(abs(seconds))
+    unit = unit_of(float(f"{abs(seconds):.3g}"))  # of what is read: not 1,000 ms
     return f"{number_text(seconds / unit.seconds)} {unit.symbol}"
 
 

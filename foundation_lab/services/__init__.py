@@ -42,6 +42,7 @@ from foundation_lab.services.load_balancer import LoadBalancer
 from foundation_lab.services.load_shedder import LoadShedder
 from foundation_lab.services.message_queue import Queue
 from foundation_lab.services.messaging.message import Delivery, Message
+from foundation_lab.services.messaging.redrive import Redrive
 from foundation_lab.services.network_link import NetworkLink
 from foundation_lab.services.outlier_detector import OutlierDetector
 from foundation_lab.services.policy import Pipeline, pipeline
@@ -125,6 +126,7 @@ __all__ = [
     "Queue",
     "RateLimiter",
     "RateMeter",
+    "Redrive",
     "ReplicaSet",
     "ResourceManager",
     "Retry",

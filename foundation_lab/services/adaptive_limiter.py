@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.slots import Waiter
 
 
-_DROPS: Final = (TimedOut, Rejected)
+_DROPS: Final = (TimedOut, TimeoutError, Rejected)
 
 
 class AdaptiveLimiter(Service):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.simulation.invocation import contain, error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def start(sim: Simulation, operation: str, fn: Callable[[], Any]) -> Process:
     """
     operation_id = f"{operation}-{sim.telemetry.new_id()[:8]}"
     process = sim.process(_run(sim, operation, operation_id, fn), name=operation)
-    process.callbacks.append(_contain)
+    process.callbacks.append(contain)
     return process
 
 
@@ -48,8 +48,3 @@ def _run(
         raise
     sim.telemetry.emit(events.async_operation.Completed(operation, operation_id, sim.now - began))
     return result
-
-
-def _contain(process: Any) -> None:
-    if not process.ok and isinstance(process.value, process.env.endings):
-        process.defused = True

@@ -10,7 +10,7 @@ closed ───────────────────────► 
 
 `breaker_state` tells what each state means, those that are set by hand too; `counting` decides when
 a breaker opens, `half_open` what its probes lead to, `break_duration` how long it stays open. The
-switch (`breaker_switch`) follows them; here it is put around a call.
+switch (`breaking.switch`) follows them; here it is put around a call.
 
 The state changes before any event is emitted, that of the call's end as well. The transition to
 half-open is a timer: it happens at exactly ``opened + reset_timeout``, whether or not anybody

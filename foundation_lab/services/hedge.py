@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from foundation_lab.errors import Throttled, TimedOut
+from foundation_lab.errors import Throttled
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.retrying.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.invocation import error_name, invoke
+from foundation_lab.simulation.invocation import contain, error_name, invoke, outcome_of
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
 
@@ -142,7 +142,7 @@ class Hedge(Service):
         """Whether the budget allows the next attempt; no more is sent for the call if not."""
         if self.budget is None or not race.sent:
             return True
-        late = isinstance(race.failure, TimedOut)
+        late = outcome_of(race.failure) == "timeout"
         price = self.budget.withdraw(self.sim.now, self._stream, timed_out=late)
         if price is None:
             race.most = race.sent
@@ -189,7 +189,7 @@ class _Race:
         self.sent = attempt = self.sent + 1
         hedge, sim = self._hedge, self._hedge.sim
         process = sim.process(self._run(attempt, fn), name=f"{hedge.name}.{attempt}")
-        process.callbacks.append(_contain)
+        process.callbacks.append(contain)
         self.running[attempt] = (process, sim.now)
         hedge.running += 1
         hedge._emit(events.hedge.Started(hedge.name, attempt, hedge.max_attempts))
@@ -244,9 +244,3 @@ class _Race:
     def _ring(self) -> None:
         if self._bell is not None and not self._bell.triggered:
             self._bell.succeed()
-
-
-def _contain(process: Any) -> None:
-    """Let an attempt that was given up end quietly; a bug in it still comes through."""
-    if not process.ok and isinstance(process.value, process.env.endings):
-        process.defused = True

@@ -31,6 +31,7 @@ from foundation_lab.services.messaging.message_news import MessageNews
 from foundation_lab.services.messaging.redrive import Redrive
 from foundation_lab.services.messaging.stock import Stock
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.ability import able
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -106,7 +107,12 @@ class Queue(Service):
         )
         self.retry_delay = retry_delay
         self.ttl = positive_or_none("ttl", ttl)
-        self.dead_letters = dead_letters
+        remedy = "give the Queue that takes them, or None"
+        self.dead_letters = (
+            None
+            if dead_letters is None
+            else able("dead_letters", dead_letters, "take_letter", remedy)
+        )
         self.durable = durable
         self.redriven = 0
         self.paused = False
@@ -316,9 +322,10 @@ class Queue(Service):
         if self._redrive is not None and self._redrive.running:
             message = f"a redrive of queue {self.name!r} is running; cancel it, or wait until done"
             raise ValueError(message)
-        self._redrive = Redrive(self, self._stock, self._news, self._go_on, rate=rate, to=to)
-        self._redrive.begin()
-        return self._redrive
+        redrive = Redrive(self, self._stock, self._news, self._go_on, rate=rate, to=to)
+        self._redrive = redrive  # whoever hears that it has ended may begin another one
+        redrive.begin()
+        return redrive
 
     def drain(self) -> Generator[Any, Any, None]:
         """Wait until the queue keeps no message (``yield from``)."""

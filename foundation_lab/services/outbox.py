@@ -17,6 +17,13 @@ class Outbox(deque[Callable[[], object]]):
     __slots__ = ()
 
     def tell(self) -> None:
-        """Tell everything; a handler that makes its service tell more goes on in this place."""
+        """Tell everything; a handler that makes its service tell more goes on in this place.
+
+        When a handler raises, the rest is told before its exception goes on: it was done.
+        """
         while self:
-            self.popleft()()
+            try:
+                self.popleft()()
+            except BaseException:
+                self.tell()
+                raise

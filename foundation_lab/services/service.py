@@ -123,7 +123,7 @@ class Service:
 
         Raises:
             RuntimeError: The service is up.
-            ServiceError: It could not start (`on_restart` raised it), and is down as before.
+            Exception: It could not start: a failure that `on_restart` raised. It is down as before.
         """
         if self.up:
             message = f"{self.kind} {self.name!r} is up; kill or stop it before a restart"

@@ -144,7 +144,7 @@ class Supervisor(Service):
         Raises:
             ValueError: There is a child of this name, or what is said of it makes no sense.
             ServiceDown: The supervisor is down or stopping.
-            ServiceError: The child did not start; it is no child then.
+            Exception: The child did not start, a failure of its own; it is no child then.
         """
         self._require_open()
         self._take(self._family.spec(child))
@@ -175,7 +175,7 @@ class Supervisor(Service):
             UnknownName: There is no such child.
             RuntimeError: It is running, or will be restarted anyway.
             ServiceDown: The supervisor is down or stopping.
-            ServiceError: It did not start.
+            Exception: It did not start: a failure of its own.
         """
         self._require_open()
         self._restarter.start(self._family.at_rest(name))

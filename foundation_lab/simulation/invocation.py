@@ -48,6 +48,15 @@ def _settle(result: Any) -> Generator[Any, Any, Any]:
         raise
 
 
+def contain(process: Any) -> None:
+    """Let a process fail, or be interrupted, although nobody waits for it; a bug comes through.
+
+    To be called back by the process, at its end.
+    """
+    if not process.ok and isinstance(process.value, process.env.endings):
+        process.defused = True
+
+
 def outcome_of(error: BaseException | None) -> str:
     """Return how a call that ended with `error` is classified.
 

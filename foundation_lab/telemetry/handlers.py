@@ -169,14 +169,28 @@ class Handlers:
 
         The replay of a recording does this; `emit` does it with what it has stamped.
         """
-        before, self._handling = self._handling, record.sequence
-        self._handles()
+        before = self.handle(record.sequence)
         try:
             for attached in self._route(record.name):
                 self._call(attached, record)
         finally:
-            self._handling = before
+            self.handle(before)
+
+    def handle(self, sequence: int) -> int:
+        """Let an event, or none, be the cause of what is emitted from now on.
+
+        Args:
+            sequence: The event that is being handled; `NO_CAUSE`: what is emitted has the causes
+                that emitters have.
+
+        Returns:
+            What was handled before; whoever calls this calls it again with that.
+        """
+        before = self._handling
+        if before != sequence:
+            self._handling = sequence
             self._handles()
+        return before
 
     # -- private -------------------------------------------------------------------------------
 

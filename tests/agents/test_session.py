@@ -19,7 +19,7 @@ from foundation_lab.agents import (
     SessionTimedOut,
 )
 from foundation_lab.agents.invariants import chain_violations
-from foundation_lab.errors import CoordinationError, TimedOut, UnknownName
+from foundation_lab.errors import BackendError, CoordinationError, TimedOut, UnknownName
 from foundation_lab.simulation.distributions import exponential, uniform
 from foundation_lab.simulation.engine import Simulation
 
@@ -397,3 +397,55 @@ def test_a_coordinator_needs_a_network() -> None:
     sim = Simulation(seed=24)
     with pytest.raises(ValueError, match="registry 'agents' has no network"):
         Coordinator(sim, AgentRegistry(sim))
+
+
+# -- protocols that fail in another way ------------------------------------------------------------
+
+
+class Unreachable(Exception):
+    """An exception of a library."""
+
+
+class Broken:
+    """A protocol that fails before it has a result."""
+
+    name = "broken"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def run(self, session: Session) -> Generator[Any, Any, str]:
+        yield session.sim.timeout(1.0)
+        raise self.error
+
+    def answer(self, session: Session, agent: Agent, message: Any) -> None:
+        """Nobody is asked."""
+
+
+@pytest.mark.parametrize("error", [BackendError(), ConnectionResetError(), Unreachable()])
+def test_any_failure_fails_a_session_and_neither_the_run_nor_the_next_session(
+    error: Exception,
+) -> None:
+    sim = Simulation(seed=31, failures=Unreachable)
+    registry = AgentRegistry(sim, network=Network(sim, "network"))
+    registry.register("a", ["vote"])
+    coordinator = Coordinator(sim, registry)
+    session = coordinator.session(["a"], Broken(error), timeout=5)
+    session.start()
+    sim.run()
+    assert (session.status, session.error) == ("failed", type(error).__name__)
+    repeated = coordinator.repeat(["a"], Broken(error), interval=2, timeout=5, times=3)
+    assert sim.run(until=repeated) == 0
+    assert len(sim.recording.frame(Session.Failed)) == 4
+    sim.check_invariants()
+
+
+def test_a_bug_in_a_protocol_is_not_lost_with_its_session() -> None:
+    sim = Simulation(seed=32)
+    registry = AgentRegistry(sim, network=Network(sim, "network"))
+    registry.register("a", ["vote"])
+    session = Coordinator(sim, registry).session(["a"], Broken(KeyError("typo")), timeout=5)
+    session.start()
+    with pytest.raises(KeyError, match="typo"):
+        sim.run()
+    assert session.status == "failed"

@@ -131,6 +131,53 @@ def test_a_publisher_is_in_the_line_when_it_is_told_that_the_queue_is_full() -> 
     assert process.value == 0.0
 
 
+def test_a_handler_that_raises_does_not_keep_the_rest_of_the_step_from_being_told() -> None:
+    sim = Simulation(seed=16)
+    queue = Queue(sim, "jobs")
+    receiving(sim, queue)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    on(sim, Queue.Published, fail)
+    with pytest.raises(ZeroDivisionError):
+        queue.offer("a")
+    assert told(sim, "queue.") == ["published", "delivered"]
+
+
+def test_a_reaction_leaves_correlation_ids_and_causes_as_they_are() -> None:
+    """Of what is told in the middle of an event: it was done by, and for, somebody else."""
+    ids, causes = [], []
+    for reacts in (False, True):
+        sim = Simulation(seed=17)
+        letters = Queue(sim, "letters")
+        queue = Queue(sim, "jobs", capacity=1, overflow="drop_oldest", dead_letters=letters)
+        if reacts:
+            on(sim, Queue.DeadLettered, letters.pause)
+        for user in ("ada", "bob"):
+            with sim.telemetry.context(correlation_id=user):
+                queue.offer(user)
+        frame = sim.recording.events.filter(sim.recording.events["event"].str.contains("queue"))
+        words = [name.rpartition(".")[2] for name in frame["event"]]
+        rows = list(zip(words, frame["correlation_id"], frame["cause"], strict=True))
+        ids.append([row[:2] for row in rows if row[0] != "paused"])
+        causes.append([row[2] for row in rows if row[:2] == ("published", "ada")])
+    assert ids[0] == ids[1]
+    assert ids[0][-2:] == [("published", "ada"), ("published", "bob")]
+    assert causes[0] == causes[1]
+
+
+def test_a_message_that_is_delivered_in_the_middle_of_its_publication_was_so_last() -> None:
+    sim = Simulation(seed=18)
+    queue = Queue(sim, "jobs", visibility_timeout=5)
+    receiving(sim, queue)
+    on(sim, Queue.Published, queue.pause)
+    queue.offer("a")
+    sim.run(until=10)
+    delivered = sim.recording.frame(Queue.Delivered)["sequence"].to_list()
+    assert sim.recording.frame(Queue.Redelivered)["cause"].to_list() == delivered
+
+
 # -- breakers ------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from foundation_lab import (
+    AdaptiveLimiter,
+    AIMDLimit,
     Backend,
     Bulkhead,
     Cache,
@@ -22,7 +24,9 @@ from foundation_lab import (
     Hedge,
     Queue,
     Retry,
+    RetryQuota,
     Simulation,
+    TimedOut,
     Timeout,
     Workload,
     constant_rate,
@@ -208,6 +212,25 @@ def test_a_ghost_an_attempt_of_a_hedge_and_an_operation_may_fail_with_nobody_to_
     sim.process(customer())
     sim.run()
     assert ends == ["TimedOut", "won"]
+
+
+@pytest.mark.parametrize("error", [TimedOut(), TimeoutError()])
+def test_a_timeout_costs_a_budget_and_a_limit_the_same_whoever_raises_it(error: Exception) -> None:
+    sim = Simulation(seed=21)
+    quota = RetryQuota(100, cost=5, timeout_cost=10)
+    retry = Retry(sim, "db", max_attempts=2, budget=quota)
+    hedge = Hedge(sim, "db", delay=60, max_attempts=2, budget=quota)
+    limiter = AdaptiveLimiter(sim, "db", limit=lambda: AIMDLimit(20, least=1))
+
+    def customer() -> Generator[Any, Any, None]:
+        for service in (retry, hedge, limiter):
+            with pytest.raises(type(error)):
+                yield from service.call(failing(error))
+
+    sim.process(customer())
+    sim.run()
+    assert quota.available == 80
+    assert limiter.limit == 18
 
 
 def test_a_message_whose_handler_fails_is_delivered_again(sim: Simulation) -> None:

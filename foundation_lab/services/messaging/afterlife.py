@@ -117,13 +117,12 @@ class Afterlife:
         self.dead_lettered += 1
         name, age = message.message_id, self._age(message)
         dead = events.queue.DeadLettered
-        self._news.of_queue(
-            message, dead(self._name, name, reason, home.name, message.deliveries, age)
-        )
         history = (*message.history, (self._name, reason))
         letter = Message("", 0, message.body, message.key, message.priority, history=history)
         letter.correlation_id = message.correlation_id
-        self._news.passed_on(message, letter)
+        self._news.of_queue(
+            message, dead(self._name, name, reason, home.name, message.deliveries, age), letter
+        )
         home.take_letter(letter)
 
     def drop(self, message: Message, reason: str) -> None:

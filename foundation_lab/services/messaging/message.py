@@ -120,7 +120,11 @@ class Delivery(msgspec.Struct, eq=False):
 
 @contextmanager
 def on_behalf_of(telemetry: Telemetry, correlation_id: str | None, cause: int) -> Iterator[None]:
-    """Let whoever runs emit for a correlation id, or for none, while the block lasts."""
+    """Let whoever runs emit for a correlation id, or for none, while the block lasts.
+
+    The cause of his first event is the given one, although he may be handling another event.
+    """
+    handled = telemetry.handle(NO_CAUSE)
     emitter = telemetry.running
     before, before_cause = emitter.context, emitter.cause
     if before.correlation_id != correlation_id:
@@ -132,3 +136,4 @@ def on_behalf_of(telemetry: Telemetry, correlation_id: str | None, cause: int) -
         if emitter.context is not before:
             emitter.context = before
         emitter.cause = before_cause
+        telemetry.handle(handled)

@@ -91,7 +91,7 @@ class Redrive:
         """Move what is to be moved at once."""
         to = None if self.to is None else self.to.name
         started = events.queue.RedriveStarted(self._queue.name, to, self.rate, self.to_move)
-        self._sim.telemetry.emit(started)
+        self._news.in_passing(started)
         self._go_on()
 
     def cancel(self) -> int:
@@ -108,8 +108,16 @@ class Redrive:
     # -- private -------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        """Move what is due now."""
+        """Move what is due now; a handler that raises cancels what is left."""
         self._timer = None
+        try:
+            self._news.tell()
+            self._move_due()
+        except BaseException:
+            self.cancel()
+            raise
+
+    def _move_due(self) -> None:
         while self.running:
             letter = self._next()
             if letter is None:
@@ -161,8 +169,8 @@ class Redrive:
         age = self._sim.now - letter.published_at
         again = Message("", 0, letter.body, letter.key, letter.priority, history=letter.history)
         again.correlation_id = letter.correlation_id
-        self._news.of_queue(letter, redriven(queue.name, letter.message_id, target.name, age))
-        self._news.passed_on(letter, again)
+        moved = redriven(queue.name, letter.message_id, target.name, age)
+        self._news.of_queue(letter, moved, again)
         target.take_letter(again)
         self._deliver()
         target.tell()
@@ -174,4 +182,5 @@ class Redrive:
         self._changes.tell()
         ended = events.queue.RedriveEnded
         left = self.to_move - self.moved
-        self._sim.telemetry.emit(ended(self._queue.name, status, reason, self.moved, left))
+        self._news.in_passing(ended(self._queue.name, status, reason, self.moved, left))
+        self._news.tell()

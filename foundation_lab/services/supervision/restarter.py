@@ -74,7 +74,7 @@ class Restarter:
         """Start a child that is down.
 
         Raises:
-            ServiceError: It did not start.
+            Exception: It did not start: a failure of its own.
         """
         try:
             ward.service.restart()

@@ -186,6 +186,76 @@ def test_cancelled_by_who_hears_of_a_move_it_stops_there(sim: Simulation) -> Non
     assert len(rows(sim, Queue.RedriveEnded)) == 1
 
 
+def test_who_hears_of_the_end_may_begin_the_next_one(sim: Simulation) -> None:
+    letters = Queue(sim, "letters")
+    buried(sim, "jobs", letters, "a", "b")
+    further = []
+
+    def again(_record: Any) -> None:
+        sim.telemetry.detach("operator")
+        further.append(letters.redrive())
+
+    sim.telemetry.attach("operator", Queue.RedriveEnded, again, on_error="raise")
+    redrive = letters.redrive()
+    assert (redrive.moved, redrive.to_move) == (2, 2)
+    assert redrive is not further[0]
+    assert (further[0].status, further[0].to_move) == ("completed", 0)
+
+
+def test_begun_by_who_hears_of_a_dead_letter_it_is_told_after_the_letter_has_come(
+    sim: Simulation,
+) -> None:
+    letters = Queue(sim, "letters")
+    jobs = Queue(sim, "jobs", ttl=1, dead_letters=letters)
+    jobs.offer("a")
+    sim.telemetry.attach(
+        "operator",
+        Queue.DeadLettered,
+        lambda _record: letters.redrive(),
+        where=lambda _record: sim.now < 2,
+        on_error="raise",
+    )
+    sim.run(until=1.5)
+    events = sim.recording.events.filter(sim.recording.events["time"] == 1.0)
+    assert [name.rpartition(".")[2] for name in events["event"]] == [
+        "expired", "dead_lettered", "published", "redrive_started", "redriven", "published",
+        "redrive_ended",
+    ]  # fmt: skip
+    causes = dict(zip(events["sequence"], events["cause"], strict=True))
+    dead, arrived, started, moved, again = list(causes)[1:6]
+    assert (causes[arrived], causes[started], causes[moved]) == (dead, dead, arrived)
+    assert causes[again] == moved
+
+
+def test_cancelled_in_the_middle_of_a_move_it_has_ended_after_it(sim: Simulation) -> None:
+    letters = Queue(sim, "letters")
+    buried(sim, "jobs", letters, "a", "b")
+    redrive = letters.redrive(rate=1)
+    before = sim.telemetry.sequence
+    sim.telemetry.attach("operator", Queue.Redriven, lambda _record: redrive.cancel())
+    sim.run()
+    words = [name.rpartition(".")[2] for name in sim.recording.events["event"][before:]]
+    assert words == ["redriven", "published", "redrive_ended"]
+
+
+@pytest.mark.parametrize(("event", "moved"), [(Queue.RedriveStarted, 0), (Queue.Redriven, 1)])
+def test_a_handler_that_raises_cancels_it(sim: Simulation, event: type[Event], moved: int) -> None:
+    letters = Queue(sim, "letters")
+    jobs = buried(sim, "jobs", letters, "a", "b", "c")
+
+    def fail(_record: Any) -> None:
+        sim.telemetry.detach("broken")
+        raise ZeroDivisionError
+
+    sim.telemetry.attach("broken", event, fail, on_error="raise")
+    with pytest.raises(ZeroDivisionError):
+        letters.redrive(rate=1)
+    ended = rows(sim, Queue.RedriveEnded, "status", "moved", "left")
+    assert ended == [(1.0, "cancelled", moved, 3 - moved)]
+    assert letters.redrive().moved == 3 - moved
+    assert jobs.depth == 3
+
+
 @pytest.mark.parametrize("rate", [None, 2.0])
 def test_whoever_waits_for_the_end_goes_on_at_its_instant(
     sim: Simulation, rate: float | None
@@ -287,6 +357,12 @@ def test_unfit_arguments_are_refused_and_nothing_begins(sim: Simulation) -> None
         letters.redrive(to="jobs")  # type: ignore[arg-type]
     assert rows(sim, Queue.RedriveStarted) == []
     assert letters.redrive().status == "completed"
+
+
+def test_what_is_no_queue_takes_no_dead_letters(sim: Simulation) -> None:
+    with pytest.raises(TypeError, match="dead_letters='letters'; give the Queue that takes them"):
+        Queue(sim, "jobs", dead_letters="letters")  # type: ignore[arg-type]
+    assert sim.components == {}
 
 
 def test_a_message_can_be_followed_from_its_publisher_through_its_redrive(sim: Simulation) -> None:
