@@ -27,7 +27,7 @@ READS_AT_ONCE: Final = 100_000
 CALLBACKS_AT_ONCE: Final = 1_000_000
 """How many callbacks may run at one instant, by default."""
 
-_wake: Final[Any] = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+END_OF_SLEEP: Final[Any] = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 """What ends an `asyncio.sleep`: it runs nobody's code, and so needs no copy of his variables."""
 
 _new_task: Final[Any] = asyncio.Task.__new__
@@ -130,7 +130,7 @@ class LoopClock(asyncio.BaseEventLoop):
         when = sim._now + delay
         if self._closed or self._debug or not sim._now < when < inf:
             return self.call_at(when + self._late, callback, *args, context=context)
-        if callback is _wake and context is None:
+        if callback is END_OF_SLEEP and context is None:
             handle = Later(when, callback, args, self, self._nobodys)
             handle._waiter = self._woken
         else:

@@ -12,7 +12,6 @@ simulation of the usual class knows nothing of all this, and loses no time by it
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import blake2b
 from heapq import heappop
 from itertools import islice
@@ -25,6 +24,7 @@ from simpy.events import NORMAL, Condition
 
 from foundation_lab.simulation.agenda import ODD, PRIORITY
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.event_loop.clock import END_OF_SLEEP
 from foundation_lab.simulation.event_loop.task import Task
 from foundation_lab.simulation.events import GONE, Foreign
 from foundation_lab.simulation.exploring.schedule import schedule_named
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 256
 """How far into the queue of an instant a choice looks."""
-
-_END_OF_SLEEP: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 
 
 class Deviation(msgspec.Struct, frozen=True):
@@ -135,7 +133,7 @@ class Exploration(Simulation):
             def call_later(
                 delay: float, callback: Callable[..., object], *args: Any, context: Any = None
             ) -> Any:
-                seconds = self._shake(delay) if callback is _END_OF_SLEEP else delay
+                seconds = self._shake(delay) if callback is END_OF_SLEEP else delay
                 return later(seconds, callback, *args, context=context)
 
             loop.call_later = call_later  # type: ignore[method-assign]
@@ -236,7 +234,7 @@ def actor_of(event: Any, waiter: Any) -> Any:
     owner = getattr(callback, "__self__", None)
     if owner.__class__ is Task:
         return owner
-    return sleeper(event._args[0]) if callback is _END_OF_SLEEP else None
+    return sleeper(event._args[0]) if callback is END_OF_SLEEP else None
 
 
 def sleeper(future: Any) -> Any:
