@@ -114,9 +114,7 @@ class CircuitBreaker(Service):
         self.half_open_max_wait = positive_or_none("half_open_max_wait", half_open_max_wait)
         self.call_timeout = positive_or_none("call_timeout", call_timeout)
         self.slow_call_duration = positive_or_none("slow_call_duration", slow_call_duration)
-        self._is_failure = classifier(
-            "failure_on", sim.failures if failure_on is None else failure_on, ignore
-        )
+        self._is_failure = classifier("failure_on", failure_on, ignore, default=sim.failures)
         stream = partial(sim.stream, f"circuit_breaker.{name}")
         self._switch = Switch(
             sim,

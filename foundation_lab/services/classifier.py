@@ -21,20 +21,25 @@ Types = type[BaseException] | tuple[type[BaseException], ...]
 
 def classifier(
     argument: str,
-    wanted: Classifier,
+    wanted: Classifier | None,
     ignore: Types = (),
+    *,
+    default: Classifier = (),
 ) -> Callable[[BaseException], bool]:
     """Return a predicate on exceptions; it is false for interrupts and for what is no error.
 
     Args:
         argument: The name of the argument that `wanted` was given as, for the error message.
-        wanted: Exception types, or a predicate.
+        wanted: Exception types, or a predicate; ``None`` for the default.
         ignore: Exception types that never count.
+        default: What is wanted if nothing is said.
 
     Raises:
         TypeError: `wanted` is neither.
     """
     left_out: tuple[type[BaseException], ...] = (simpy.Interrupt, *error_types("ignore", ignore))
+    if wanted is None:
+        wanted = default
     types = wanted if isinstance(wanted, tuple) else (wanted,)
     if all(isinstance(t, type) and issubclass(t, BaseException) for t in types):
         covers: Callable[[BaseException], bool] = partial(_is_one_of, types)

@@ -66,7 +66,7 @@ class Fallback(Service):
             raise ValueError(message)
         ((self.source, self._answer),) = sources.items()
         self.in_flight = 0
-        self._covers = classifier("on", sim.failures if on is None else on, (DeadlinePassed,))
+        self._covers = classifier("on", on, (DeadlinePassed,), default=sim.failures)
         super().__init__(sim, name)
         self._passes = sim.telemetry.emitting(events.fallback.Passed)
 

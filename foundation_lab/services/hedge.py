@@ -70,9 +70,7 @@ class Hedge(Service):
         self.budget = as_budget(budget)
         self.in_flight = 0
         self.running = 0
-        self._is_non_fatal = classifier(
-            "non_fatal", sim.failures if non_fatal is None else non_fatal
-        )
+        self._is_non_fatal = classifier("non_fatal", non_fatal, default=sim.failures)
         self._stream = sim.stream(f"hedge.{name}.budget")
         super().__init__(sim, name)
 

@@ -100,9 +100,7 @@ class OutlierDetector(Service):
         self._stdev_factor = positive("stdev_factor", stdev_factor)
         self._minimum_hosts = whole("minimum_hosts", minimum_hosts)
         self._request_volume = whole("request_volume", request_volume)
-        self._is_failure = classifier(
-            "failure_on", sim.failures if failure_on is None else failure_on
-        )
+        self._is_failure = classifier("failure_on", failure_on, default=sim.failures)
         self._records = {host: HostRecord() for host in names}
         self._watchers: list[Watcher] = []
         self._allowed = 0

@@ -107,8 +107,9 @@ class Retry(Service):
         self._jitter = as_jitter(jitter)
         self._is_retryable = classifier(
             "retry_on",
-            sim.failures if retry_on is None else retry_on,
+            retry_on,
             (*error_types("never_on", never_on), DeadlinePassed),
+            default=sim.failures,
         )
         self._is_unwanted = _predicate("retry_if_result", retry_if_result)
         self._stream = sim.stream(f"retry.{name}")
