@@ -124,7 +124,9 @@ def unpack(archive: Path, folder: Path) -> Path:
             if Path(member.name).parts[1:2] == ("tests",)
             or Path(member.name).parts[1:4] == ("docs", "examples", "code")
         ]
-        sources.extractall(folder, members, filter="data")
+        # An argument of extractall only since 3.11.4; earlier ones know no filters.
+        sources.extraction_filter = getattr(tarfile, "data_filter", None)
+        sources.extractall(folder, members)
     (unpacked,) = folder.iterdir()
     (unpacked / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     return unpacked

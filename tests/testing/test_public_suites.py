@@ -114,7 +114,9 @@ def fetch(distribution: str, folder: Path) -> Path:
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack a distribution, and leave its settings for pytest aside."""
     with tarfile.open(archive) as sources:
-        sources.extractall(folder / "sources", filter="data")
+        # An argument of extractall only since 3.11.4; earlier ones know no filters.
+        sources.extraction_filter = getattr(tarfile, "data_filter", None)
+        sources.extractall(folder / "sources")
     (unpacked,) = (folder / "sources").iterdir()
     (unpacked / "pytest.ini").write_text(
         "[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8"
