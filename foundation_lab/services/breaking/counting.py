@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.simulation.ability import able
+from foundation_lab.simulation.signature import telling
 
 
 class Rates(NamedTuple):
@@ -155,6 +156,7 @@ class CountWindow(RateWindow):
     Nothing is judged before `minimum_calls` are in the window (by default, and at most, its size).
     """
 
+    @telling
     def __init__(
         self,
         size: int,
@@ -178,6 +180,7 @@ class TimeWindow(RateWindow):
     The window slides exactly: a call of time t counts while now < t + `seconds`.
     """
 
+    @telling
     def __init__(
         self,
         seconds: float,

@@ -15,6 +15,7 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -55,6 +56,7 @@ class AIMDLimit:
         timeout: Seconds.
     """
 
+    @telling
     def __init__(
         self,
         initial: int = 20,
@@ -110,6 +112,7 @@ class VegasLimit:
             measurements of the shortest time.
     """
 
+    @telling
     def __init__(
         self,
         initial: int = 20,
@@ -192,6 +195,7 @@ class Gradient2Limit:
         long_window: Calls; the first ten are averaged plainly.
     """
 
+    @telling
     def __init__(
         self,
         initial: int = 20,

@@ -12,6 +12,7 @@ from foundation_lab.services.limiting.limits import (
     wait_until,
     window_number,
 )
+from foundation_lab.simulation.signature import telling
 
 
 class CycleLimit:
@@ -36,6 +37,7 @@ class CycleLimit:
     7
     """
 
+    @telling
     def __init__(self, limit: int, period: float) -> None:
         self.limit = whole("limit", limit)
         self.period = positive("period", period)

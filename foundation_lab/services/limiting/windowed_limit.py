@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -33,6 +34,7 @@ class WindowedLimit:
             their mean without it.
     """
 
+    @telling
     def __init__(
         self,
         inner: ConcurrencyLimit,
