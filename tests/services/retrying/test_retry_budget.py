@@ -294,3 +294,42 @@ def test_a_budget_does_not_shift_the_draws_of_the_jitter() -> None:
 def test_a_wrong_argument_is_an_error_at_once(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("ttl_and_reserve", [(60, 0), (1, 10), (2, 5)])
+@pytest.mark.parametrize("share", [0, 0.0001, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.999, 0.9999, 1])
+def test_the_window_budget_of_finagles_own_test(
+    ttl_and_reserve: tuple[float, float], share: float
+) -> None:
+    """RetryBudgetTest: time stands still, and each of 10,000 calls tries a retry."""
+    ttl, reserve = ttl_and_reserve
+    budget = WindowBudget(share, min_per_second=reserve, ttl=ttl)
+    assert budget.balance(0) == ttl * reserve
+    retried = 0
+    for _ in range(10_000):
+        budget.admit(0, STREAM)
+        retried += withdraw(budget) is not None
+    assert retried == min(10_000, round(10_000 * share + ttl * reserve))
+
+
+def test_a_window_budget_may_allow_several_retries_for_each_call() -> None:
+    budget = WindowBudget(2.0, min_per_second=0, ttl=60)
+    assert withdraw(budget) is None
+    for _ in range(10_000):
+        budget.admit(0, STREAM)
+    assert budget.balance(0) == 20_000
+
+
+def test_a_throttle_ends_the_retries_of_a_dead_server_after_half_of_the_tokens() -> None:
+    """The first call takes 4 of 10 tokens; the failure of the second leaves 5, half of them."""
+    sim = Simulation(seed=20)
+    backoff = fixed_backoff(0.01)
+    retry = Retry(sim, "orders", max_attempts=4, backoff=backoff, budget=ThrottleTokens())
+    dead = Flaky(sim, 99)
+    attempts = []
+    for _ in range(3):
+        before = len(dead.times)
+        with pytest.raises(BackendError):
+            sim.run(sim.process(retry.call(dead)))
+        attempts.append(len(dead.times) - before)
+    assert attempts == [4, 1, 1]
