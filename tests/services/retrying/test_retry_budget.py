@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from foundation_lab.services import (
     RetryQuota,
     ThrottleTokens,
     WindowBudget,
+    exponential_backoff,
     fixed_backoff,
 )
 from foundation_lab.services.retrying.adaptive_throttle import rejection_probability
@@ -20,7 +22,7 @@ from foundation_lab.simulation.engine import Simulation
 from tests.services.test_retry import Flaky, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from foundation_lab.services.retrying.retry_budget import RetryBudget
 
@@ -333,3 +335,44 @@ def test_a_throttle_ends_the_retries_of_a_dead_server_after_half_of_the_tokens()
             sim.run(sim.process(retry.call(dead)))
         attempts.append(len(dead.times) - before)
     assert attempts == [4, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "attempts", "cap", "answers", "delays_and_left"),
+    [
+        (500, 3, 20, ["500 500 200"], ([1, 2], [495])),  # succeeds in the end
+        (500, 3, 20, ["502 502 502"], ([1, 2], [490])),  # no attempt is left
+        (5, 3, 20, ["500 502"], ([1], [0])),  # no token is left after a retry
+        (0, 3, 20, ["500"], ([], [0])),  # there is none at all
+        (500, 5, 20, ["500 500 500 500 500"], ([1, 2, 4, 8], [480])),  # exponential
+        (500, 5, 3, ["500 500 500 500 500"], ([1, 2, 3, 3], [480])),  # at most 3 s
+        (10, 5, 20, ["500 500 503"], ([1, 2], [0])),
+        (15, 5, 20, ["500 502 200", "500 200"], ([1, 2, 1], [10, 10])),  # tokens come back
+    ],
+)
+def test_the_standard_mode_of_the_aws_sdks_by_the_cases_that_they_share(
+    tokens: int,
+    attempts: int,
+    cap: float,
+    answers: list[str],
+    delays_and_left: tuple[list[float], list[int]],
+) -> None:
+    """The SDKs' cases of standard mode 2.0, with a random number of 1: the delays are the whole."""
+    sim = Simulation(seed=21)
+    quota = RetryQuota()
+    quota.available = tokens
+    backoff = exponential_backoff(1, cap=cap)
+    retry = Retry(sim, "client", max_attempts=attempts, backoff=backoff, budget=quota)
+    found = []
+    for course in answers:
+        codes = iter(course.split())
+
+        def request(codes: Iterator[str] = codes) -> None:
+            if next(codes) != "200":
+                raise BackendError
+
+        with suppress(BackendError):
+            sim.run(sim.process(retry.call(request)))
+        assert next(codes, "all were asked for") == "all were asked for"
+        found.append(quota.available)
+    assert (sim.recording.frame(Retry.Backoff)["delay"].to_list(), found) == delays_and_left
