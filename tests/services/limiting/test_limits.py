@@ -417,3 +417,41 @@ def test_a_reservation_may_be_of_more_than_a_cycle_has(amount: int, granted: flo
     with pytest.raises(ValueError, match="amount=0; give a finite number above 0"):
         next(limiter.acquire(amount=0))
     sim.check_invariants()
+
+
+class Balance:
+    """The arithmetic of resilience4j's AtomicRateLimiter: a balance that reservations overdraw."""
+
+    def __init__(self, limit: int, period: int) -> None:
+        self.limit, self.period = limit, period
+        self.cycle, self.permits = 0, limit
+
+    def reserve(self, now: int, amount: int, timeout: int) -> int:
+        """Return the wait, and take the permits if it is no longer than the timeout."""
+        cycle = now // self.period
+        self.permits = min(self.permits + (cycle - self.cycle) * self.limit, self.limit)
+        self.cycle = cycle
+        lacking = max(0, amount - self.permits)
+        cycles = -(-lacking // self.limit)
+        wait = (cycle + cycles) * self.period - now if cycles else 0
+        self.permits -= amount if wait <= timeout else 0
+        return wait
+
+
+@given(
+    limit=st.integers(1, 5),
+    period=st.integers(1, 10),
+    course=st.lists(
+        st.tuples(st.integers(0, 30), st.integers(1, 15), st.sampled_from([0, 5, 50])), max_size=40
+    ),
+)
+def test_reservations_of_any_weight_wait_as_long_as_in_resilience4j(
+    limit: int, period: int, course: list[tuple[int, int, int]]
+) -> None:
+    theirs, ours, now = Balance(limit, period), CycleLimit(limit=limit, period=period), 0
+    for later, amount, timeout in course:
+        now += later
+        wait = ours.wait_for(now, amount)
+        if wait <= timeout:
+            ours.reserve(now, amount)
+        assert wait == theirs.reserve(now, amount, timeout)
