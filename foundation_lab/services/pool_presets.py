@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from foundation_lab.simulation.signature import telling
 
-
-@telling
 def hikaricp(maximum_pool_size: int = 10, minimum_idle: int | None = None) -> dict[str, Any]:
     """Return the defaults of HikariCP 7.
 
@@ -48,7 +45,6 @@ def hikaricp(maximum_pool_size: int = 10, minimum_idle: int | None = None) -> di
     }
 
 
-@telling
 def sqlalchemy_queue_pool(
     pool_size: int = 5,
     max_overflow: int = 10,

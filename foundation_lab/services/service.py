@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.errors import ServiceDown
 from foundation_lab.services.arguments import positive
-from foundation_lab.simulation.signature import telling
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -56,7 +55,6 @@ class Service:
     possible_faults: ClassVar[tuple[type[Fault], ...]] = ()
     """The faults that can be on it as `impairments`; any service can crash besides."""
 
-    @telling
     def __init__(self, sim: Simulation, name: str, *, health_interval: float | None = None) -> None:
         if not name:
             message = f"a {self.kind} needs a name"
@@ -78,12 +76,6 @@ class Service:
         self._emit(events.service.Started(name, self.kind, self.pid))
         if health_interval is not None:
             sim.process(self._watch_health(health_interval), name=f"{name}.health", daemon=True)
-
-    def __init_subclass__(cls) -> None:
-        """Have each service say which arguments it takes when it is given others."""
-        super().__init_subclass__()
-        if "__init__" in vars(cls):
-            cls.__init__ = telling(cls.__init__)  # type: ignore[method-assign]
 
     # -- life ----------------------------------------------------------------------------------
 

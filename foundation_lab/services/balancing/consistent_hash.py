@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.balancing.algorithm import Algorithm, Key
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -114,7 +113,6 @@ class ConsistentHash(Algorithm):
     name = "consistent_hash"
     warms = False
 
-    @telling
     def __init__(self, hashes: int = 40, bound: float | None = None) -> None:
         self.hashes = whole("hashes", hashes)
         if bound is not None and not (bound > 1 and math.isfinite(bound)):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.balancing.algorithm import Algorithm, Key
 from foundation_lab.services.balancing.consistent_hash import digest_of
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -83,7 +82,6 @@ class Maglev(Algorithm):
     name = "maglev"
     warms = False
 
-    @telling
     def __init__(self, table_size: int = 65537) -> None:
         self.table_size = whole("table_size", table_size, 2)
         if any(table_size % n == 0 for n in range(2, int(table_size**0.5) + 1)):

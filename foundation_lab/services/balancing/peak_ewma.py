@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.balancing.algorithm import PowerOfTwo
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     from foundation_lab.services.balancing.host import Host
@@ -86,7 +85,6 @@ class PeakEwma(PowerOfTwo):
 
     name = "peak_ewma"
 
-    @telling
     def __init__(self, decay_time: float = 10.0) -> None:
         self.decay_time = positive("decay_time", decay_time)
         self._latencies: dict[Host, PeakLatency] = {}

@@ -16,7 +16,6 @@ import msgspec
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.retrying.backoff import Backoff
 from foundation_lab.services.retrying.jitter import Jitter, NoJitter
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -43,7 +42,6 @@ ResetTimeout = float | Backoff | BreakDuration
 """Seconds, a backoff over the openings in a row, or a function of the opening."""
 
 
-@telling
 def retry_after_or(otherwise: float, *, cap: float = math.inf) -> BreakDuration:
     """Return a break as long as the error asks for, in its ``retry_after``, up to a cap.
 

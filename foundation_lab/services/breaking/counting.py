@@ -13,7 +13,6 @@ from typing import Final, NamedTuple, Protocol
 
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.simulation.ability import able
-from foundation_lab.simulation.signature import telling
 
 
 class Rates(NamedTuple):
@@ -156,7 +155,6 @@ class CountWindow(RateWindow):
     Nothing is judged before `minimum_calls` are in the window (by default, and at most, its size).
     """
 
-    @telling
     def __init__(
         self,
         size: int,
@@ -180,7 +178,6 @@ class TimeWindow(RateWindow):
     The window slides exactly: a call of time t counts while now < t + `seconds`.
     """
 
-    @telling
     def __init__(
         self,
         seconds: float,

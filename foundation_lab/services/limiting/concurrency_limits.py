@@ -15,7 +15,6 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -56,7 +55,6 @@ class AIMDLimit:
         timeout: Seconds.
     """
 
-    @telling
     def __init__(
         self,
         initial: int = 20,
@@ -112,7 +110,6 @@ class VegasLimit:
             measurements of the shortest time.
     """
 
-    @telling
     def __init__(
         self,
         initial: int = 20,
@@ -195,7 +192,6 @@ class Gradient2Limit:
         long_window: Calls; the first ten are averaged plainly.
     """
 
-    @telling
     def __init__(
         self,
         initial: int = 20,

@@ -12,7 +12,6 @@ from foundation_lab.services.limiting.limits import (
     wait_until,
     window_number,
 )
-from foundation_lab.simulation.signature import telling
 
 
 class CycleLimit:
@@ -37,7 +36,6 @@ class CycleLimit:
     7
     """
 
-    @telling
     def __init__(self, limit: int, period: float) -> None:
         self.limit = whole("limit", limit)
         self.period = positive("period", period)

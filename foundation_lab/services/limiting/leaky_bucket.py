@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.limiting.limits import covers, wait_until
-from foundation_lab.simulation.signature import telling
 
 
 class LeakyBucket:
@@ -26,7 +25,6 @@ class LeakyBucket:
     2.0
     """
 
-    @telling
     def __init__(self, limit: float, period: float, burst: float | None = None) -> None:
         self.limit = positive("limit", limit)
         self.period = positive("period", period)

@@ -11,7 +11,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +60,6 @@ class Reserving(Limit, Protocol):
 class TokenBucket:
     """`capacity` tokens, refilled continuously at `rate` a second; full at the start."""
 
-    @telling
     def __init__(self, rate: float, capacity: float) -> None:
         self.rate = positive("rate", rate)
         self.capacity = positive("capacity", capacity)
@@ -104,7 +102,6 @@ class FixedWindow:
     Across the border of two windows, up to ``2 * limit`` come through within less than one length.
     """
 
-    @telling
     def __init__(self, limit: int, window: float) -> None:
         self.limit = whole("limit", limit)
         self.window = positive("window", window)
@@ -140,7 +137,6 @@ class SlidingWindow:
     What was granted at t counts while now < t + window.
     """
 
-    @telling
     def __init__(self, limit: int, window: float) -> None:
         self.limit = whole("limit", limit)
         self.window = positive("window", window)

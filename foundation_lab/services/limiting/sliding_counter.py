@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.limiting.limits import covers, wait_until, window_number
-from foundation_lab.simulation.signature import telling
 
 
 class SlidingCounter:
@@ -22,7 +21,6 @@ class SlidingCounter:
     10.5
     """
 
-    @telling
     def __init__(self, limit: int, window: float) -> None:
         self.limit = whole("limit", limit)
         self.window = positive("window", window)

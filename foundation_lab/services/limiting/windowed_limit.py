@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 from foundation_lab.services.arguments import positive, whole
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -34,7 +33,6 @@ class WindowedLimit:
             their mean without it.
     """
 
-    @telling
     def __init__(
         self,
         inner: ConcurrencyLimit,

@@ -6,7 +6,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from foundation_lab.services.arguments import positive
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -28,7 +27,6 @@ class AdaptiveThrottle:
         label: What the budget is called in events.
     """
 
-    @telling
     def __init__(
         self, k: float = 2.0, *, window: float = 120.0, label: str = "adaptive_throttle"
     ) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 import msgspec
 
 from foundation_lab.services.arguments import positive
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -196,19 +195,16 @@ class Custom(_Forgetful, frozen=True):
         return positive(f"delay after attempt {attempt}", self.function(attempt), zero=True)
 
 
-@telling
 def fixed_backoff(seconds: float) -> Fixed:
     """Return a backoff that always waits `seconds`."""
     return Fixed(positive("seconds", seconds, zero=True))
 
 
-@telling
 def linear_backoff(base: float, *, cap: float = math.inf) -> Linear:
     """Return a backoff of ``base, 2 base, 3 base, ...`` seconds, at most `cap`."""
     return Linear(positive("base", base), _cap(cap))
 
 
-@telling
 def exponential_backoff(base: float, *, factor: float = 2.0, cap: float = math.inf) -> Exponential:
     """Return a backoff of ``base, base factor, base factor ** 2, ...`` seconds, at most `cap`."""
     if not (math.isfinite(factor) and factor >= 1):
@@ -217,19 +213,16 @@ def exponential_backoff(base: float, *, factor: float = 2.0, cap: float = math.i
     return Exponential(positive("base", base), factor, _cap(cap))
 
 
-@telling
 def fibonacci_backoff(base: float, *, cap: float = math.inf) -> Fibonacci:
     """Return a backoff of ``base, base, 2 base, 3 base, 5 base, ...`` seconds, at most `cap`."""
     return Fibonacci(positive("base", base), _cap(cap))
 
 
-@telling
 def decorrelated_backoff(base: float, *, cap: float = math.inf) -> Decorrelated:
     """Return a random backoff that remembers the last delay only."""
     return Decorrelated(positive("base", base), _cap(cap))
 
 
-@telling
 def decorrelated_v2_backoff(median: float, *, cap: float = math.inf) -> DecorrelatedV2:
     """Return Polly's random backoff; the first delay is about `median` seconds."""
     return DecorrelatedV2(positive("median", median), _cap(cap))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from foundation_lab.services.arguments import positive
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -72,7 +71,6 @@ class AdditiveJitter(msgspec.Struct, frozen=True):
 _BY_NAME: dict[str, Jitter] = {"none": NoJitter(), "full": FullJitter(), "equal": EqualJitter()}
 
 
-@telling
 def factor_jitter(share: float = 0.5) -> FactorJitter:
     """Return a jitter that makes a delay up to `share` of itself shorter or longer.
 
@@ -84,7 +82,6 @@ def factor_jitter(share: float = 0.5) -> FactorJitter:
     return FactorJitter(share)
 
 
-@telling
 def additive_jitter(extra: float) -> AdditiveJitter:
     """Return a jitter that makes a delay up to `extra` seconds longer."""
     return AdditiveJitter(positive("extra", extra, zero=True))

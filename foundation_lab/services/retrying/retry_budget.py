@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.simulation.ability import able
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     import random
@@ -60,7 +59,6 @@ class WindowBudget:
         label: What the budget is called in events.
     """
 
-    @telling
     def __init__(
         self,
         share: float = 0.2,
@@ -124,7 +122,6 @@ class ThrottleTokens:
         label: What the budget is called in events.
     """
 
-    @telling
     def __init__(
         self, max_tokens: float = 10.0, *, token_ratio: float = 0.1, label: str = "throttle"
     ) -> None:
@@ -180,7 +177,6 @@ class RetryQuota:
         label: What the budget is called in events.
     """
 
-    @telling
     def __init__(
         self,
         capacity: int = 500,

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from simpy.events import PENDING
 
-from foundation_lab.simulation.signature import telling
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -98,7 +96,6 @@ class Lifo(Fifo):
             without it.
     """
 
-    @telling
     def __init__(self, longest: int | None = None) -> None:
         super().__init__()
         self.longest = None if longest is None else number("longest", longest, 1)
@@ -130,7 +127,6 @@ class AdaptiveLifo(Lifo):
         longest: As for `Lifo`.
     """
 
-    @telling
     def __init__(self, threshold: int, longest: int | None = None) -> None:
         super().__init__(longest)
         self.threshold = number("threshold", threshold, 0)

@@ -13,7 +13,6 @@ from simpy.events import PENDING
 
 from foundation_lab.simulation.lines.codel import DropControl
 from foundation_lab.simulation.lines.line import EarliestDeadline, Fifo, number
-from foundation_lab.simulation.signature import telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +97,6 @@ class CoDel(Shedding):
         order: The line that says whose turn it is.
     """
 
-    @telling
     def __init__(
         self,
         target: float = 0.005,
@@ -159,7 +157,6 @@ class ControlledDelay(Shedding):
         order: The line that says whose turn it is.
     """
 
-    @telling
     def __init__(
         self, target: float = 0.005, interval: float = 0.1, *, order: Line | None = None
     ) -> None:
@@ -200,7 +197,6 @@ class DeadlineAware(Shedding):
         ValueError: Both `earliest_first` and an `order` are given.
     """
 
-    @telling
     def __init__(
         self, needs: float = 0.0, *, earliest_first: bool = False, order: Line | None = None
     ) -> None:
