@@ -573,7 +573,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.lab")
     home = _HOME_OF.get(name)
     if home is None:
-        message = f"module {__name__!r} has no attribute {name!r}"
+        near = import_module(f"{__name__}.errors").nearest(name, __all__)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        message = f"module {__name__!r} has no attribute {name!r}{hint}"
         raise AttributeError(message)
     return getattr(import_module(f"{__name__}.{home}"), name)
 

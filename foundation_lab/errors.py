@@ -183,20 +183,28 @@ class CoordinationError(ServiceError):
     """A coordination session of agents ended without a result."""
 
 
+_FEW = 12
+"""How many names are listed when none of them is like the one that was given."""
+
+
 class UnknownName(FoundationLabError, ValueError):
-    """An event, field or service name that does not exist; the message lists the nearest ones."""
+    """A name that does not exist; the message lists the nearest ones, or all when they are few."""
 
     @classmethod
     def among(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
-        """Return the error for `name`, with the nearest of the `known` names as a hint.
+        """Return the error for `name`, with the nearest of the `known` names, or all, as a hint.
 
         Args:
             kind: What the name should have been, for instance ``"event"``.
             name: The name that was given.
             known: All names that would have been right.
         """
-        near = nearest(name, known)
-        hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        known = list(known)
+        near, hint = nearest(name, known), ""
+        if near:
+            hint = f"; did you mean {' or '.join(repr(n) for n in near)}?"
+        elif 0 < len(known) <= _FEW:
+            hint = f"; use one of {', '.join(known)}"
         return cls(f"unknown {kind} {name!r}{hint}")
 
 

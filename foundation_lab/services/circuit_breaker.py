@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 class CircuitBreaker(Service):
     """Stops calling what keeps failing.
 
+    ``CircuitBreaker(sim, "db", **breaker_presets.resilience4j())`` has the defaults of another
+    library.
+
     Args:
         sim: The simulation.
         name: The breaker's name, `service_id` in its events.

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 class ConnectionManager(ConnectionPool):
     """A pool of connections.
 
+    ``ConnectionManager(sim, "db", **pool_presets.hikaricp())`` has the defaults of another library.
+
     Args:
         sim: The simulation.
         name: The pool's name, `pool_id` in its events.

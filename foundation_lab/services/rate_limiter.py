@@ -101,7 +101,7 @@ class RateLimiter(Service):
         self.require_up()
         limit = self._limit(key, amount)
         if self._lines.get(key) or limit.wait_for(self._clock.now, amount) > 0:
-            self._denied(key, amount)
+            self._denied(limit, key, amount)
             return False
         self._take(limit, key, amount)
         return True
@@ -121,7 +121,7 @@ class RateLimiter(Service):
 
         Nobody overtakes: a small amount waits behind a large one. With a limit that reserves
         (`CycleLimit`) the permits are taken at once, those of future cycles, and used when these
-        begin.
+        begin; so that they may be more than one cycle has.
 
         Args:
             key: Whose permits.
@@ -136,11 +136,11 @@ class RateLimiter(Service):
             ValueError: The limit can never grant so much at once.
         """
         self.require_up()
-        limit = self._limit(key, amount)
+        limit = self._limit(key, amount, at_once=not self._reserves)
         if timeout is not None:
             positive("timeout", timeout, zero=True)
-            if self.retry_after(key, amount) > timeout:
-                raise self._denied(key, amount)
+            if self._wait_for(limit, key, amount) > timeout:
+                raise self._denied(limit, key, amount)
         if self._reserves and isinstance(limit, Reserving):
             yield from self._reserve(limit, amount)
             self._allowed(limit, key, amount)
@@ -149,7 +149,7 @@ class RateLimiter(Service):
         timer = None
         if timeout is not None:
             overdue = self.sim.now + timeout
-            timer = Timer(self.sim, overdue, lambda: self._give_up(place, key), last=True)
+            timer = Timer(self.sim, overdue, lambda: self._give_up(place, limit, key), last=True)
         try:
             yield from self._line_up(limit, key, place)
         finally:
@@ -188,9 +188,7 @@ class RateLimiter(Service):
 
     def retry_after(self, key: str = "", amount: float = 1) -> float:
         """Return the seconds until `amount` permits are there and the first in line has gone."""
-        limit, now = self._limit(key, amount), self._clock.now
-        line = self._lines.get(key)
-        return max(limit.wait_for(now, amount), limit.wait_for(now, line[0].amount) if line else 0)
+        return self._wait_for(self._limit(key, amount), key, amount)
 
     def remaining(self, key: str = "") -> float:
         """Return how many permits a key has left now."""
@@ -217,6 +215,10 @@ class RateLimiter(Service):
             self._limits.clear()
 
     # -- private -------------------------------------------------------------------------------
+
+    def _wait_for(self, limit: Limit, key: str, amount: float) -> float:
+        now, line = self._clock.now, self._lines.get(key)
+        return max(limit.wait_for(now, amount), limit.wait_for(now, line[0].amount) if line else 0)
 
     def _line_up(self, limit: Limit, key: str, place: _Place) -> Generator[Any, Any, None]:
         """Wait until the place is the first in its line and its amount is there."""
@@ -249,8 +251,8 @@ class RateLimiter(Service):
         finally:
             del self._reserving[place]
 
-    def _give_up(self, place: _Place, key: str) -> None:
-        place.expelled = self._denied(key, place.amount)
+    def _give_up(self, place: _Place, limit: Limit, key: str) -> None:
+        place.expelled = self._denied(limit, key, place.amount)
         place.go_on()
 
     def _wait(self, place: _Place, delay: float | None = None) -> Generator[Any, Any, None]:
@@ -265,11 +267,14 @@ class RateLimiter(Service):
         if place.expelled is not None:
             raise place.expelled
 
-    def _limit(self, key: str, amount: float) -> Limit:
+    def _limit(self, key: str, amount: float, *, at_once: bool = True) -> Limit:
+        """Return the limit of a key, which can grant `amount`: at once, or in parts."""
         limit = self._limits.get(key)
         if limit is None:
             limit = self._limits[key] = self._make()
-        if not 0 < amount <= limit.largest:
+        if not at_once:
+            positive("amount", amount)
+        elif not 0 < amount <= limit.largest:
             message = (
                 f"rate limiter {self.name!r} can grant up to {limit.largest:g} at once, "
                 f"not amount={amount!r}"
@@ -285,8 +290,8 @@ class RateLimiter(Service):
         left = limit.remaining(self._clock.now)
         self._emit(events.rate_limiter.Allowed(self.name, key, amount, left))
 
-    def _denied(self, key: str, amount: float) -> RateLimited:
-        after = self.retry_after(key, amount)
+    def _denied(self, limit: Limit, key: str, amount: float) -> RateLimited:
+        after = self._wait_for(limit, key, amount)
         self._emit(events.rate_limiter.Denied(self.name, key, amount, after))
         return self._refusal(after)
 

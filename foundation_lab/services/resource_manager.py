@@ -11,6 +11,7 @@ from foundation_lab.errors import ResourceExhausted, ServiceDown, TimedOut, Unkn
 from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.loan import Loan
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.ability import able
 from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
@@ -47,6 +48,7 @@ class ResourceManager(Service):
 
     Raises:
         ValueError: A limit is no whole number from 1.
+        TypeError: `limits` is no mapping.
     """
 
     kind: ClassVar[str] = "resource_manager"
@@ -55,6 +57,7 @@ class ResourceManager(Service):
     Exhausted = events.resource.Exhausted
 
     def __init__(self, sim: Simulation, name: str, limits: Mapping[str, int]) -> None:
+        able("limits", limits, "items", 'give how many there are of each: {"licence": 5}')
         self._limits = {
             resource: whole(f"resource manager {name!r}: limits[{resource!r}]", limit)
             for resource, limit in limits.items()

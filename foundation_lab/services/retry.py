@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from foundation_lab.services.retrying.jitter import Jitter
     from foundation_lab.simulation.engine import Simulation
 
+BACKOFFS: Final = "give fixed_backoff(seconds), exponential_backoff(base) or another backoff"
+"""What to give as a backoff, for errors."""
+
 UNWANTED_RESULT: Final = "UnwantedResult"
 """What stands for the error, in events, when an attempt came back with an unwanted result."""
 
@@ -91,7 +94,7 @@ class Retry(Service):
         self.backoff: Strategy = (
             exponential_backoff(0.1, cap=10.0)
             if backoff is None
-            else able("backoff", backoff, "begin", "give fixed_backoff(seconds) or another backoff")
+            else able("backoff", backoff, "begin", BACKOFFS)
         )
         self.jitter = jitter
         self.max_delay = math.inf if max_delay is None else positive("max_delay", max_delay)

@@ -57,8 +57,8 @@ class Supervisor(Service):
         intensity: How many restarts are allowed within `period`. A restart of several children
             counts once.
         period: Seconds.
-        auto_shutdown: ``never``, or whether the orderly end of ``any_significant`` child, or of
-            the last of them (``all_significant``), shuts the supervisor down.
+        auto_shutdown: ``never``, or whether the end of ``any_significant`` child that is not
+            restarted, or of the last of them (``all_significant``), shuts the supervisor down.
 
     Raises:
         ValueError: An argument, or what is said of a child, makes no sense.

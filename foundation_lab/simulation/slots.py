@@ -87,7 +87,9 @@ class Slots:
         self._holders = holders
         self._sim = sim
         self._line: Line = (
-            Fifo() if line is None else able("line", line, "attach", "give one, such as Lifo()")
+            Fifo()
+            if line is None
+            else able("line", line, "attach", "give one, such as Lifo() or CoDel()")
         )
         self._line.attach(self)
         self._expelled: Callable[[], ServiceError] | None = None

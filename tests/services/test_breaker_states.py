@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from foundation_lab.errors import CircuitOpen, ServiceDown
-from foundation_lab.services import CircuitBreaker, CountWindow, Health, State, TimeWindow
+from foundation_lab.services import (
+    CircuitBreaker,
+    CountWindow,
+    Health,
+    State,
+    TimeWindow,
+    exponential_backoff,
+)
 from foundation_lab.simulation.engine import Simulation
 from tests.services.breakers import calls, changes, fail, later, play, succeed, taking
 
@@ -363,3 +370,85 @@ def test_a_stopped_breaker_is_moved_by_no_hand(move: Callable[[CircuitBreaker], 
     breaker.stop()
     with pytest.raises(ServiceDown, match="circuit_breaker 'db' is down"):
         move(breaker)
+
+
+# -- CircuitBreakerStateMachineTest of resilience4j ----------------------------------------------
+
+
+def ignored() -> None:
+    message = "no failure of it"
+    raise ServiceDown(message)
+
+
+def state_machine(sim: Simulation, **arguments: Any) -> CircuitBreaker:
+    """Return the breaker of that test: half of the calls of 5 s, or half of 4 probes."""
+    terms: dict[str, Any] = {
+        "counting": TimeWindow(5, failure_rate=0.5, slow_rate=0.5, minimum_calls=5),
+        "slow_call_duration": 4,
+        "reset_timeout": 5,
+        "automatic_half_open": False,
+        "half_open_calls": 4,
+        "half_open_rule": "rate",
+        "ignore": ServiceDown,
+    }
+    return CircuitBreaker(sim, "db", **(terms | arguments))
+
+
+@pytest.mark.parametrize(
+    ("probes", "then", "rates"),
+    [
+        ("FFSF", State.OPEN, (0.75, 0)),
+        ("FFSS", State.OPEN, (0.5, 0)),
+        ("FSSS", State.CLOSED, (-1, -1)),
+        ("SSSF", State.CLOSED, (-1, -1)),
+        ("SSSiF", State.CLOSED, (-1, -1)),  # who is ignored gives its permit back
+        ("iiiiSSSS", State.CLOSED, (-1, -1)),
+        ("ssSs", State.OPEN, (0, 0.75)),
+    ],
+)
+def test_four_probes_are_judged_when_the_last_has_ended(
+    probes: str, then: State, rates: tuple[float, float]
+) -> None:
+    sim = Simulation(seed=61)
+    breaker = state_machine(sim)
+    breaker.trip()
+    sim.run(until=5)
+    ends = {"F": fail, "S": succeed, "i": ignored, "s": taking(sim, 5)}
+    calls(sim, breaker, *[ends[probe] for probe in probes[:-1]])
+    assert breaker.state is State.HALF_OPEN
+    calls(sim, breaker, ends[probes[-1]])
+    assert breaker.state is then
+    assert (breaker.failure_rate(), breaker.slow_call_rate()) == rates
+
+
+@pytest.mark.parametrize(
+    ("ends", "rates"), [("FFFSS", (0.6, 0)), ("FsFSs", (0.4, 0.4)), ("fsFSs", (0.4, 0.6))]
+)
+def test_the_fifth_call_may_open_it_by_either_rate(ends: str, rates: tuple[float, float]) -> None:
+    sim = Simulation(seed=62)
+    breaker = state_machine(sim, counting=CountWindow(5, slow_rate=0.5))
+    way = {"F": fail, "S": succeed, "s": taking(sim, 5), "f": taking(sim, 5, fail)}
+    calls(sim, breaker, *[way[end] for end in ends[:-1]])
+    assert (breaker.state, breaker.failure_rate()) == (State.CLOSED, -1)
+    calls(sim, breaker, way[ends[-1]])
+    assert (breaker.failure_rate(), breaker.slow_call_rate()) == rates
+    assert breaker.state is (State.OPEN if max(rates) >= 0.5 else State.CLOSED)
+
+
+def test_an_interval_function_goes_on_when_a_hand_opens_it_from_half_open() -> None:
+    """shouldTransitionToHalfOpenAfterWaitInterval: 5 s, then 7.5 s."""
+    sim = Simulation(seed=63)
+    breaker = state_machine(sim, reset_timeout=exponential_backoff(5, factor=1.5))
+    breaker.trip()
+    outcomes = [later(sim, time, breaker, succeed) for time in (0, 3, 6)]
+    sim.run(until=6.5)
+    breaker.trip()
+    outcomes += [later(sim, time, breaker, succeed) for time in (12.5, 14)]
+    sim.run()
+    assert [outcome.value for outcome in outcomes] == [
+        "CircuitOpen",
+        "CircuitOpen",
+        "ok",
+        "CircuitOpen",
+        "ok",
+    ]

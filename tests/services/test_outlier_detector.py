@@ -282,3 +282,39 @@ def test_the_limit_is_the_mean_less_1_9_deviations_of_the_population(
     hosts, limit = low_success_rates({str(n): pair for n, pair in enumerate(counts)})
     assert limit == pytest.approx(statistics.fmean(rates) - 1.9 * statistics.pstdev(rates))
     assert hosts == [str(number) for number, rate in enumerate(rates) if rate < limit]
+
+
+@pytest.mark.parametrize(("longest", "last"), [(300, 300), (305, 310)])
+def test_the_times_of_ejection_are_those_of_envoys_own_test(longest: float, last: float) -> None:
+    """MaxEjectTime and MaxEjectTimeNotAlligned of outlier_detection_impl_test.cc.
+
+    The base is 10 s, the interval, too; the host fails again whenever it is back.
+    """
+    sim = Simulation(seed=20)
+    detector = OutlierDetector(sim, "web", ["a"], base_ejection_time=10, max_ejection_time=longest)
+
+    def fails_again_and_again() -> Generator[Any, Any, None]:
+        for _ in range(40):
+            for _ in range(5):
+                detector.observe("a", failed=True)
+            while detector.ejected():
+                yield 10.0
+
+    sim.run(sim.process(fails_again_and_again()))
+    out = sim.recording.frame(OutlierDetector.Returned)["duration"].to_list()
+    assert out == [*range(10, 310, 10), *[last] * 10]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "share", "most"), [(2, 0.6, 1), (100, 0.29, 29), (100, 0.57, 57), (3, 0.67, 2)]
+)
+def test_a_share_of_the_hosts_is_not_spoilt_by_rounding(
+    hosts: int, share: float, most: int
+) -> None:
+    names = [f"host-{number}" for number in range(hosts)]
+    detector = OutlierDetector(
+        Simulation(seed=21), "web", names, consecutive_failures=1, max_ejected=share
+    )
+    for name in names:
+        detector.observe(name, failed=True)
+    assert detector.ejected() == names[:most]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+from foundation_lab.errors import CheckoutTimeout, ConnectFailed
 from foundation_lab.services import ConnectionManager, pool_presets
 from foundation_lab.simulation.engine import Simulation
 from tests.services.pools import at, evictions, told, use
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from foundation_lab.services.pooling.connection import Connection
 
 Acquired = ConnectionManager.ConnectionAcquired
 Opened = ConnectionManager.Opened
@@ -99,3 +107,103 @@ def test_queue_pool_recycles_and_lends_the_last_one_first_if_it_is_told_to() -> 
     sim.run()
     assert told(sim, Acquired, "connection_id") == ["db-1", "db-2", "db-2", "db-3"]
     assert evictions(sim) == [(3601.0, "db-2", "recycled")]
+
+
+@pytest.mark.parametrize(
+    ("refuses", "returned", "served"),
+    [
+        (lambda now: now < 0.3, None, 0.31),  # testConnectionRetries2: tried at 150 and at 310 ms
+        (1.0, None, "CheckoutTimeout"),  # testConnectionRetries
+        (lambda now: now > 0, 0.25, 0.25),  # testConnectionRetries5: another gives its own back
+    ],
+)
+def test_hikaricp_tries_to_connect_until_the_checkout_is_over(
+    refuses: Any, returned: float | None, served: float | str
+) -> None:
+    """TestConnectionTimeoutRetry, with one connection that is out at first, or none."""
+    sim = Simulation(seed=20)
+    terms = pool_presets.hikaricp(2, minimum_idle=0) | {"checkout_timeout": 2.8}
+    pool = ConnectionManager(sim, "db", **terms, connect_failure=refuses)
+    ends: list[float | str] = []
+
+    def holder() -> Generator[Any, Any, None]:
+        with (yield from pool.checkout()):
+            yield returned or 0.0
+
+    def client() -> Generator[Any, Any, None]:
+        yield 1e-9 if returned else 0.0
+        try:
+            with (yield from pool.checkout()):
+                ends.append(sim.now)
+        except CheckoutTimeout:
+            ends.append("CheckoutTimeout")
+            assert sim.now == pytest.approx(2.8)
+
+    if returned:
+        sim.process(holder())
+    sim.process(client())
+    sim.run(until=10)
+    assert ends == [served if isinstance(served, str) else pytest.approx(served)]
+
+
+def checkouts(pool: ConnectionManager, many: int) -> Generator[Any, Any, list[Connection]]:
+    held = []
+    for _ in range(many):
+        connection = yield from pool.checkout()
+        held.append(connection)
+    return held
+
+
+def test_hikaricp_keeps_its_minimum_idle_beside_those_that_are_out() -> None:
+    """TestConnectionTimeoutRetry, testConnectionIdleFill: 7 of 10 out, at least 5 wanted idle."""
+    sim = Simulation(seed=21)
+    terms = pool_presets.hikaricp(10, minimum_idle=5) | {"housekeeping_period": 0.4}
+    pool = ConnectionManager(sim, "db", **terms)
+
+    def client() -> Generator[Any, Any, None]:
+        held = yield from checkouts(pool, 7)
+        yield 1.3
+        assert (pool.metrics()["open"], pool.idle) == (10, 3)
+        for connection in held:
+            connection.release()
+        assert (pool.metrics()["open"], pool.idle) == (10, 10)
+
+    sim.run(sim.process(client()))
+
+
+def test_queue_pool_closes_its_overflow_each_time() -> None:
+    """test_pool.py, test_overflow_no_gc: five times four of 2 + 2 are ten closed and two kept."""
+    sim = Simulation(seed=22)
+    pool = ConnectionManager(sim, "db", **pool_presets.sqlalchemy_queue_pool(2, 2))
+    lent: set[str] = set()
+
+    def client() -> Generator[Any, Any, None]:
+        for _ in range(5):
+            held = yield from checkouts(pool, 4)
+            lent.update(connection.connection_id for connection in held)
+            for connection in held:
+                connection.release()
+
+    sim.run(sim.process(client()))
+    assert (len(lent), len(evictions(sim)), pool.idle) == (12, 10, 2)
+
+
+def test_a_reconnect_of_queue_pool_that_fails_leaves_all_places() -> None:
+    """test_pool.py, test_error_on_pooled_reconnect_cleanup_recycle, with 1 + 2 connections."""
+    sim = Simulation(seed=23)
+    terms = pool_presets.sqlalchemy_queue_pool(1, 2, recycle=1) | {"checkout_timeout": 0.0}
+    pool = ConnectionManager(sim, "db", **terms, connect_failure=lambda now: 1.5 <= now < 2)
+
+    def client() -> Generator[Any, Any, None]:
+        (yield from pool.checkout()).release()
+        yield 1.5
+        with pytest.raises(ConnectFailed):
+            yield from pool.checkout()
+        assert (pool.metrics()["open"], pool.metrics()["connecting"]) == (0, 0)
+        yield 0.5
+        yield from checkouts(pool, 3)
+        with pytest.raises(CheckoutTimeout):
+            yield from pool.checkout()
+
+    sim.run(sim.process(client()))
+    sim.check_invariants()

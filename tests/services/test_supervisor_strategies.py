@@ -737,3 +737,49 @@ def test_with_slow_stops_and_delays_all_are_up_in_the_end_or_all_are_down(
                 if word[0] == "+" and word[1:] in children:
                     earlier = list(children)[: list(children).index(word[1:])]
                     assert up.issuperset(earlier)
+
+
+@pytest.mark.parametrize(
+    ("auto_shutdown", "kinds", "ends", "up"),
+    [
+        ("any_significant", "temporary permanent", "a!", False),
+        ("any_significant", "temporary permanent", "a", False),
+        ("any_significant", "transient permanent", "a!", True),
+        ("any_significant", "transient permanent", "a", False),
+        ("all_significant", "temporary transient", "a! b!", True),
+        ("all_significant", "temporary transient", "a! b", False),
+        ("all_significant", "temporary temporary", "a! b!", False),
+    ],
+)
+def test_a_significant_child_ends_it_when_it_is_not_restarted(
+    auto_shutdown: str, kinds: str, ends: str, *, up: bool
+) -> None:
+    """A temporary one after a crash (`!`), too: do_auto_shutdown in OTP's supervisor.erl."""
+    sim = Simulation(seed=30)
+    children = {name: Service(sim, name) for name in "ab"}
+    specs = [
+        Child(child, kind, significant=kind != "permanent")
+        for child, kind in zip(children.values(), kinds.split(), strict=True)
+    ]
+    root = Supervisor(sim, "root", specs, auto_shutdown=auto_shutdown)
+    for time, end in enumerate(ends.split(), 1):
+        child = children[end[0]]
+        at(sim, time, child.kill if "!" in end else child.stop)
+    sim.run()
+    assert root.up is up
+
+
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_a_significant_bystander_of_a_restart_ends_nothing(strategy: str) -> None:
+    """OTP's supervisor_SUITE, significant_bystander: its end was the supervisor's own order."""
+    sim = Simulation(seed=31)
+    first, second, third = (Service(sim, name) for name in "abc")
+    specs = [
+        Child(first),
+        Child(second, "temporary", significant=True),
+        Child(third, "transient", significant=True),
+    ]
+    root = Supervisor(sim, "root", specs, strategy=strategy, auto_shutdown="any_significant")
+    at(sim, 1, first.kill)
+    sim.run()
+    assert (root.up, first.up, second.up, third.up) == (True, True, False, True)

@@ -30,7 +30,7 @@ class ChildSpec(Section):
     shutdown: NotNegative | Literal["brutal_kill", "infinity"] | None = None
     """Seconds that it has to stop in good order; 5 without it, infinity for a supervisor."""
     significant: bool = False
-    """Whether its orderly end may shut the supervisor down."""
+    """Whether its end may shut the supervisor down when it is not restarted."""
 
     def build(self, service: Service) -> made.Child:
         """Return what is asked of the supervisor."""
@@ -57,7 +57,7 @@ class SupervisorSpec(ServiceSection):
     period: Positive = 5.0
     """Seconds."""
     auto_shutdown: Literal["never", "any_significant", "all_significant"] = "never"
-    """Whether the orderly end of significant children shuts the supervisor down."""
+    """Whether the end of significant children, not restarted, shuts the supervisor down."""
 
     @model_validator(mode="after")
     def _significant_children_may_end(self) -> Self:

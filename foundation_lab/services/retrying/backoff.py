@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST = 1e9
+_STEEPEST = 1000.0  # 2 ** t overflows soon after
 _GOLDEN = (1 + math.sqrt(5)) / 2
 
 
@@ -119,7 +120,7 @@ class Decorrelated(_Forgetful, frozen=True):
         """Return the delay in seconds."""
         longest = 3 * (self.base if attempt == 1 else previous)
         spread = max(0.0, longest - self.base)  # another jitter may have cut the last delay
-        return min(self.cap, self.base + spread * stream.random())
+        return min(self.cap, _LONGEST, self.base + spread * stream.random())
 
 
 class DecorrelatedV2(msgspec.Struct, frozen=True):
@@ -158,9 +159,12 @@ class _DelaysV2:
 
     def delay(self, attempt: int, previous: float, stream: random.Random) -> float:  # noqa: ARG002
         """Return the delay in seconds."""
-        last, self._reached = self._reached, smooth(attempt - 1 + stream.random())
+        t = attempt - 1 + stream.random()
+        if t >= _STEEPEST:
+            return min(self._backoff.cap, _LONGEST)
+        last, self._reached = self._reached, smooth(t)
         step = max(0.0, self._reached - last)
-        return min(self._backoff.cap, step / 1.4 * self._backoff.median)
+        return min(self._backoff.cap, _LONGEST, step / 1.4 * self._backoff.median)
 
 
 def smooth(t: float) -> float:
@@ -172,7 +176,7 @@ def smooth(t: float) -> float:
     >>> smooth(0.0), round(smooth(1.0), 3), round(smooth(6.0), 3)
     (0.0, 1.928, 63.993)
     """
-    return float(2 ** min(t, 1000.0) * math.tanh(math.sqrt(4 * t)))
+    return float(2 ** min(t, _STEEPEST) * math.tanh(math.sqrt(4 * t)))
 
 
 class Custom(_Forgetful, frozen=True):

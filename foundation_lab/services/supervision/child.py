@@ -28,7 +28,8 @@ class Child(msgspec.Struct, frozen=True, eq=False):
             ``temporary``: never; it is forgotten when it has ended.
         shutdown: How many seconds it has for an orderly stop before it is killed;
             ``"brutal_kill"`` or infinity. By default 5, and infinity for a supervisor.
-        significant: Whether its orderly end may shut the supervisor down (`auto_shutdown`).
+        significant: Whether its end may shut the supervisor down (`auto_shutdown`) when it is not
+            restarted: the orderly end of a transient child, any end of a temporary one.
     """
 
     service: Service

@@ -118,7 +118,7 @@ class Family:
         return affected(self.strategy, self.wards, ward)
 
     def keeps_up_without(self, ward: Ward) -> bool:
-        """Return whether the supervisor goes on after a child ended in good order."""
+        """Return whether the supervisor goes on after a child ended that is not restarted."""
         if not ward.spec.significant:
             return True
         others = any(other.spec.significant and other.alive for other in self.wards)

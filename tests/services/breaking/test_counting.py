@@ -190,3 +190,45 @@ def test_a_count_window_is_judged_at_its_size_when_the_minimum_is_larger() -> No
 def test_a_wrong_argument_is_an_error_at_once(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def shares(window: TimeWindow, course: list[tuple[float, str]]) -> list[float]:
+    """Record calls at their times; `R` only reads. Return the share of failures after each."""
+    found = []
+    for time, letters in course:
+        for letter in letters.strip("R"):
+            window.record(time, failed=letter == "F")
+        found.append(window.rates(time).failed)
+    return found
+
+
+def test_the_time_window_of_resilience4js_own_test() -> None:
+    """testSlidingTimeWindowMetrics: 5 s; its times lie within the seconds that count there."""
+    course: list[tuple[float, str]]
+    course = [(0, "F"), (0.1, "S"), (0.2, "S"), (1.2, "S"), (2.2, "S"), (3.2, "F"), (4.2, "S")]
+    course += [(5.2, "S"), (6.2, "S"), (11.2, "S")]
+    window = TimeWindow(5, minimum_calls=1)
+    assert shares(window, course) == pytest.approx(
+        [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 2 / 6, 2 / 7, 1 / 5, 1 / 5, 0]
+    )
+
+
+def test_the_time_window_of_pollys_own_test() -> None:
+    """RollingHealthMetricsTests, GetHealthInfo_EnsureWindowRespected: ten windows of 1 s."""
+    window = TimeWindow(10, minimum_calls=1)
+    course: list[tuple[float, str]]
+    course = [(0, "FS"), (2, "RFS"), (4, "RSS"), (6, "RSS"), (8, "RSS"), (10, "R"), (12, "R")]
+    found = shares(window, course)
+    assert found == pytest.approx([1 / 2, 2 / 4, 2 / 6, 2 / 8, 2 / 10, 1 / 8, 0])
+    assert window.rates(18) == TOO_FEW
+
+
+@pytest.mark.parametrize(
+    ("throughput", "failures", "breaks"),
+    [(10, 0, False), (10, 1, True), (10, 2, True), (11, 2, True), (11, 1, False), (9, 1, False)],
+)
+def test_whether_pollys_circuit_breaks(throughput: int, failures: int, *, breaks: bool) -> None:
+    """AdvancedCircuitBehaviorTests: a ratio of 0.1, at least 10 calls; the last one failed."""
+    window = TimeWindow(30, failure_rate=0.1, minimum_calls=10)
+    pattern = "S" * (throughput - failures) + "F" * failures
+    assert [window.record(0, failed=letter == "F") for letter in pattern][-1] is breaks

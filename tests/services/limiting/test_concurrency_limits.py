@@ -314,3 +314,51 @@ def test_a_limit_is_a_whole_number_within_its_bounds(
 def test_a_wrong_argument_is_an_error_at_once(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("limit", "samples", "limits"),
+    [
+        (VegasLimit(10, most=20), [(0.010, 10), (0.010, 11)], [10, 16]),  # increaseLimit
+        (VegasLimit(10, most=20), [(0.010, 10), (0.050, 11)], [10, 9]),  # decreaseLimit
+        (VegasLimit(10, most=20), [(0.010, 10), (0.014, 14)], [10, 10]),  # noChange...
+        (VegasLimit(100, most=200, smoothing=0.5), [(0.010, 100), (0.020, 100)], [100, 99]),
+        (AIMDLimit(10, least=1), [(0.001, 10)], [11]),  # increaseOnSuccess
+        (AIMDLimit(30, least=1), [(0.001, 0, True)], [27]),  # decreaseOnDrops
+        (AIMDLimit(21, least=1, most=21), [(0.001, 10)], [21]),  # successOverflow
+    ],
+)
+def test_the_limits_are_those_of_netflixs_own_tests(
+    limit: ConcurrencyLimit, samples: list[Any], limits: list[int]
+) -> None:
+    """VegasLimitTest and AIMDLimitTest of concurrency-limits, with the present defaults."""
+    assert feed(limit, *samples) == limits
+
+
+@pytest.mark.parametrize(
+    ("share", "rtts", "tracked"),
+    [
+        (0.5, [5.0, 0.5, 0.01], 0.5),
+        (0.999, [5.0, 0.5, 0.01], 5.0),
+        (0.5, [5.0, 0.5, 0.01, 0.01, 0.01, 0.01], 0.01),
+    ],
+)
+def test_the_percentile_of_a_window_is_that_of_netflixs_own_test(
+    share: float, rtts: list[float], tracked: float
+) -> None:
+    """ImmutablePercentileSampleWindowTest."""
+
+    class Told:
+        limit = 5
+
+        def sample(self, _now: float, rtt: float, *_: Any, dropped: bool) -> None:
+            heard.append(rtt)
+
+    heard: list[float] = []
+    window = WindowedLimit(Told(), percentile=share, size=1)
+    window.sample(0.5, 1.0, 1, LATE, dropped=False)  # ends the first window; the next ends at 1.5
+    heard.clear()
+    for number, rtt in enumerate(rtts):
+        time = 1.0 if number < len(rtts) - 1 else 2.0
+        window.sample(time, rtt, 1, LATE, dropped=False)
+    assert heard == [tracked]

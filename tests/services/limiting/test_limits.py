@@ -328,3 +328,130 @@ def test_a_turn_that_is_due_this_instant_is_not_there_for_others() -> None:
     waiter = acquiring(sim, limiter, 0)
     sim.run()
     assert (answers, waiter.value) == ([False, False], 1)
+
+
+# -- the vectors of other implementations --------------------------------------------------------
+
+
+def test_the_leaky_bucket_is_the_gcra_of_throttled() -> None:
+    """TestRateLimit of github.com/throttled/throttled (which redis-cell follows): 1/s, 5 at once.
+
+    Each row: the time, the amount, what is left, when all is back, and when to try again.
+    """
+    bucket = LeakyBucket(limit=1, period=1, burst=5)
+    for time, amount, left, reset, retry in [
+        (0, 1, 4, 1, 0),
+        (0, 1, 3, 2, 0),
+        (0, 1, 2, 3, 0),
+        (0, 1, 1, 4, 0),
+        (0, 1, 0, 5, 0),
+        (0, 1, 0, 5, 1),
+        (3, 1, 2, 3, 0),
+        (3.1, 1, 1, 3.9, 0),
+        (4, 1, 1, 4, 0),
+        (8, 1, 4, 1, 0),
+        (9.5, 1, 4, 1, 0),
+        (9.5, 2, 2, 3, 0),
+        (9.5, 5, 2, 3, 3),
+    ]:
+        wait = bucket.wait_for(time, amount)
+        assert wait == pytest.approx(retry)
+        if wait == 0:
+            bucket.take(time, amount)
+        assert math.floor(bucket.remaining(time) + 1e-9) == left
+        assert bucket.wait_for(time, 5) == pytest.approx(reset)
+
+
+@pytest.mark.parametrize(
+    ("burst", "course"),
+    [
+        (1, "0y 0n 0n 1y 1n 1n 2y 2n"),  # TestLimiterBurst1
+        (3, "0yy 0nn 0y 0n 2y 3y 4y 4y 4n 4n 9yyy"),  # TestLimiterBurst3
+        (3, "1y 0y 0y 0n 0n 1y 1n 1n 2y 2n 2n"),  # TestLimiterJumpBackwards
+    ],
+)
+def test_the_token_bucket_is_that_of_go(burst: int, course: str) -> None:
+    """golang.org/x/time/rate, 10 a second: tenths of seconds, a letter for each token."""
+    bucket = TokenBucket(rate=10, capacity=burst)
+    for step in course.split():
+        time, amount = int(step[0]) / 10, len(step) - 1
+        assert (bucket.wait_for(time, amount) == 0) is ("y" in step), step
+        if "y" in step:
+            bucket.take(time, amount)
+
+
+def test_reservations_of_go_are_places_in_line_here() -> None:
+    """TestSimpleReserve of golang.org/x/time/rate."""
+    sim = Simulation(seed=20)
+    limiter = RateLimiter(sim, "api", lambda: TokenBucket(rate=10, capacity=2))
+    waiters = [acquiring(sim, limiter, time, 2) for time in (0, 0, 0.3)]
+    sim.run()
+    assert [waiter.value for waiter in waiters] == pytest.approx([0, 0.2, 0.4])
+
+
+def test_permits_are_reserved_up_front_as_in_resilience4js_own_test() -> None:
+    """AtomicRateLimiterTest, reservePermissionsUpfront: 3 in 10 ms, a timeout of 12 ms."""
+    limit = CycleLimit(limit=3, period=0.010)
+    waits = []
+    for number in range(1, 10):
+        now = 0.010 + number * 1e-6
+        wait = limit.wait_for(now, 1)
+        waits.append(wait if wait <= 0.012 else -1)
+        if wait <= 0.012:
+            limit.reserve(now, 1)
+    assert waits == pytest.approx([0, 0, 0, 0.009996, 0.009995, 0.009994, -1, -1, -1])
+
+
+@pytest.mark.parametrize(("amount", "granted"), [(1, 0.25), (2, 0.5), (3, 0.75), (5, 1.25)])
+def test_a_reservation_may_be_of_more_than_a_cycle_has(amount: int, granted: float) -> None:
+    """AtomicRateLimiterTest, reserveManyCyclesIfWeightGreaterThanLimitPerPeriod."""
+    sim = Simulation(seed=21)
+    limiter = RateLimiter(sim, "api", lambda: CycleLimit(limit=1, period=0.25))
+    heavy = acquiring(sim, limiter, 0.25, amount, timeout=1.25)
+    light = acquiring(sim, limiter, 0.25)
+    too_heavy = acquiring(sim, limiter, 0.25, 7, timeout=1.25)
+    sim.run()
+    assert (heavy.value, light.value, too_heavy.value) == (granted, granted + 0.25, "RateLimited")
+    with pytest.raises(ValueError, match="up to 1 at once, not amount=3"):
+        limiter.allow(amount=3)
+    with pytest.raises(ValueError, match="amount=0; give a finite number above 0"):
+        next(limiter.acquire(amount=0))
+    sim.check_invariants()
+
+
+class Balance:
+    """The arithmetic of resilience4j's AtomicRateLimiter: a balance that reservations overdraw."""
+
+    def __init__(self, limit: int, period: int) -> None:
+        self.limit, self.period = limit, period
+        self.cycle, self.permits = 0, limit
+
+    def reserve(self, now: int, amount: int, timeout: int) -> int:
+        """Return the wait, and take the permits if it is no longer than the timeout."""
+        cycle = now // self.period
+        self.permits = min(self.permits + (cycle - self.cycle) * self.limit, self.limit)
+        self.cycle = cycle
+        lacking = max(0, amount - self.permits)
+        cycles = -(-lacking // self.limit)
+        wait = (cycle + cycles) * self.period - now if cycles else 0
+        self.permits -= amount if wait <= timeout else 0
+        return wait
+
+
+@given(
+    limit=st.integers(1, 5),
+    period=st.integers(1, 10),
+    course=st.lists(
+        st.tuples(st.integers(0, 30), st.integers(1, 15), st.sampled_from([0, 5, 50])), max_size=40
+    ),
+)
+def test_reservations_of_any_weight_wait_as_long_as_in_resilience4j(
+    limit: int, period: int, course: list[tuple[int, int, int]]
+) -> None:
+    theirs, ours, now = Balance(limit, period), CycleLimit(limit=limit, period=period), 0
+    for later, amount, timeout in course:
+        now += later
+        wait = ours.wait_for(now, amount)
+        if wait <= timeout:
+            ours.reserve(now, amount)
+        assert wait == theirs.reserve(now, amount, timeout)

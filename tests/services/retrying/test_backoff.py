@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from contextlib import suppress
 from itertools import pairwise
@@ -14,11 +15,13 @@ from foundation_lab.services import (
     Retry,
     additive_jitter,
     custom_backoff,
+    decorrelated_backoff,
     decorrelated_v2_backoff,
     exponential_backoff,
     factor_jitter,
     fibonacci_backoff,
     fixed_backoff,
+    linear_backoff,
 )
 from foundation_lab.services.retrying.backoff import smooth
 from foundation_lab.services.retrying.jitter import as_jitter
@@ -52,6 +55,12 @@ def pauses(sim: Simulation, retry: Retry, calls: int = 1) -> list[float]:
     [
         (exponential_backoff(0.1, cap=1), [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]),  # gRPC's example
         (exponential_backoff(0.5, factor=1.5), [0.5, 0.75, 1.125, 1.6875]),  # resilience4j's
+        (exponential_backoff(0.1, cap=100), [*(0.1 * 2**n for n in range(10)), 100, 100]),
+        # botocore, test_range_of_exponential_backoff
+        (exponential_backoff(0.05, cap=20), [*(0.05 * 2**n for n in range(9)), 20, 20]),
+        (exponential_backoff(0.001, cap=0.005), [0.001, 0.002, 0.004, 0.005, 0.005]),  # Finagle's
+        (linear_backoff(1), [1, 2, 3, 4]),  # Polly, Linear_Ok
+        (linear_backoff(1, cap=2.5), [1, 2, 2.5, 2.5]),
         (fibonacci_backoff(0.5), [0.5, 0.5, 1.0, 1.5, 2.5, 4.0]),
         (fibonacci_backoff(1, cap=4), [1.0, 1.0, 2.0, 3.0, 4.0, 4.0]),
         (custom_backoff(lambda n: n**2 / 4), [0.25, 1.0, 2.25, 4.0]),
@@ -185,3 +194,56 @@ def test_a_wrong_argument_is_an_error_at_once(
 def test_the_curve_rises() -> None:
     points = [smooth(k / 10) for k in range(200)]
     assert all(low < high for low, high in pairwise(points))
+
+
+class Always:
+    """A stream that draws the same number each time."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def random(self) -> float:
+        return self.number
+
+
+@pytest.mark.parametrize(
+    ("share", "delay", "drawn"),
+    [
+        (0.25, 1, {0: 0.75, 0.4: 0.95, 0.6: 1.05, 1: 1.25}),  # Polly, Constant_Jitter_Ok
+        (0.25, 3, {0: 2.25, 0.4: 2.85, 0.5: 3, 0.6: 3.15, 1: 3.75}),  # Polly, Linear_Jitter_Ok
+        (0.5, 0.1, {0: 0.05, 0.5: 0.1, 1: 0.15}),  # resilience4j, generatesRandomizedIntervals
+    ],
+)
+def test_a_share_of_the_delay_is_spread_as_in_the_sources(
+    share: float, delay: float, drawn: dict[float, float]
+) -> None:
+    for number, spread in drawn.items():
+        stream: Any = Always(number)
+        assert factor_jitter(share).spread(delay, stream) == pytest.approx(spread)
+
+
+@pytest.mark.parametrize("most", [10, 1000, 1024, 1025, 3000])
+@pytest.mark.parametrize("cap", [30, math.inf])
+def test_pollys_jitter_gives_no_attempt_a_delay_of_nothing(most: int, cap: float) -> None:
+    """RetryHelperTests: attempts up to 1,025, all delays above zero and up to the greatest."""
+    stream = Simulation(seed=10).stream("test")
+    backoff = decorrelated_v2_backoff(2, cap=cap).begin()
+    delays = [backoff.delay(attempt, 0.0, stream) for attempt in range(1, most + 1)]
+    assert 0 < min(delays) <= max(delays) <= min(cap, 1e9)
+    assert max(delays) == delays[-1] or most == 10
+
+
+@pytest.mark.parametrize(
+    "backoff",
+    [
+        exponential_backoff(86_400),  # Polly, GetRetryDelay_Overflow_ReturnsMaxTimeSpan
+        decorrelated_backoff(1),
+        decorrelated_v2_backoff(1),
+    ],
+)
+def test_what_would_overflow_is_a_billion_seconds(backoff: Backoff) -> None:
+    stream: Any = Always(0.9)
+    backoff, delay = backoff.begin(), 0.0
+    for attempt in range(1, 1100):
+        delay = backoff.delay(attempt, delay, stream)
+    assert delay == 1e9

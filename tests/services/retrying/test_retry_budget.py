@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from foundation_lab.services import (
     RetryQuota,
     ThrottleTokens,
     WindowBudget,
+    exponential_backoff,
     fixed_backoff,
 )
 from foundation_lab.services.retrying.adaptive_throttle import rejection_probability
@@ -20,7 +22,7 @@ from foundation_lab.simulation.engine import Simulation
 from tests.services.test_retry import Flaky, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from foundation_lab.services.retrying.retry_budget import RetryBudget
 
@@ -294,3 +296,83 @@ def test_a_budget_does_not_shift_the_draws_of_the_jitter() -> None:
 def test_a_wrong_argument_is_an_error_at_once(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("ttl_and_reserve", [(60, 0), (1, 10), (2, 5)])
+@pytest.mark.parametrize("share", [0, 0.0001, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.999, 0.9999, 1])
+def test_the_window_budget_of_finagles_own_test(
+    ttl_and_reserve: tuple[float, float], share: float
+) -> None:
+    """RetryBudgetTest: time stands still, and each of 10,000 calls tries a retry."""
+    ttl, reserve = ttl_and_reserve
+    budget = WindowBudget(share, min_per_second=reserve, ttl=ttl)
+    assert budget.balance(0) == ttl * reserve
+    retried = 0
+    for _ in range(10_000):
+        budget.admit(0, STREAM)
+        retried += withdraw(budget) is not None
+    assert retried == min(10_000, round(10_000 * share + ttl * reserve))
+
+
+def test_a_window_budget_may_allow_several_retries_for_each_call() -> None:
+    budget = WindowBudget(2.0, min_per_second=0, ttl=60)
+    assert withdraw(budget) is None
+    for _ in range(10_000):
+        budget.admit(0, STREAM)
+    assert budget.balance(0) == 20_000
+
+
+def test_a_throttle_ends_the_retries_of_a_dead_server_after_half_of_the_tokens() -> None:
+    """The first call takes 4 of 10 tokens; the failure of the second leaves 5, half of them."""
+    sim = Simulation(seed=20)
+    backoff = fixed_backoff(0.01)
+    retry = Retry(sim, "orders", max_attempts=4, backoff=backoff, budget=ThrottleTokens())
+    dead = Flaky(sim, 99)
+    attempts = []
+    for _ in range(3):
+        before = len(dead.times)
+        with pytest.raises(BackendError):
+            sim.run(sim.process(retry.call(dead)))
+        attempts.append(len(dead.times) - before)
+    assert attempts == [4, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "attempts", "cap", "answers", "delays_and_left"),
+    [
+        (500, 3, 20, ["500 500 200"], ([1, 2], [495])),  # succeeds in the end
+        (500, 3, 20, ["502 502 502"], ([1, 2], [490])),  # no attempt is left
+        (5, 3, 20, ["500 502"], ([1], [0])),  # no token is left after a retry
+        (0, 3, 20, ["500"], ([], [0])),  # there is none at all
+        (500, 5, 20, ["500 500 500 500 500"], ([1, 2, 4, 8], [480])),  # exponential
+        (500, 5, 3, ["500 500 500 500 500"], ([1, 2, 3, 3], [480])),  # at most 3 s
+        (10, 5, 20, ["500 500 503"], ([1, 2], [0])),
+        (15, 5, 20, ["500 502 200", "500 200"], ([1, 2, 1], [10, 10])),  # tokens come back
+    ],
+)
+def test_the_standard_mode_of_the_aws_sdks_by_the_cases_that_they_share(
+    tokens: int,
+    attempts: int,
+    cap: float,
+    answers: list[str],
+    delays_and_left: tuple[list[float], list[int]],
+) -> None:
+    """The SDKs' cases of standard mode 2.0, with a random number of 1: the delays are the whole."""
+    sim = Simulation(seed=21)
+    quota = RetryQuota()
+    quota.available = tokens
+    backoff = exponential_backoff(1, cap=cap)
+    retry = Retry(sim, "client", max_attempts=attempts, backoff=backoff, budget=quota)
+    found = []
+    for course in answers:
+        codes = iter(course.split())
+
+        def request(codes: Iterator[str] = codes) -> None:
+            if next(codes) != "200":
+                raise BackendError
+
+        with suppress(BackendError):
+            sim.run(sim.process(retry.call(request)))
+        assert next(codes, "all were asked for") == "all were asked for"
+        found.append(quota.available)
+    assert (sim.recording.frame(Retry.Backoff)["delay"].to_list(), found) == delays_and_left
