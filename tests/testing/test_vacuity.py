@@ -427,7 +427,7 @@ def test_every_wait_works_in_a_process(sim: Simulation) -> None:
 
 def test_a_block_that_is_a_coroutine_is_done(sim: Simulation) -> None:
     async def act() -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # lab: allow-sleep it is on the virtual clock
         sim.telemetry.emit(Ping("a"))
 
     def tester() -> Generator[Any, Any, Any]:
