@@ -63,7 +63,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         else:
             refuse_seeds(item)
     except ValueError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.hookimpl(wrapper=True)
