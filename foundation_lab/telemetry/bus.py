@@ -45,6 +45,9 @@ class Telemetry(Handlers):
         sink: What records every event; ``None`` keeps nothing.
         ids: The seeded stream that span and correlation ids are drawn from; a bus that only plays
             a recording needs none.
+
+    Attributes:
+        pauses: How often it was disabled.
     """
 
     def __init__(self, clock: Clock, sink: Sink | None, ids: random.Random | None) -> None:
@@ -59,6 +62,7 @@ class Telemetry(Handlers):
         self.open_spans: dict[Span, None] = {}
         self._sequence = 0
         self._enabled = True
+        self.pauses = 0
         self._sealed = False
         self._changed()
 
@@ -200,6 +204,7 @@ class Telemetry(Handlers):
     def disable(self) -> None:
         """Emit nothing any more: no record, no handler. Services behave the same."""
         self._enabled = False
+        self.pauses += 1
         self._changed()
 
     def enable(self) -> None:

@@ -36,7 +36,10 @@ def named_event(
             check_field_name(full, key)
         for key, number in numbers.items():
             if number is not None and not hasattr(number, "__float__"):
-                message = f"measurement {key!r} of {full} is {number!r}; give a number"
+                message = (
+                    f"measurement {key!r} of {full} is {number!r}; give a number, or a label: "
+                    f"metadata={{{key!r}: ...}}"
+                )
                 raise TypeError(message)
         return AdHoc(full, numbers, labels)
     given = {**numbers, **labels}

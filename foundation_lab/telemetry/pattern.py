@@ -38,7 +38,10 @@ def dotted(name: EventName) -> str:
     if isinstance(name, tuple) and all(isinstance(word, str) for word in name):
         return ".".join(name)
     if isinstance(name, type) and issubclass(name, Event):
-        return name.event_name
+        if name.event_name:
+            return name.event_name
+        message = f"{name.__qualname__} is no event of its own; give a class that has an event_name"
+        raise TypeError(message)
     message = (
         f"{name!r} does not name an event; give an event class, a dotted string or a tuple of words"
     )
@@ -87,6 +90,11 @@ def _expression(pattern: str) -> str:
     segments = pattern.split(".")
     if not all(segments):
         message = f"{pattern!r} is no event pattern: it has an empty segment"
+        raise ValueError(message)
+    if not re.fullmatch(r"[\w.*]+", pattern):
+        message = (
+            f"{pattern!r} is no event pattern: names have letters, digits and underscores only"
+        )
         raise ValueError(message)
     parts = [_segment(segment) for segment in segments]
     body = r"\.".join(parts).replace(r"\.(?:**)", r"(?:\..+)?").replace(r"(?:**)\.", r"(?:.+\.)?")

@@ -7,7 +7,7 @@ coroutine, ``yield from`` and ``yield`` in a process.
 from __future__ import annotations
 
 import math
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Self
 
 from foundation_lab.testing.clock import (
@@ -43,7 +43,7 @@ class Expectation(Listener):
     Attributes:
         within: For how many virtual seconds the simulation goes on after the block.
         result: What the block returned, when it was given as a function. A generator was started
-            as a process, which is the result then.
+            as a process and a coroutine as a task, which is the result then.
         bound: What the names given by `bind` stand for.
     """
 
@@ -179,10 +179,6 @@ class Expectation(Listener):
     def _settled(self) -> bool:
         return self._decisive is not None or self._broken is not None
 
-    @property
-    def _can_see(self) -> bool:
-        return self._sim.telemetry.enabled and self._is_attached
-
     def _go_on(self) -> Ending:
         """Run the simulation until it is settled."""
         __tracebackhide__ = True
@@ -197,7 +193,11 @@ class Expectation(Listener):
     def _act(self) -> None:
         if self._block is not None:
             result = self._block()
-            self.result = self._sim.process(result) if isinstance(result, GeneratorType) else result
+            if isinstance(result, GeneratorType):
+                result = self._sim.process(result)
+            elif isinstance(result, CoroutineType):
+                result = self._sim.task(result)
+            self.result = result
 
     def _finish(self) -> Generator[Event, Any, Any]:
         try:
@@ -282,6 +282,9 @@ class Expectation(Listener):
                 f"{self} can see nothing at t={seconds(self._sim.now)}: telemetry was disabled, or "
                 "detach_all() took its handler away"
             )
+            raise AssertionError(message)
+        if self._decisive is None and self._guards and self._was_blind:
+            message = f"{self} has not seen all: telemetry was disabled for a while"
             raise AssertionError(message)
         failure = self._verdict(ending)
         if failure is not None:

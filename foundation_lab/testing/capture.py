@@ -92,13 +92,12 @@ class Capture(Listener):
 
     def _leave(self) -> None:
         __tracebackhide__ = True
-        if not self._sim.telemetry.enabled or not self._is_attached:
+        if self._consume and (self._was_blind or not self._can_see):
             message = (
-                f"{self} could see nothing any more at t={self._sim.now:.9g}: telemetry was "
-                "disabled, or detach_all() took its handler away"
+                f"{self} has not seen all at t={self._sim.now:.9g}: telemetry was disabled, or "
+                "detach_all() took its handler away"
             )
-            if self._consume:
-                raise AssertionError(message)
+            raise AssertionError(message)
         if self._consume and self.records:
             message = compose(
                 f"captured events that were never looked at: {len(self.records)}",

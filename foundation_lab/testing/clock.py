@@ -131,7 +131,8 @@ def require_seconds(seconds: float, name: str = "within") -> float:
         ValueError: It is negative or no number.
     """
     if not isinstance(seconds, Real) or not seconds >= 0:
-        message = f"{name}={seconds!r}; give virtual seconds, 0 or more"
+        endless = ", or math.inf" if seconds is None else ""
+        message = f"{name}={seconds!r}; give virtual seconds, 0 or more{endless}"
         raise ValueError(message)
     return seconds
 
@@ -170,12 +171,20 @@ def require_its_loop(sim: Simulation, what: str) -> None:
     """
     import asyncio  # noqa: PLC0415  (heavy; a coroutine has it already)
 
-    if getattr(asyncio.get_running_loop(), "sim", None) is not sim:
-        message = (
-            f"{what} needs the clock of {sim.name!r}, and this coroutine runs on another event "
-            "loop: run it by sim.run_async(...), or take the fixture virtual_time"
+    other = getattr(asyncio.get_running_loop(), "sim", None)
+    if other is sim:
+        return
+    if other is None:
+        remedy = (
+            "on another event loop: run it by sim.run_async(...), or take the fixture virtual_time"
         )
-        raise RuntimeError(message)
+    else:
+        remedy = (
+            f"on that of {other.name!r}: give that one, asyncio.get_running_loop().sim, or run it "
+            "by sim.run_async(...)"
+        )
+    message = f"{what} needs the clock of {sim.name!r}, and this coroutine runs {remedy}"
+    raise RuntimeError(message)
 
 
 # -- what ends a run that would not end ----------------------------------------------------------

@@ -11,6 +11,7 @@ from foundation_lab.testing.clock import DONE, Ending, advance
 from foundation_lab.testing.failure import circumstances, compose, why_it_ended
 from foundation_lab.testing.listening import from_the_test
 from foundation_lab.testing.lookouts import Rounds, Window, rounds_of
+from foundation_lab.testing.matchers import holds
 from foundation_lab.testing.spelling import seconds
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class ConditionExpectation(Expectation):
         self._is_watched = True
         if self._acts or self._wait.held_before is not None:
             held = self._wait.held_before
-            self._held_before = bool(self._wait.predicate() if held is None else held())
+            self._held_before = holds(self._wait.predicate() if held is None else held())
 
     def _detach(self) -> None:
         if self._is_watched:
@@ -137,11 +138,12 @@ class ConditionExpectation(Expectation):
         if self._time is None:
             try:
                 value = self._wait.predicate()
+                satisfied = holds(value)
             except Exception as error:
                 now = seconds(self._sim.now)
                 error.add_note(f"raised by what is waited for, {self._wait.what}, at t={now}")
                 raise
-            if value:
+            if satisfied:
                 self.value, self._time = value, float(self._sim.now)
             else:
                 self._held_before = False  # the action has undone it, so there is something to see

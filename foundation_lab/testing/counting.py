@@ -122,6 +122,10 @@ def bounds(
         or (at_most is None and not at_least)
         or (at_most is not None and at_most < (at_least or 0))
         or (at_least or 0) < 0
+        or any(
+            isinstance(number, bool) or number != int(number)
+            for number in (at_least or 0, at_most or 0)
+        )
     ):
         message = (
             f"assert_count({given or '...'}) says nothing that could be checked; give exactly=n, "

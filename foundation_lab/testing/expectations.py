@@ -204,7 +204,7 @@ def assert_sequence(
     if order == "none" and (causal or any(each.within < math.inf for each in found)):
         message = "order='none': no step is before another, so leave out causal and step(within)"
         raise ValueError(message)
-    rules = Rules(order, require_seconds(gap), require_seconds(total), causal)
+    rules = Rules(order, require_seconds(gap, "gap"), require_seconds(total, "total"), causal)
     return SequenceExpectation(sim, found, within, rules, since=since, block=block).called()
 
 

@@ -75,9 +75,12 @@ def near_misses(
     *,
     bound: Mapping[str, Any] | None = None,
     but: Sequence[Record] = (),
+    when: str = "in this time",
     objection: Callable[[Record], str] = lambda _record: "",
 ) -> list[str]:
     """Return the events since a mark that came nearest to what was wanted, each with its diff.
+
+    Nothing, when all events of the name were taken already.
 
     Args:
         sim: The simulation.
@@ -85,6 +88,7 @@ def near_misses(
         since: The mark.
         bound: What names stand for.
         but: Events that were taken already.
+        when: What time it is that the mark begins, in words.
         objection: Says what else is wrong with an event.
     """
     if sim.keep != "events":
@@ -99,8 +103,8 @@ def near_misses(
     ]
     if not candidates:
         if any(record.sequence >= since and wanted.matches_name(record.name) for record in but):
-            return ["each event of this name was taken by another step"]
-        return _other_names(sim, wanted, since)
+            return []
+        return _other_names(sim, wanted, since, taken, when)
     differences = [(wanted.difference(record, bound), record) for record in candidates]
     differences.sort(key=lambda pair: (len(pair[0]), -pair[1].sequence))
     lines = [f"nearest of {len(candidates)} with this name:"]
@@ -195,15 +199,19 @@ def _differing(difference: dict[str, tuple[Any, Any]], record: Record) -> list[s
     return lines
 
 
-def _other_names(sim: Simulation, wanted: Wanted, since: int) -> list[str]:
+def _other_names(
+    sim: Simulation, wanted: Wanted, since: int, taken: set[int], when: str
+) -> list[str]:
     events = sim.recording.events
-    names = Counter(events["event"].filter(events["sequence"] >= since))
+    sequence = events["sequence"]
+    names = Counter(events["event"].filter((sequence >= since) & ~sequence.is_in(list(taken))))
     if not names:
-        return ["no event happened in this time"]
+        other = "other " if any(number >= since for number in taken) else ""
+        return [f"no {other}event happened {when}"]
     alike = nearest(wanted.pattern, names)
     common = [name for name, _ in names.most_common() if name not in alike]
     shown = [*alike, *common][:5]
     listed = ", ".join(f"{name} ×{names[name]}" for name in shown)
     more = f" and {len(names) - len(shown)} other names" if len(names) > len(shown) else ""
     hint = f"; did you mean {' or '.join(alike)}?" if alike else ""
-    return [f"no event of this name in this time; there were {listed}{more}{hint}"]
+    return [f"no event of this name {when}; there were {listed}{more}{hint}"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from foundation_lab.testing.attempts import attempt
 from foundation_lab.testing.history import past_records
-from foundation_lab.testing.marks import Mark
+from foundation_lab.testing.marks import sequence_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.telemetry.handlers import Handlers
     from foundation_lab.telemetry.record import Record
+    from foundation_lab.testing.marks import Mark
     from foundation_lab.testing.wanted import Wanted
 
 
@@ -44,11 +45,12 @@ class Listener:
         self.since = 0
         self._sim = sim
         self._wanted = wanted
-        self._mark = since.sequence if isinstance(since, Mark) else since
+        self._mark = None if since is None else sequence_at(sim, since)
         self._id = ""
         self._entered = False
         self._attempt = attempt()
         self._broken: Exception | None = None
+        self._pauses = 0
 
     @property
     def events(self) -> list[Any]:
@@ -62,6 +64,7 @@ class Listener:
             raise RuntimeError(message)
         self._entered = True
         self.since = self._sim.telemetry.sequence
+        self._pauses = self._sim.telemetry.pauses
         self._attach()
         if self._mark is not None:
             self._look_back(self._mark)
@@ -168,6 +171,15 @@ class Listener:
         # After `detach_all` in the block, the next listener may have got the same number.
         attached = self._sim.telemetry.handlers()
         return any(one.id == self._id and one.handler == self._hear for one in attached)
+
+    @property
+    def _can_see(self) -> bool:
+        return self._sim.telemetry.enabled and self._is_attached
+
+    @property
+    def _was_blind(self) -> bool:
+        """Whether telemetry was disabled in the block, even if it is enabled again."""
+        return self._sim.telemetry.pauses != self._pauses
 
     def _hear(self, record: Record) -> None:
         if self._broken is not None:

@@ -33,11 +33,13 @@ class Mark(msgspec.Struct, frozen=True):
         sequence: The sequence number of the first event after it.
         time: The virtual time in seconds.
         services: How each service was, by kind and name.
+        sim: The simulation.
     """
 
     sequence: int
     time: float
     services: dict[tuple[str, str], Seen]
+    sim: Simulation
 
 
 def mark(sim: Simulation) -> Mark:
@@ -54,4 +56,23 @@ def mark(sim: Simulation) -> Mark:
             for key, one in sim.components.items()
             if isinstance(one, Service)
         },
+        sim,
     )
+
+
+def sequence_at(sim: Simulation, since: Mark | int) -> int:
+    """Return the sequence number of the first event since a mark; a number stays as it is.
+
+    Raises:
+        ValueError: It is a mark of another simulation, or no event that has happened or is next.
+    """
+    if isinstance(since, Mark):
+        if since.sim is not sim:
+            message = f"the mark is one of another simulation, {since.sim.name!r}; give mark(sim)"
+            raise ValueError(message)
+        return since.sequence
+    upcoming = sim.telemetry.sequence
+    if not isinstance(since, int) or not 0 <= since <= upcoming:
+        message = f"since={since!r}; give mark(sim), or a sequence number from 0 to {upcoming}"
+        raise ValueError(message)
+    return since

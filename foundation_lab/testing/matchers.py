@@ -18,6 +18,7 @@ A field's wanted value is one of these; `mismatch` tries them in this order:
 from __future__ import annotations
 
 import re
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -147,7 +148,21 @@ def _agrees(wanted: Any, got: Any) -> bool:
         return _is_instance(got, wanted)
     if isinstance(wanted, re.Pattern):
         return isinstance(got, str) and wanted.fullmatch(got) is not None
-    return callable(wanted) and bool(wanted(got))
+    return callable(wanted) and holds(wanted(got))
+
+
+def holds(answer: object) -> bool:
+    """Return whether a predicate has said yes.
+
+    Raises:
+        TypeError: It has said nothing yet, as a coroutine, which is true whatever it would return.
+    """
+    if isinstance(answer, CoroutineType):
+        answer.close()
+    elif not isinstance(answer, GeneratorType | AsyncGeneratorType):
+        return bool(answer)
+    message = f"a predicate returned {answer!r}, which is always true; give a plain function"
+    raise TypeError(message)
 
 
 def _equal(wanted: Any, got: Any) -> bool:

@@ -158,7 +158,7 @@ def wait_for_metric_threshold(
             return [f"it is {now:g}"]
         known = metrics_of(sim)
         hint = ", ".join(nearest(str(metric), known) or sorted(known)[:5]) or "none at all"
-        return [f"no service has this metric; there are {hint}"]
+        return [f"no service has this metric, <service>.<metric>; there are {hint}"]
 
     name = metric if isinstance(metric, str) else describe_wanted(metric)
     wait = Wait(

@@ -109,8 +109,9 @@ class SequenceExpectation(Expectation):
             since,
             bound=beginning.bound,
             but=beginning.records,
+            when="in this time" if last is None else f"after #{last.sequence}",
             objection=lambda record: self._search.objection(beginning, place, record),
-        )
+        ) or ["each event of this name was taken by another step"]
         if last is None:
             lines += earlier(self._sim, wanted, self.since, "the block")
         return lines

@@ -12,7 +12,7 @@ from foundation_lab.testing.components import (
     require_service,
     what_is_there,
 )
-from foundation_lab.testing.marks import Mark, Seen
+from foundation_lab.testing.marks import Mark, Seen, sequence_at
 from foundation_lab.testing.waiting import Told, Wait, nothing_since, until
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ def wait_for_process_restart(
     __tracebackhide__ = True
     service = require_service(sim, name, kind)
     if isinstance(since, Mark):
+        sequence_at(sim, since)
         seen = _seen(since, service)
         above = max(above, 0 if seen is None else seen.restart_count)
     elif since is not None:
@@ -229,6 +230,7 @@ def _held(
     """Return what says whether a state was there at a mark and has not changed since."""
     if since is None:
         return None
+    sequence_at(sim, since)
 
     def held() -> bool:
         service = predicate()

@@ -10,7 +10,7 @@ from foundation_lab.testing.clock import is_running, require_seconds
 from foundation_lab.testing.conditions import ConditionExpectation
 from foundation_lab.testing.history import past_records
 from foundation_lab.testing.listening import free_id
-from foundation_lab.testing.marks import Mark
+from foundation_lab.testing.marks import Mark, sequence_at
 from foundation_lab.testing.wanted import wanted_event
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def unchanged(
     """Return what says whether a predicate holds and nothing has happened since a mark."""
     if since is None:
         return None
+    sequence_at(sim, since)
     return lambda: nothing_since(sim, since) and bool(predicate())
 
 
@@ -107,7 +108,7 @@ class Told:
         self._sim = sim
         self._wanted = [wanted_event(kind, fields) for kind in kinds]
         self._fields = fields
-        self._since = since.sequence if isinstance(since, Mark) else since or 0
+        self._since = sequence_at(sim, since or 0)
         self._handler = ""
 
     def __enter__(self) -> Self:

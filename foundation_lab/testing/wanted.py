@@ -10,7 +10,7 @@ import msgspec
 from foundation_lab.errors import UnknownName
 from foundation_lab.telemetry.event import NAMESPACE, RESERVED_FIELDS, catalogue, fields_of
 from foundation_lab.telemetry.pattern import dotted, matcher
-from foundation_lab.testing.matchers import ABSENT, differences
+from foundation_lab.testing.matchers import ABSENT, differences, holds
 from foundation_lab.testing.spelling import describe_record, describe_wanted
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Wanted(msgspec.Struct, frozen=True):
                 if differences(stamped_fields(record), self.fields, found):
                     return None
                 bound = found
-            if self.where is not None and not self.where(record):
+            if self.where is not None and not holds(self.where(record)):
                 return None
         except Exception as error:
             error.add_note(f"looking for {self}\nat {describe_record(record)}")

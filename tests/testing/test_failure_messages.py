@@ -9,6 +9,7 @@ from foundation_lab.simulation.engine import Simulation
 from foundation_lab.testing import (
     assert_any,
     assert_condition,
+    assert_count,
     assert_event,
     assert_sequence,
     refute_event,
@@ -203,6 +204,30 @@ def test_an_event_that_is_a_step_already_is_no_other_name(sim: Simulation) -> No
     message = failure_of(assert_sequence(sim, [Ping, Ping], order="none"))
     assert "each event of this name was taken by another step" in message
     assert "did you mean" not in message
+
+
+def test_what_came_before_the_last_step_is_not_said_not_to_have_happened(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a")))
+    message = failure_of(assert_sequence(sim, [Ping, "circuit_breaker.state_change"]))
+    assert "no event happened after #0" in message
+    message = failure_of(assert_sequence(sim, [Ping, "shop.sold"], order="none", since=0))
+    assert "no other event happened in this time" in message
+
+
+def test_a_count_tells_of_each_event_once(sim: Simulation) -> None:
+    sim.process(says(sim, (1.0, "a")))
+    message = failure_of(assert_count(sim, Ping, exactly=2))
+    assert "these came:\n  #0 t=1 kit.ping(text='a', tags=()) by says\nno process waits" in message
+
+
+def test_a_length_of_time_is_called_by_its_name(sim: Simulation) -> None:
+    for name in ("gap", "total", "within"):
+        with pytest.raises(ValueError, match=f"{name}=-1; give virtual seconds, 0 or more$"):
+            assert_sequence(sim, [Ping], **{name: -1})  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match=r"within=None; give virtual seconds, 0 or more, or math\.inf"
+    ):
+        assert_event(sim, Ping, within=None)  # type: ignore[arg-type]
 
 
 def test_any_lists_what_came_near_to_each_choice(sim: Simulation) -> None:

@@ -287,4 +287,6 @@ def test_a_coroutine_on_another_event_loop_is_told_how_to_be_run(sim: Simulation
 
     with pytest.raises(RuntimeError, match=r"another event loop: run it by sim\.run_async"):
         asyncio.run(waits())
+    with pytest.raises(RuntimeError, match="and this coroutine runs on that of 'another': give"):
+        Simulation(name="another").run_async(waits())
     assert sim.telemetry.handlers() == []

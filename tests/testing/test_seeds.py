@@ -109,6 +109,7 @@ def test_the_option_is_for_all_tests_of_the_lab_and_for_no_other(pytester: Pytes
     [
         ("--lab-seeds=0", "--lab-seeds=0: give a number of seeds from 1"),
         ("--lab-flaky=-1", "--lab-flaky=-1: give a number of orders from 1"),
+        ("--lab-flaky=2 --lab-check-determinism", "--lab-flaky does what --lab-check-determinism*"),
         ("--lab-replay=soon", "--lab-replay=soon: 'soon' names no trial; write SEED*"),
         ("--lab-replay=1:lifo", "--lab-replay=1:lifo: schedule='lifo'; there are fifo,*"),
         ("--lab-wall-limit=-1", "--lab-wall-limit=-1.0: give seconds of real time, 0 for no limit"),
@@ -119,7 +120,7 @@ def test_the_option_is_for_all_tests_of_the_lab_and_for_no_other(pytester: Pytes
 def test_an_option_that_cannot_be_is_refused_before_any_test(
     pytester: Pytester, option: str, words: str
 ) -> None:
-    result = run(pytester, "", option)
+    result = run(pytester, "", *option.split())
     result.stderr.fnmatch_lines([f"ERROR: {words}"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
@@ -151,6 +152,57 @@ def test_many_seeds_for_a_test_without_a_simulation_are_refused(pytester: Pytest
     said = "does nothing, for the test does not take the fixture 'sim'"
     result.stdout.fnmatch_lines([f"*@pytest.mark.seeds(200) {said}*"])
     result.stdout.fnmatch_lines([f"*@pytest.mark.lab(seeds=200) {said}*"])
+
+
+def test_a_seed_that_is_skipped_is_left_out_and_the_others_are_run(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.fixture
+        def odd(sim):
+            if sim.seed % 2 == 0:
+                pytest.skip("even")
+
+        @pytest.mark.seeds(5)
+        def test_fails(sim, odd):
+            assert sim.seed != 3
+
+        @pytest.mark.seeds(5)
+        def test_passes(sim, odd):
+            pass
+
+        @pytest.mark.seeds(5)
+        def test_nothing_is_left(sim):
+            pytest.skip("all of them")
+        """,
+        "-rP",
+    )
+    result.assert_outcomes(passed=1, failed=1, skipped=1)
+    result.stdout.fnmatch_lines(["seed 3 failed, of 5: 1 passed before it"])
+    result.stdout.fnmatch_lines(["skipped: seeds 0, 2, 4"])
+
+
+def test_a_sweep_that_must_fail_does_when_one_of_its_seeds_does(pytester: Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.seeds(5)
+        @pytest.mark.xfail(strict=True)
+        def test_does(sim):
+            assert sim.seed < 3
+
+        @pytest.mark.seeds(5)
+        @pytest.mark.xfail(strict=True)
+        def test_does_not(sim):
+            pass
+        """,
+    )
+    result.assert_outcomes(xfailed=1, failed=1)
+    result.stdout.fnmatch_lines(["*test_does_not*", "*XPASS(strict)*"])
 
 
 def test_fixtures_that_live_longer_than_a_test_are_made_once(pytester: Pytester) -> None:
@@ -223,7 +275,7 @@ def test_an_error_in_the_teardown_of_a_seed_is_an_error_of_the_test(pytester: Py
     result.stdout.fnmatch_lines(["E *AssertionError: three", "seed 3 failed, of 5: 3 passed *"])
 
 
-def test_a_skipped_test_and_an_expected_failure_are_run_once(pytester: Pytester) -> None:
+def test_an_expected_failure_ends_the_sweep_and_a_skip_does_not(pytester: Pytester) -> None:
     code = """
         import pytest
 
@@ -241,7 +293,7 @@ def test_a_skipped_test_and_an_expected_failure_are_run_once(pytester: Pytester)
             assert False
 
         def test_afterwards():
-            assert seen == [0, 0]
+            assert seen == [0, 1, 2, 3, 4, 0]
     """
     run(pytester, code).assert_outcomes(passed=1, skipped=1, xfailed=1)
 

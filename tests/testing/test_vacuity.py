@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import weakref
@@ -12,13 +13,17 @@ import pytest
 from foundation_lab.services import Backend, ConnectionManager, ResourceManager, Supervisor
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.telemetry import events
+from foundation_lab.telemetry.event import Event
 from foundation_lab.testing import (
     VacuousWait,
+    always,
     assert_condition,
     assert_count,
     assert_event,
+    assert_sequence,
     bind,
     capture_events,
+    judge,
     mark,
     monitor,
     never,
@@ -415,3 +420,122 @@ def test_every_wait_works_in_a_process(sim: Simulation) -> None:
 
     assert sim.run(until=sim.process(tester())) == (True, True, 0, 2.0)
     assert sim.telemetry.handlers() == []
+
+
+# -- what is done, and what is asked ---------------------------------------------------------------
+
+
+def test_a_block_that_is_a_coroutine_is_done(sim: Simulation) -> None:
+    async def act() -> None:
+        await asyncio.sleep(1)  # lab: allow-sleep it is on the virtual clock
+        sim.telemetry.emit(Ping("a"))
+
+    def tester() -> Generator[Any, Any, Any]:
+        heard = yield from assert_event(sim, Ping, block=act)
+        return heard.time
+
+    async def coroutine() -> Any:
+        return (await assert_event(sim, Ping, block=act)).time
+
+    assert assert_event(sim, Ping, block=act).time == 1.0
+    with pytest.raises(AssertionError, match="happened, although it must not"):
+        refute_event(sim, Ping, block=act)
+    assert sim.run(until=sim.process(tester())) == 3.0
+    assert sim.run_async(coroutine()) == 4.0
+    assert wait_for(sim, lambda: sim.now >= 5, block=act)
+
+
+async def coroutine_that_says_no(*_: object) -> bool:
+    return False
+
+
+def generator_that_says_no(*_: object) -> Generator[bool, None, None]:
+    yield False
+
+
+@pytest.mark.parametrize("predicate", [coroutine_that_says_no, generator_that_says_no])
+def test_a_predicate_whose_answer_is_always_true_is_refused(
+    sim: Simulation, predicate: Callable[..., Any]
+) -> None:
+    asks: list[Callable[[], Any]] = [
+        lambda: wait_for(sim, predicate),
+        lambda: wait_for(sim, predicate, block=list),
+        lambda: assert_event(sim, Ping, text=predicate, since=0, block=list),
+        lambda: assert_event(sim, Ping, where=predicate, since=0, block=list),
+        lambda: refute_event(sim, Ping, text=bind("x", predicate), since=0, block=list),
+        lambda: judge(sim.recording, always(predicate)).check(),
+    ]
+    sim.telemetry.emit(Ping("a"))
+    for ask in asks:
+        with pytest.raises(TypeError, match="which is always true; give a plain function"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (Event, "Event is no event of its own; give a class that has an event_name"),
+        ("kit.pi ng", "'kit.pi ng' is no event pattern"),
+        ("kit-ping", "names have letters, digits and underscores only"),
+    ],
+)
+def test_a_name_that_no_event_can_have_is_refused(sim: Simulation, name: Any, words: str) -> None:
+    for expect in (assert_event, refute_event, capture_events):
+        with pytest.raises((TypeError, ValueError), match=words):
+            expect(sim, name)
+
+
+def test_a_count_is_a_whole_number(sim: Simulation) -> None:
+    for number in (1.5, True):
+        with pytest.raises(ValueError, match="says nothing that could be checked"):
+            assert_count(sim, Ping, exactly=number)  # type: ignore[arg-type]
+
+
+# -- since when ------------------------------------------------------------------------------------
+
+
+def test_a_mark_of_another_simulation_is_refused(sim: Simulation) -> None:
+    Backend(sim, "db", service_time=1.0)
+    ConnectionManager(sim, "pool", size=1)
+    here = mark(Simulation(name="another"))
+    asks: list[Callable[[], Any]] = [
+        lambda: assert_event(sim, Ping, since=here),
+        lambda: refute_event(sim, Ping, since=here),
+        lambda: assert_count(sim, Ping, exactly=0, since=here),
+        lambda: assert_sequence(sim, [Ping], since=here),
+        lambda: capture_events(sim, Ping, since=here),
+        lambda: wait_for(sim, list, since=here),
+        lambda: wait_for_service_ready(sim, "db", since=here),
+        lambda: wait_for_process_restart(sim, "db", since=here),
+        lambda: wait_for_connection_pool_ready(sim, "pool", since=here),
+        lambda: wait_for_agent_registration(sim, "ann", since=here),
+    ]
+    for ask in asks:
+        with pytest.raises(ValueError, match="the mark is one of another simulation, 'another'"):
+            ask()
+
+
+@pytest.mark.parametrize("since", [-1, 2, 1.0, "now"])
+def test_a_beginning_that_has_not_come_yet_is_refused(sim: Simulation, since: Any) -> None:
+    sim.telemetry.emit(Ping("a"))
+    with pytest.raises(ValueError, match="or a sequence number from 0 to 1"):
+        refute_event(sim, Ping, since=since)
+
+
+def test_what_was_not_seen_for_a_while_cannot_be_denied(sim: Simulation) -> None:
+    def blink() -> None:
+        sim.telemetry.disable()
+        sim.telemetry.emit(Ping("unseen"))
+        sim.telemetry.enable()
+
+    for expectation in (
+        refute_event(sim, Ping),
+        assert_count(sim, Ping, exactly=0),
+        capture_events(sim, Ping, consume=True),
+    ):
+        with pytest.raises(AssertionError, match=r"has not seen all.*telemetry was disabled"):  # noqa: SIM117
+            with expectation:
+                blink()
+    with assert_event(sim, Ping):  # one that came is no worse for that
+        blink()
+        sim.call_in(1.0, lambda: sim.telemetry.emit(Ping("seen")))

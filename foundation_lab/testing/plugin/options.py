@@ -133,6 +133,9 @@ def _refuse_what_cannot_be(config: pytest.Config) -> None:
     if orders < 0:
         message = f"--lab-flaky={orders}: give a number of orders from 1"
         raise pytest.UsageError(message)
+    if orders and config.getoption("--lab-check-determinism"):
+        message = "--lab-flaky does what --lab-check-determinism does, and more: leave one out"
+        raise pytest.UsageError(message)
     if replay is not None:
         from foundation_lab.testing.trial import Trial  # noqa: PLC0415  (as the others)
 

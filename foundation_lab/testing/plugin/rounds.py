@@ -35,6 +35,19 @@ class Round:
         return any(report.failed for report in self.reports)
 
     @property
+    def broken(self) -> bool:
+        """Whether anything failed but for the expectation that it fails."""
+        return any(
+            report.failed and not report.longreprtext.startswith("[XPASS(strict)]")
+            for report in self.reports
+        )
+
+    @property
+    def failed_as_expected(self) -> bool:
+        """Whether it was marked as one that fails, and did."""
+        return any(report.skipped and hasattr(report, "wasxfail") for report in self.reports)
+
+    @property
     def skipped(self) -> bool:
         """Whether it was skipped, or failed as expected."""
         return any(report.skipped for report in self.reports)

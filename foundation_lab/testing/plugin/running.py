@@ -57,10 +57,13 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a test whose markers say what cannot be."""
     item.stash[_ATTEMPT] = begin_attempt()
-    if is_of_the_lab(item):
-        bench_of(item)
-    else:
-        refuse_seeds(item)
+    try:
+        if is_of_the_lab(item):
+            bench_of(item)
+        else:
+            refuse_seeds(item)
+    except ValueError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,29 +16,34 @@ def sweep(item: Any, plan: Plan, nextitem: Any) -> None:
     """Run a test in all trials of its plan, and report on it."""
     from foundation_lab.testing.sweep import Sweep  # noqa: PLC0415  (as the others)
 
-    gathered = Sweep(item.nodeid)
-    *others, last = plan.trials
+    gathered, told = Sweep(item.nodeid), None
+    skipped: list[int] = []
     time = 0.0
-    for number, trial in enumerate(others):
+    for number, trial in enumerate(plan.trials):
         # The last round is the only one that may take down what lives longer than a test.
-        done = run_round(item, trial, plan.leaks, item.parent)
-        time += sum(report.duration for report in done.reports)
-        if done.failed or done.skipped:
-            _tell(item, plan, done, number)
+        after = nextitem if number == len(plan.trials) - 1 else item.parent
+        done = run_round(item, trial, plan.leaks, after)
+        if done.broken or done.failed_as_expected:
+            _tell(item, plan, done, number - len(skipped))
             finish(item, done, nextitem)
             return
-        gathered.add(trial.seed, done.bench.verdicts)
-    done = run_round(item, last, plan.leaks, nextitem)
-    gathered.add(last.seed, done.bench.verdicts)
-    if done.failed:
-        _tell(item, plan, done, len(others))
-    elif not done.skipped:
-        _judge(item, gathered, done)
-    for report in done.reports:
+        time += sum(report.duration for report in done.reports if report.when == "call")
+        if done.skipped:
+            skipped.append(trial.seed)
+        else:
+            told = done
+            gathered.add(trial.seed, done.bench.verdicts)
+    if told is None:
+        told = done
+    elif not told.failed:
+        _judge(item, gathered, told)
+    for report in told.reports:
         if report.when == "call":
-            report.duration += time
+            report.duration = time
             report.user_properties.append(("lab_seeds", len(plan.trials)))
-    log_reports(item, done.reports)
+            if skipped:
+                report.sections.append(("sweep", f"skipped: seeds {', '.join(map(str, skipped))}"))
+    log_reports(item, told.reports)
 
 
 def run_and_keep(item: Any, plan: Plan, nextitem: Any, folder: str) -> None:
@@ -74,10 +79,10 @@ def _judge(item: Any, gathered: Sweep, done: Round) -> None:
                 one.sections.append(("properties", "\n".join(gathered.lines())))
 
 
-def _tell(item: Any, plan: Plan, done: Round, number: int) -> None:
+def _tell(item: Any, plan: Plan, done: Round, passed: int) -> None:
     """Say which seed has failed, and how to run it again."""
     trial = done.bench.trial
-    before = f"{number} passed before it" if number else "the first of them"
+    before = f"{passed} passed before it" if passed else "none passed before it"
     text = f"seed {trial.seed} failed, of {len(plan.trials)}: {before}"
     text += f"\nagain: {command(item.nodeid, trial)}"
     for report in done.reports:
