@@ -115,12 +115,15 @@ def test_the_default_seed_is_0(pytester: Pytester) -> None:
 @pytest.mark.parametrize(
     ("marker", "remedy"),
     [
-        ("lab(7)", "give some of seed, seeds, schedule, jitter, leaks"),
-        ("lab(sede=7)", "give some of seed, seeds, schedule, jitter, leaks"),
-        ("lab()", "give some of seed, seeds, schedule, jitter, leaks"),
+        ("lab(7)", "give some of seed, seeds, schedule, jitter, leaks, failures"),
+        ("lab(sede=7)", "give some of seed, seeds, schedule, jitter, leaks, failures"),
+        ("lab()", "give some of seed, seeds, schedule, jitter, leaks, failures"),
         ("lab(seed='seven')", "give a whole number as @pytest.mark.lab(seed=7)"),
         ("lab(seeds=0)", "give a number of seeds as @pytest.mark.lab(seeds=200)"),
         ("lab(jitter='some')", "give a fraction as @pytest.mark.lab(jitter=0.05)"),
+        ("lab(failures='some')", "failures='some'; give exception types"),
+        ("lab(failures=Exception)", "covers interrupts, which are no failures"),
+        ("lab(failures={OSError: 'late'})", "give 'error', 'timeout', 'rejected'"),
         ("seeds()", "give a number of seeds, as @pytest.mark.seeds(200)"),
         ("seeds(True)", "give a number of seeds, as @pytest.mark.seeds(200)"),
     ],

@@ -21,14 +21,14 @@ def sweep(item: Any, plan: Plan, nextitem: Any) -> None:
     time = 0.0
     for number, trial in enumerate(others):
         # The last round is the only one that may take down what lives longer than a test.
-        done = run_round(item, trial, plan.leaks, item.parent)
+        done = run_round(item, trial, plan, item.parent)
         time += sum(report.duration for report in done.reports)
         if done.failed or done.skipped:
             _tell(item, plan, done, number)
             finish(item, done, nextitem)
             return
         gathered.add(trial.seed, done.bench.verdicts)
-    done = run_round(item, last, plan.leaks, nextitem)
+    done = run_round(item, last, plan, nextitem)
     gathered.add(last.seed, done.bench.verdicts)
     if done.failed:
         _tell(item, plan, done, len(others))
@@ -46,7 +46,7 @@ def run_and_keep(item: Any, plan: Plan, nextitem: Any, folder: str) -> None:
     from foundation_lab.testing.plugin.comparison import outcome  # noqa: PLC0415
     from foundation_lab.testing.plugin.elsewhere import keep_round  # noqa: PLC0415
 
-    done = run_round(item, plan.trials[0], plan.leaks, nextitem)
+    done = run_round(item, plan.trials[0], plan, nextitem)
     keep_round(folder, item.nodeid, done, outcome(done))
     log_reports(item, done.reports)
 
