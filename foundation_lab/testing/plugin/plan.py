@@ -123,7 +123,7 @@ def _check_failures(marker: pytest.Mark) -> None:
     try:
         declared(marker.kwargs["failures"])
     except (TypeError, ValueError) as error:
-        message = f"{_spelt(marker)}: {error}"
+        message = f"@pytest.mark.lab: {error}"
         raise ValueError(message) from None
 
 
