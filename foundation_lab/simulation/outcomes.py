@@ -16,12 +16,10 @@ Declared = type[Exception] | tuple[type[Exception], ...] | Mapping[type[Exceptio
 FAILED: Final = ("error", "timeout", "rejected")
 """The outcomes that a failure can have."""
 
-_PLAIN: Final[Mapping[type[BaseException], str]] = MappingProxyType({TimeoutError: "timeout"})
+_PLAIN: Final[Mapping[type, str]] = MappingProxyType({TimeoutError: "timeout"})
 
 
-def outcome_of(
-    error: BaseException | None, said: Mapping[type[BaseException], str] = _PLAIN
-) -> str:
+def outcome_of(error: BaseException | None, said: Mapping[type, str] = _PLAIN) -> str:
     """Return how a call that ended with `error` is classified, where no world says otherwise.
 
     `Simulation.outcome_of` knows what its world was told.
@@ -46,7 +44,7 @@ def outcome_of(
 
 def declared(
     more: Declared,
-) -> tuple[tuple[type[Exception], ...], Mapping[type[BaseException], str]]:
+) -> tuple[tuple[type[Exception], ...], Mapping[type, str]]:
     """Return all types of failures, and the outcomes of some, when `more` are failures, too.
 
     Raises:
@@ -68,7 +66,9 @@ def declared(
                 "the code raises: (OSError, RuntimeError)"
             )
             raise TypeError(message)
-    said = dict(more) if isinstance(more, Mapping) else {}
+    said: dict[type, str] = {}
+    if isinstance(more, Mapping):
+        said = {each: more[each] for each in more}
     for each, outcome in said.items():
         if issubclass(each, ServiceError):
             message = (
