@@ -65,6 +65,7 @@ class Monitor:
         self._machines: list[Machine] = []
         self._id = ""
         self._broken: Exception | None = None
+        self._raised = False
         self._told: list[Verdict] | None = None  # None: nobody has asked
         self._last: list[Verdict] | None = None  # None: it looks, or cannot see any more
         self._gathered = False
@@ -105,7 +106,7 @@ class Monitor:
         __tracebackhide__ = True
         self._told = self._told or []
         if self._broken is not None:
-            self.detach()
+            self._raised = True
             raise self._broken
         if self._last is None and not self._can_see:
             message = (
@@ -135,7 +136,8 @@ class Monitor:
         """
         __tracebackhide__ = True
         told = self._told
-        if told is not None and not self._can_see:
+        blind = self._last is None and not self._can_see
+        if told is not None and (blind or self._raised):
             self.detach()
             return
         try:
@@ -167,7 +169,7 @@ class Monitor:
             if error is None:
                 self.check()
             else:
-                self._told = []  # the run was not what the properties are about
+                self._told = self._verdicts()  # of a run cut short: nobody is to be told
         finally:
             self.detach()
 

@@ -79,9 +79,10 @@ def test_a_violation_that_was_told_and_expected_is_not_told_again(pytester: Pyte
     result.stdout.fnmatch_lines(["E*1 of 1 properties do not hold", "E*never shop.late()*"])
 
 
-def test_what_comes_after_the_check_is_checked_too(pytester: Pytester) -> None:
-    result = run(pytester, "m = monitor(never('shop.lost')).attach(); m.check(); happens(sim)")
-    result.assert_outcomes(passed=1, errors=1)
+@pytest.mark.parametrize("end", ["", "; m.detach()"])
+def test_what_comes_after_the_check_is_checked_too(pytester: Pytester, end: str) -> None:
+    attached = "m = monitor(never('shop.lost')).attach()"
+    run(pytester, f"{attached}; m.check(); happens(sim){end}").assert_outcomes(passed=1, errors=1)
 
 
 def test_a_test_that_failed_is_not_blamed_for_its_properties_too(pytester: Pytester) -> None:
