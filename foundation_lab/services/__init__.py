@@ -76,7 +76,7 @@ from foundation_lab.services.serving.warm_up import WarmUp
 from foundation_lab.services.supervision.child import Child, ChildInfo
 from foundation_lab.services.supervisor import Supervisor
 from foundation_lab.services.timeout import Timeout
-from foundation_lab.simulation.invocation import outcome_of
+from foundation_lab.simulation.outcomes import outcome_of
 
 __all__ = [
     "AIMDLimit",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from foundation_lab.errors import LimitReached, Rejected, ServiceDown, TimedOut
+from foundation_lab.errors import LimitReached, ServiceDown
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.limiting.concurrency_limits import VegasLimit
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.slots import Waiter
 
-
-_DROPS: Final = (TimedOut, TimeoutError, Rejected)
+_DROPS: Final = ("timeout", "rejected")
+"""The outcomes of calls that were dropped."""
 
 
 class AdaptiveLimiter(Service):
@@ -61,10 +61,12 @@ class AdaptiveLimiter(Service):
         limit: Callable[[], ConcurrencyLimit] = VegasLimit,
         *,
         max_wait: float | None = 0.0,
-        drop_on: Classifier = _DROPS,
+        drop_on: Classifier | None = None,
     ) -> None:
         self.max_wait = None if max_wait is None else positive("max_wait", max_wait, zero=True)
-        self._is_drop = classifier("drop_on", drop_on)
+        self._is_drop = classifier(
+            "drop_on", drop_on, default=lambda error: sim.outcome_of(error) in _DROPS
+        )
         self._make = a_function(
             "limit", limit, "give a function that makes one: lambda: VegasLimit(5)"
         )

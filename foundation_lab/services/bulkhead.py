@@ -9,7 +9,7 @@ from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.service import Health, Service
 from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.faults import CapacityLoss, Impairments
-from foundation_lab.simulation.invocation import invoke, outcome_of
+from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
 
@@ -87,7 +87,7 @@ class Bulkhead(Service):
         finally:
             self._running -= 1
             slots.release()
-            self._finishes(self.name, outcome_of(error), sim.now - began)
+            self._finishes(self.name, sim.outcome_of(error), sim.now - began)
 
     @property
     def max_concurrent(self) -> int:

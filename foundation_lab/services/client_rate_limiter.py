@@ -8,11 +8,11 @@ token before it is sent, first ones too, and each answer is seen here before the
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import simpy
 
-from foundation_lab.errors import CircuitOpen, DeadlinePassed, Rejected, ServiceDown, Throttled
+from foundation_lab.errors import CircuitOpen, DeadlinePassed, ServiceDown, Throttled
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.limiting.client_rate import ClientRate
 from foundation_lab.services.service import Service
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
     from foundation_lab.simulation.timer import Timer
     from foundation_lab.simulation.waiting import Wait
+
+_BY_THE_CLIENT: Final = (CircuitOpen, Throttled)
+"""Rejections by the client's own breaker and budget, which the other side knows nothing of."""
 
 
 class ClientRateLimiter(Service):
@@ -53,11 +56,16 @@ class ClientRateLimiter(Service):
         sim: Simulation,
         name: str,
         *,
-        refused_on: Classifier = Rejected,
+        refused_on: Classifier | None = None,
         rate: Callable[[float], ClientRate] = ClientRate,
     ) -> None:
-        ignored = (CircuitOpen, Throttled) if refused_on is Rejected else ()
-        self._is_refusal = classifier("refused_on", refused_on, ignored)
+        self._is_refusal = classifier(
+            "refused_on",
+            refused_on,
+            default=lambda error: (
+                sim.outcome_of(error) == "rejected" and not isinstance(error, _BY_THE_CLIENT)
+            ),
+        )
         self._make = rate
         self._rate = rate(sim.now)
         self._line: deque[Wait] = deque()

@@ -8,7 +8,7 @@ from foundation_lab.errors import DeadlinePassed
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.ability import a_function
-from foundation_lab.simulation.invocation import error_name, invoke, outcome_of
+from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Fallback(Service):
         finally:
             self.in_flight -= 1
             if not used:
-                self._passes(self.name, outcome_of(error))
+                self._passes(self.name, self.sim.outcome_of(error))
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that a health check reports."""

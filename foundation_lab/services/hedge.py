@@ -19,7 +19,7 @@ from foundation_lab.services.arguments import positive, whole
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.retrying.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.invocation import contain, error_name, invoke, outcome_of
+from foundation_lab.simulation.invocation import contain, error_name, invoke
 from foundation_lab.simulation.timer import Timer
 from foundation_lab.telemetry import events
 
@@ -140,7 +140,7 @@ class Hedge(Service):
         """Whether the budget allows the next attempt; no more is sent for the call if not."""
         if self.budget is None or not race.sent:
             return True
-        late = outcome_of(race.failure) == "timeout"
+        late = self.sim.outcome_of(race.failure) == "timeout"
         price = self.budget.withdraw(self.sim.now, self._stream, timed_out=late)
         if price is None:
             race.most = race.sent

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from foundation_lab.errors import LoadShed, ServiceDown
 from foundation_lab.services.arguments import whole
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.invocation import invoke, outcome_of
+from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.lines.line import ticket_for
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.telemetry import events
@@ -117,7 +117,7 @@ class LoadShedder(Service):
         finally:
             self._running -= 1
             slots.release()
-            self._finishes(self.name, outcome_of(error), priority, sim.now - began)
+            self._finishes(self.name, sim.outcome_of(error), priority, sim.now - began)
 
     @property
     def max_concurrent(self) -> int:

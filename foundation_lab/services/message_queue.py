@@ -303,6 +303,11 @@ class Queue(Service):
             self._news.in_passing(events.queue.Resumed(self.name, self.depth))
             self._go_on()
 
+    @property
+    def redriving(self) -> bool:
+        """Whether dead letters of it are being moved."""
+        return self._redrive is not None and self._redrive.running
+
     def redrive(self, *, rate: float | None = None, to: Queue | None = None) -> Redrive:
         """Begin to move what it keeps, dead letters, back to the queues that they came from.
 
@@ -319,7 +324,7 @@ class Queue(Service):
                 this queue.
         """
         self.require_up()
-        if self._redrive is not None and self._redrive.running:
+        if self.redriving:
             message = f"a redrive of queue {self.name!r} is running; cancel it, or wait until done"
             raise ValueError(message)
         redrive = Redrive(self, self._stock, self._news, self._go_on, rate=rate, to=to)

@@ -21,7 +21,7 @@ from foundation_lab.services.retrying.jitter import as_jitter
 from foundation_lab.services.retrying.retry_budget import RetryBudget, as_budget
 from foundation_lab.services.service import Service
 from foundation_lab.simulation.ability import able
-from foundation_lab.simulation.invocation import error_name, invoke, outcome_of
+from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class Retry(Service):
         if self.budget is None:
             return True
         course.paid = self.budget.withdraw(
-            self.sim.now, self._budget_stream, timed_out=outcome_of(error) == "timeout"
+            self.sim.now, self._budget_stream, timed_out=self.sim.outcome_of(error) == "timeout"
         )
         if course.paid is not None:
             return True

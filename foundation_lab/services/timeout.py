@@ -14,7 +14,7 @@ from foundation_lab.errors import TimedOut
 from foundation_lab.services.arguments import positive
 from foundation_lab.services.ghosts import Ghosts
 from foundation_lab.services.service import Service
-from foundation_lab.simulation.invocation import invoke, outcome_of
+from foundation_lab.simulation.invocation import invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Timeout(Service):
             if error is overdue:
                 self._emit(events.timeout.TimedOut(self.name, limit, ghost))
             else:
-                self._finishes(self.name, outcome_of(error), self.sim.now - began)
+                self._finishes(self.name, self.sim.outcome_of(error), self.sim.now - began)
 
     @property
     def ghosts(self) -> int:

@@ -18,7 +18,7 @@ from foundation_lab.errors import DeadlockError, InvariantError
 from foundation_lab.recording.keeping import aggregates_of, recorder_for, require_events
 from foundation_lab.simulation.coroutines import Coroutines
 from foundation_lab.simulation.faults.injection import Ledger
-from foundation_lab.simulation.invocation import all_failures
+from foundation_lab.simulation.outcomes import declared, outcome_of
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.streams import Streams
 from foundation_lab.simulation.waiting import Blocked, blocked
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from foundation_lab.recording.recording import Recording
     from foundation_lab.recording.schema import Facts
     from foundation_lab.simulation.component import Component
+    from foundation_lab.simulation.outcomes import Declared
     from foundation_lab.telemetry.context import Emitter
 
 
@@ -56,14 +57,17 @@ class Simulation(Coroutines):
         spill_folder: Where they are spilled to; by default a temporary folder.
         failures: Exception types that are failures of the simulated world besides `FAILURES`, such
             as those of an HTTP client: services count and retry them, and a request ends with one.
-            Any other exception ends the run.
+            Any other exception ends the run. A mapping says the outcome of each, too: ``error``,
+            ``timeout`` or ``rejected``; the most special class of an exception counts. What says
+            nothing has the outcome ``error``, or ``timeout`` if it is a `TimeoutError`.
 
     Attributes:
         failures: All of these types.
         endings: These, and the interrupt: how calls end. Anything else is a bug.
 
     Raises:
-        ValueError: `keep` is something else, or there is a `row_limit` although no row is kept.
+        ValueError: `keep` is something else, there is a `row_limit` although no row is kept, or
+            `failures` gives an outcome that a failure cannot have.
         TypeError: Something in `failures` is no type of exception, or covers interrupts.
     """
 
@@ -77,10 +81,10 @@ class Simulation(Coroutines):
         keep: Keep = "events",
         row_limit: int | None = None,
         spill_folder: Path | None = None,
-        failures: type[Exception] | tuple[type[Exception], ...] = (),
+        failures: Declared = (),
     ) -> None:
         super().__init__(initial_time)
-        self.failures = all_failures(failures)
+        self.failures, self._outcomes = declared(failures)
         self.endings: tuple[type[Exception], ...] = (*self.failures, simpy.Interrupt)
         self.name = name
         self.start = start
@@ -245,6 +249,16 @@ class Simulation(Coroutines):
             f"more; these wait:\n{waiting}"
         )
         return DeadlockError(message)
+
+    # -- failures ------------------------------------------------------------------------------
+
+    def outcome_of(self, error: BaseException | None) -> str:
+        """Return how a call that ended with `error` is classified in this world.
+
+        One of ``ok`` (no error), ``error``, ``timeout``, ``rejected`` and ``cancelled`` (an
+        interrupt, or the end of the calling process).
+        """
+        return outcome_of(error, self._outcomes)
 
     # -- display -------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Calling what services are given to call, and naming how it ended."""
+"""Calling what services are given to call, and naming what it raised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from foundation_lab.errors import FAILURES, ServiceError
 from foundation_lab.simulation.call import Call, is_awaitable
 from foundation_lab.simulation.process import Process
 
@@ -55,44 +54,6 @@ def contain(process: Any) -> None:
     """
     if not process.ok and isinstance(process.value, process.env.endings):
         process.defused = True
-
-
-def outcome_of(error: BaseException | None) -> str:
-    """Return how a call that ended with `error` is classified.
-
-    One of ``ok`` (no error), ``error``, ``timeout`` (Python's `TimeoutError`, too), ``rejected``
-    and ``cancelled`` (an interrupt, or the end of the calling process).
-    """
-    if error is None:
-        return "ok"
-    if isinstance(error, ServiceError):
-        return error.outcome
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    called_off = isinstance(error, simpy.Interrupt) or not isinstance(error, Exception)
-    return "cancelled" if called_off else "error"
-
-
-def all_failures(
-    more: type[Exception] | tuple[type[Exception], ...],
-) -> tuple[type[Exception], ...]:
-    """Return `FAILURES` and more types of exceptions that fail inside the simulated world.
-
-    Raises:
-        TypeError: One is no type of exception, or covers interrupts.
-    """
-    types = more if isinstance(more, tuple) else (more,)
-    for each in types:
-        if not (isinstance(each, type) and issubclass(each, Exception)):
-            message = f"failures={more!r}; give exception types: (httpx.HTTPError,)"
-            raise TypeError(message)
-        if issubclass(simpy.Interrupt, each):
-            message = (
-                f"failures={more!r} covers interrupts, which are no failures; name the types that "
-                "the code raises: (OSError, RuntimeError)"
-            )
-            raise TypeError(message)
-    return (*FAILURES, *types)
 
 
 def error_name(error: BaseException) -> str:

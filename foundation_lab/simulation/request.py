@@ -11,7 +11,7 @@ from __future__ import annotations
 from inspect import getgeneratorlocals
 from typing import TYPE_CHECKING, Any
 
-from foundation_lab.simulation.invocation import error_name, invoke, outcome_of
+from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.telemetry import events
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def entered(ledger: Ledger, call: Callable[[], Any]) -> Generator[Any, Any, str]
     except BaseException as error:
         ledger.finished += 1
         del ledger
-        finishes(client, outcome_of(error), error_name(error), sim.now - started)
+        finishes(client, sim.outcome_of(error), error_name(error), sim.now - started)
         if isinstance(error, Exception):
             error.add_note(
                 f"raised in a request of {client!r} at t={sim.now:g} s. It ends the run, as a bug "
@@ -83,7 +83,7 @@ def entered(ledger: Ledger, call: Callable[[], Any]) -> Generator[Any, Any, str]
     if failure is None:
         finishes(client, "ok", None, sim.now - started)
         return "ok"
-    outcome = outcome_of(failure)
+    outcome = sim.outcome_of(failure)
     finishes(client, outcome, error_name(failure), sim.now - started)
     return outcome
 

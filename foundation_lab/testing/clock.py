@@ -83,11 +83,14 @@ def advance(sim: Simulation, done: Callable[[], object], within: float) -> Endin
     """
     __tracebackhide__ = True
     deadline = sim.now + within
-    sim.go_on()
     watch, guard = Watch(current().wall), _Guard(sim)
-    before, sim.running = sim.running, True
+    before = sim.running
     try:
         with watch:
+            if done():
+                return DONE
+            sim.go_on()
+            sim.running = True
             return _step_by_step(sim, done, deadline, lambda: guard.look(watch, 1))
     except _Livelock:
         return _livelock(sim)
@@ -102,7 +105,7 @@ def _step_by_step(
     sim: Simulation, done: Callable[[], object], deadline: float, look: Callable[[], None]
 ) -> Ending:
     __tracebackhide__ = True
-    while not done():
+    while True:
         if sim.stopped:
             return Ending("stopped")
         upcoming = sim.peek()
@@ -117,7 +120,21 @@ def _step_by_step(
         except StopSimulation:  # a model's own way to end a run
             return Ending("stopped")
         look()
-    return DONE
+        if done():
+            return DONE
+
+
+def watched(ask: Callable[[], object]) -> Ending:
+    """Ask something under the watch of the wall clock, while nothing is run.
+
+    Returns:
+        Whether it came to an answer, or real time was over.
+    """
+    __tracebackhide__ = True
+    with Watch(current().wall) as watch:
+        ask()
+        return DONE
+    return _wall(watch)
 
 
 def require_seconds(seconds: float, name: str = "within") -> float:

@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.testing.blocks import Expectation
-from foundation_lab.testing.clock import DONE, Ending, advance
+from foundation_lab.testing.clock import DONE, Ending, advance, is_running, thread_of, watched
 from foundation_lab.testing.failure import circumstances, compose, why_it_ended
 from foundation_lab.testing.listening import from_the_test
 from foundation_lab.testing.lookouts import Rounds, Window, rounds_of
@@ -104,12 +104,24 @@ class ConditionExpectation(Expectation):
         return self._wait.give(self.value)
 
     def _attach(self) -> None:
+        __tracebackhide__ = True
         if self._during is not None:
             self._during.__enter__()
         self._is_watched = True
         if self._acts or self._wait.held_before is not None:
-            held = self._wait.held_before
-            self._held_before = holds(self._wait.predicate() if held is None else held())
+            try:
+                ending = watched(self._ask_before)
+            except BaseException:
+                self._detach()
+                raise
+            if ending is not DONE:
+                self._detach()
+                self._conclude(ending)
+
+    def _ask_before(self) -> None:
+        __tracebackhide__ = True
+        held = self._wait.held_before
+        self._held_before = holds(self._wait.predicate() if held is None else held())
 
     def _detach(self) -> None:
         if self._is_watched:
@@ -159,6 +171,13 @@ class ConditionExpectation(Expectation):
         if holds:
             self._wake()
         return holds
+
+    def _leave(self) -> None:
+        __tracebackhide__ = True
+        if self._waited or is_running(self._sim) or thread_of(self._sim) is not None:
+            super()._leave()
+        else:
+            self._conclude(self._go_on())  # which asks first, under the watch of the wall clock
 
     def _go_on(self) -> Ending:
         __tracebackhide__ = True

@@ -24,8 +24,10 @@ def gathering(verdicts: list[Verdict]) -> Iterator[None]:
         _INTO.reset(token)
 
 
-def gather(verdicts: Iterable[Verdict]) -> None:
-    """Take verdicts, if somebody gathers them."""
+def gather(verdicts: Iterable[Verdict]) -> bool:
+    """Take verdicts, if somebody gathers them; return whether somebody does."""
     into = _INTO.get()
-    if into is not None:
-        into.extend(verdicts)
+    if into is None:
+        return False
+    into.extend(verdicts)
+    return True

@@ -11,6 +11,7 @@ from foundation_lab.testing.failure import circumstances, compose
 from foundation_lab.testing.gathering import gather
 from foundation_lab.testing.listening import free_id, from_the_test
 from foundation_lab.testing.spelling import describe_record
+from foundation_lab.testing.unasked import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,10 @@ class Monitor:
         self._machines: list[Machine] = []
         self._id = ""
         self._broken: Exception | None = None
+        self._raised = False
+        self._told: list[Verdict] | None = None  # None: nobody has asked
+        self._last: list[Verdict] | None = None  # None: it looks, or cannot see any more
+        self._gathered = False
 
     def attach(self) -> Self:
         """Begin to look.
@@ -79,32 +84,38 @@ class Monitor:
         self._id = free_id(telemetry, "monitor")
         names = [wanted.spelt for one in self._properties for wanted in one.wanted]
         telemetry.attach_many(self._id, names, self._hear)
+        keep(self._sim, self)
         return self
 
     def detach(self) -> None:
         """Look no more; the verdicts remain."""
         if self._is_attached:
-            self._gather()
+            verdicts = self._verdicts()
+            if self._sim.telemetry.enabled:
+                self._last = verdicts
+            told = self._told or []
+            self._gathered = gather(one for one in verdicts if one.holds or one not in told)
             self._sim.telemetry.detach(self._id)
 
     def verdicts(self) -> Judgement:
-        """Return the verdicts as if the run ended now.
+        """Return the verdicts as if the run ended now, or where the monitor was detached.
 
         Raises:
             AssertionError: Telemetry is disabled, so nothing can be seen.
         """
         __tracebackhide__ = True
+        self._told = self._told or []
         if self._broken is not None:
+            self._raised = True
             raise self._broken
-        if not self._is_attached or not self._sim.telemetry.enabled:
+        if self._last is None and not self._can_see:
             message = (
                 f"the monitor can see nothing at t={self._sim.now:.9g}: it is not attached, or "
                 "telemetry was disabled"
             )
             raise AssertionError(message)
-        end = float(self._sim.now)
-        found = [machine.verdict(end) for machine in self._machines]
-        return Judgement(found, self._sim.seed, lambda: circumstances(self._sim))
+        self._told = self._verdicts() if self._last is None else self._last
+        return self._judgement(self._told)
 
     def check(self) -> None:
         """Make sure that every property holds so far.
@@ -114,6 +125,33 @@ class Monitor:
         """
         __tracebackhide__ = True
         self.verdicts().check()
+
+    def conclude(self) -> None:
+        """Look no more, and check what nobody has been told yet; for the end of a test.
+
+        A violation that was told already, and has been expected therefore, is not told again.
+
+        Raises:
+            AssertionError: A property does not hold, or the monitor could see nothing.
+        """
+        __tracebackhide__ = True
+        told = self._told
+        blind = self._last is None and not self._can_see
+        if told is not None and (blind or self._raised):
+            self.detach()
+            return
+        try:
+            verdicts = self.verdicts()
+            untold = [one for one in verdicts if told is None or one not in told]
+            self._judgement(untold).check()
+        except Exception as error:
+            error.add_note(
+                "found when the test was over: the monitor was not asked at its end; ask by "
+                "'with monitor(...):' or check()"
+            )
+            raise
+        finally:
+            self.detach()
 
     def __enter__(self) -> Self:
         """Begin to look."""
@@ -130,14 +168,18 @@ class Monitor:
         try:
             if error is None:
                 self.check()
+            else:
+                self._told = self._verdicts()  # of a run cut short: nobody is to be told
         finally:
             self.detach()
 
     def __del__(self) -> None:
-        """Warn of a monitor that was made and never used: it has checked nothing."""
-        if not getattr(self, "_machines", True) and not self._attempt.cut_short:
+        """Warn of a monitor that nobody has asked: it has checked nothing."""
+        nobody_asked = getattr(self, "_told", []) is None and not self._gathered
+        if nobody_asked and not self._attempt.cut_short:
+            what = "asked for its verdicts" if self._machines else "attached"
             warnings.warn(
-                f"monitor({', '.join(map(str, self._properties))}) was never attached, so it "
+                f"monitor({', '.join(map(str, self._properties))}) was never {what}, so it "
                 "checked nothing; write 'with monitor(...):'",
                 RuntimeWarning,
                 stacklevel=2,
@@ -150,10 +192,16 @@ class Monitor:
         handlers = self._sim.telemetry.handlers()
         return any(one.id == self._id and one.handler == self._hear for one in handlers)
 
-    def _gather(self) -> None:
-        """Tell a sweep, if there is one, how the run put the properties to the test."""
+    @property
+    def _can_see(self) -> bool:
+        return self._is_attached and self._sim.telemetry.enabled
+
+    def _verdicts(self) -> list[Verdict]:
         end = float(self._sim.now)
-        gather(machine.verdict(end) for machine in self._machines)
+        return [machine.verdict(end) for machine in self._machines]
+
+    def _judgement(self, verdicts: list[Verdict]) -> Judgement:
+        return Judgement(verdicts, self._sim.seed, lambda: circumstances(self._sim))
 
     def _hear(self, record: Record) -> None:
         if self._broken is not None:

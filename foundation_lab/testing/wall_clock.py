@@ -145,13 +145,17 @@ def _interrupt(thread: int) -> None:
 
 
 def _below_the_engine(frame: FrameType) -> list[str]:
-    """Return the lines of the program that the engine has called, innermost last."""
+    """Return the lines of the program that the engine or a wait has called, innermost last."""
     frames = traceback.extract_stack(frame)
-    engine = [n for n, one in enumerate(frames) if one.filename.endswith(_ENGINE)]
+    engine = [n for n, one in enumerate(frames) if one.filename.endswith(_CALLERS)]
     return [
         f"{one.filename}:{one.lineno} in {one.name}: {(one.line or '').strip()}"
         for one in frames[engine[-1] + 1 if engine else 0 :]
     ]
 
 
-_ENGINE = ("simulation/run_loop.py", "simulation\\run_loop.py")
+_CALLERS = tuple(
+    separator.join(module)
+    for module in (("simulation", "run_loop.py"), ("testing", "conditions.py"))
+    for separator in "/\\"
+)

@@ -49,6 +49,8 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "rolling_deploy", "service": "many"},
     {"kind": "cache_flush", "service": "cache"},
     {"kind": "cache_flush", "node": "b"},
+    {"kind": "queue_redrive", "service": "letters"},
+    {"kind": "queue_redrive", "node": "c", "rate": 0.5, "to": "jobs"},
     {"kind": "load_step", "workload": "web", "factor": 2},
     {"kind": "load_step", "workload": "users", "factor": 0},
     {"kind": "clock_skew", "node": "b", "offset": -3600},
@@ -86,8 +88,10 @@ WORLD: dict[str, Any] = {
             "backend": {"kind": "backend", "service_time": 0.05},
         },
         "patience": {"kind": "timeout", "seconds": 1},
+        "letters": {"kind": "queue"},
+        "jobs": {"kind": "queue", "ttl": 0.5, "dead_letters": "letters"},
     },
-    "nodes": {"a": ["db", "pool"], "b": ["cache"]},
+    "nodes": {"a": ["db", "pool"], "b": ["cache"], "c": ["letters"]},
     "workloads": {
         "web": {
             "arrivals": {"kind": "poisson", "rate": 15},
@@ -100,6 +104,7 @@ WORLD: dict[str, Any] = {
             "call": ["patience", "cache", "many"],
             "keys": {"kind": "zipf", "count": 5},
         },
+        "clerks": {"arrivals": {"kind": "constant", "rate": 2}, "call": ["jobs"]},
     },
 }
 
@@ -257,6 +262,16 @@ WRONG = [
     ("kind: rolling_deploy, at: 1, services: [db]", "down_for", "down for some seconds; add them"),
     ("kind: rolling_deploy, at: 1, service: db, down_for: 1", "down_for", "leave it out"),
     ("kind: rolling_deploy, at: 1, node: edge", "node", "a deploy has an order"),
+    ("kind: queue_redrive, at: 1, service: db", "service", "queue_redrive does not hit a backend"),
+    ("kind: queue_redrive, at: 1, service: letters, rate: 0", "rate", "greater than 0"),
+    ("kind: queue_redrive, at: 1, service: letters, to: jbs", "to", "there is no service 'jbs'"),
+    ("kind: queue_redrive, at: 1, service: letters, to: db", "to", "letters go to a queue, and"),
+    ("kind: queue_redrive, at: 1, service: letters, to: letters", "to", "the queue that they leav"),
+    (
+        "kind: queue_redrive, at: 1, node: post, to: letters",
+        "to",
+        "the queue that they leave; give",
+    ),
     # when
     ("kind: outage, service: db", "", "it does not say when; add start (and duration), or when"),
     ("kind: crash, service: db", "", "it does not say when; add at, or when"),
@@ -314,6 +329,14 @@ WRONG = [
     ),
     (
         (
+            "kind: queue_redrive, service: letters, "
+            "when: {kind: on_event, event: queue.redrive_ended, times: null}"
+        ),
+        "when.times",
+        "it would follow on itself for ever",
+    ),
+    (
+        (
             "kind: load_step, workload: web, factor: 2, "
             "when: {kind: on_event, event: workload.load_changed, times: null}"
         ),
@@ -327,8 +350,9 @@ WRONG = [
 def test_a_wrong_fault_is_refused_at_its_place(
     tmp_path: Path, spec: str, place: str, says: str
 ) -> None:
-    more = "  front: {kind: cache, ttl: 1}\n  price: {kind: cache, ttl: 1}\n  keeper:\n"
-    nodes = "nodes: {edge: [price, db], keep: [again]}\n\nworkloads:\n"
+    caches = "  front: {kind: cache, ttl: 1}\n  price: {kind: cache, ttl: 1}\n"
+    more = f"{caches}  letters: {{kind: queue}}\n  keeper:\n"
+    nodes = "nodes: {edge: [price, db], keep: [again], post: [letters]}\n\nworkloads:\n"
     found = wrong(
         tmp_path,
         ("  keeper:\n", more),

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import simpy
 
 from foundation_lab import (
     AdaptiveLimiter,
@@ -17,11 +19,13 @@ from foundation_lab import (
     Bulkhead,
     Cache,
     CircuitBreaker,
+    ClientRateLimiter,
     Consumer,
     Fallback,
     HealthCheck,
     HealthMonitor,
     Hedge,
+    LoadShedder,
     Queue,
     Retry,
     RetryQuota,
@@ -32,7 +36,7 @@ from foundation_lab import (
     constant_rate,
 )
 from foundation_lab.errors import FAILURES
-from foundation_lab.services import async_operation, outcome_of
+from foundation_lab.services import async_operation, outcome_of, pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -246,6 +250,133 @@ def test_a_check_that_fails_is_unhealthy(sim: Simulation) -> None:
     monitor.watch("db", HealthCheck(failing(Declined()), interval=10, timeout=5))
     sim.run(until=60)
     assert monitor.status_of("db") == "unhealthy"
+
+
+# -- outcomes ------------------------------------------------------------------------------------
+
+
+class Late(Worse, TimeoutError):
+    """One that is a timeout of Python's, too."""
+
+
+class Full(Declined):
+    """One that turns away."""
+
+
+SAID: dict[type[Exception], str] = {Worse: "timeout", Declined: "error", Full: "rejected"}
+
+
+@pytest.mark.parametrize(
+    ("failures", "error", "outcome"),
+    [
+        (SAID, Declined(), "error"),
+        (SAID, Worse(), "timeout"),
+        (SAID, Full(), "rejected"),
+        ({Declined: "rejected"}, Worse(), "rejected"),
+        ({Declined: "error"}, Late(), "error"),  # Declined comes before TimeoutError in its order
+        (Declined, Late(), "timeout"),
+        ({OSError: "rejected"}, TimeoutError(), "timeout"),
+        ({OSError: "rejected"}, ConnectionRefusedError(), "rejected"),
+        ({TimeoutError: "error"}, TimeoutError(), "error"),
+        ({Declined: "rejected"}, TimedOut(), "timeout"),
+        (SAID, simpy.Interrupt(None), "cancelled"),
+        (SAID, GeneratorExit(), "cancelled"),
+        (SAID, None, "ok"),
+    ],
+    ids=str,
+)
+def test_the_most_special_class_says_the_outcome(
+    failures: Any, error: BaseException | None, outcome: str
+) -> None:
+    assert Simulation(failures=failures).outcome_of(error) == outcome
+
+
+def test_with_outcomes_the_same_types_are_failures() -> None:
+    assert Simulation(failures=SAID).failures == (*FAILURES, Worse, Declined, Full)
+
+
+def test_one_world_says_nothing_of_another() -> None:
+    Simulation(failures=SAID)
+    assert Simulation(failures=Declined).outcome_of(Worse()) == outcome_of(Worse()) == "error"
+
+
+def test_whoever_tells_an_outcome_tells_the_declared_one() -> None:
+    sim = Simulation(seed=21, failures=SAID)
+    shell = pipeline(
+        Fallback(sim, "f", on=LookupError, value=None),
+        Timeout(sim, "t", 9.0),
+        Bulkhead(sim, "b", max_concurrent=1),
+        LoadShedder(sim, "s", max_concurrent=1),
+    )
+    Workload(sim, "shop", constant_rate(0.1), lambda: shell.call(failing(Worse())))
+    sim.run(until=12)
+    ends = ("request", "timeout", "bulkhead", "load_shed")
+    told = [set(sim.recording.frame(f"{end}.finished")["outcome"]) for end in ends]
+    assert told == [{"timeout"}] * 4
+    assert set(sim.recording.frame("fallback.passed")["outcome"]) == {"timeout"}
+
+
+@pytest.mark.parametrize(("error", "drops"), [(Declined, 0), (Worse, 1), (Full, 1)])
+def test_a_limiter_takes_declared_timeouts_and_rejections_for_drops(
+    error: type[Exception], drops: int
+) -> None:
+    sim = Simulation(seed=21, failures=SAID)
+    limiter = AdaptiveLimiter(sim, "db", limit=lambda: AIMDLimit(20, least=1))
+    Workload(sim, "shop", constant_rate(0.5), lambda: limiter.call(failing(error())))
+    sim.run(until=3.5)
+    assert limiter.limit == 20 - 2 * drops
+
+
+@pytest.mark.parametrize(("error", "refuses"), [(Declined, False), (Worse, False), (Full, True)])
+def test_a_client_takes_a_declared_rejection_for_a_refusal(
+    error: type[Exception], *, refuses: bool
+) -> None:
+    sim = Simulation(seed=21, failures=SAID)
+    limiter = ClientRateLimiter(sim, "db")
+    Workload(sim, "shop", constant_rate(0.5), lambda: limiter.call(failing(error())))
+    sim.run(until=3.5)
+    assert limiter.enabled is refuses
+
+
+@pytest.mark.parametrize(("error", "cost"), [(Declined, 5), (Worse, 10)])
+def test_a_retry_and_a_hedge_pay_for_a_declared_timeout_as_for_ours(
+    error: type[Exception], cost: int
+) -> None:
+    sim = Simulation(seed=21, failures=SAID)
+    quota = RetryQuota(100, cost=5, timeout_cost=10)
+    services = (
+        Retry(sim, "db", max_attempts=2, budget=quota),
+        Hedge(sim, "db", delay=60, max_attempts=2, budget=quota),
+    )
+
+    def customer() -> Generator[Any, Any, None]:
+        for service in services:
+            with pytest.raises(error):
+                yield from service.call(failing(error()))
+
+    sim.process(customer())
+    sim.run()
+    assert quota.available == 100 - 2 * cost
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind", "message"),
+    [
+        ({Declined: "ok"}, ValueError, "{Declined: 'ok'}: what is ok is no failure; give 'error'"),
+        ({Declined: "cancelled"}, ValueError, "an interrupt cancels, and nobody counts it"),
+        ({Declined: "time_out"}, ValueError, "did you mean 'timeout'?; give 'error', 'timeout'"),
+        ({Declined: None}, ValueError, "there is no such outcome; give 'error', 'timeout'"),
+        ({TimedOut: "error"}, TypeError, "a ServiceError is a failure anyway, and says its"),
+        ({Exception: "error"}, TypeError, "covers interrupts"),
+        ({"Declined": "error"}, TypeError, "or a dict from types to outcomes"),
+    ],
+    ids=str,
+)
+def test_outcomes_that_cannot_be_are_refused(
+    wrong: Any, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=re.escape(message)):
+        Simulation(failures=wrong)
 
 
 # -- what is refused -----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.testing import (
+    assert_condition,
     assert_count,
     assert_event,
     refute_event,
@@ -126,6 +127,46 @@ def test_an_assertion_that_never_ends_is_ended_too(sim: Simulation) -> None:
         assert_event(sim, Ping, within=math.inf),
     ):
         pass
+
+
+def never_returns() -> bool:
+    """Stand for a condition that does not come to an answer."""
+    while True:
+        time.monotonic()
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda sim: wait_for(sim, never_returns, within=3.0, what="an answer"),
+        lambda sim: wait_for(sim, never_returns, block=list, within=3.0, what="an answer"),
+        lambda sim: assert_condition(sim, never_returns, block=list, within=3.0, what="an answer"),
+    ],
+    ids=["wait", "wait with an action", "assertion"],
+)
+def test_a_condition_that_never_returns_is_given_up_when_it_is_first_asked(
+    sim: Simulation, wait: Callable[[Simulation], object]
+) -> None:
+    with settings(wall=0.05), pytest.raises(AssertionError) as caught:
+        wait(sim)
+    message = str(caught.value)
+    assert message.startswith("waited 3 s for an answer\n")
+    assert "real time was over at t=0; virtual time was not" in message
+    assert "the limit is 0.05 s of real time\nit stood here:\n" in message
+    assert "in never_returns: " in message
+    assert "conditions.py" not in message
+    assert sim.telemetry.handlers() == []
+
+
+def test_a_wait_for_what_holds_already_leaves_a_run_that_was_stopped_as_it_is(
+    sim: Simulation,
+) -> None:
+    asked: list[float] = []
+    sim.call_in(1.0, sim.stop)
+    sim.run()
+    assert wait_for(sim, lambda: asked.append(sim.now) or True)  # type: ignore[func-returns-value]
+    assert sim.stopped
+    assert asked == [1.0]
 
 
 def test_in_another_thread_the_run_is_ended_between_its_steps(sim: Simulation) -> None:

@@ -115,9 +115,9 @@ def test_the_default_seed_is_0(pytester: Pytester) -> None:
 @pytest.mark.parametrize(
     ("marker", "remedy"),
     [
-        ("lab(7)", "give some of seed, seeds, schedule, jitter, leaks"),
-        ("lab(sede=7)", "give some of seed, seeds, schedule, jitter, leaks"),
-        ("lab()", "give some of seed, seeds, schedule, jitter, leaks"),
+        ("lab(7)", "give some of seed, seeds, schedule, jitter, leaks, failures"),
+        ("lab(sede=7)", "give some of seed, seeds, schedule, jitter, leaks, failures"),
+        ("lab()", "give some of seed, seeds, schedule, jitter, leaks, failures"),
         ("lab(seed='seven')", "give a whole number as @pytest.mark.lab(seed=7)"),
         ("lab(seeds=0)", "give a number of seeds as @pytest.mark.lab(seeds=200)"),
         ("lab(jitter='some')", "give a fraction as @pytest.mark.lab(jitter=0.05)"),
@@ -148,6 +148,15 @@ def test_a_marker_that_says_what_cannot_be_is_an_error_with_the_remedy(
         ("lab(leaks='some')", "leaks='some'; give allow, lost or forbid"),
         ("lab(schedule='random')", "schedule='random'; there are fifo, shuffle, pct"),
         ("lab(jitter=1)", "jitter=1; give a fraction from 0 to 1, such as 0.05 for 5 %"),
+        ("lab(failures='some')", "@pytest.mark.lab: failures='some'; give exception types"),
+        (
+            "lab(failures=Exception)",
+            "@pytest.mark.lab: failures=<class 'Exception'> covers interrupts",
+        ),
+        (
+            "lab(failures={OSError: 'late'})",
+            "@pytest.mark.lab: failures={OSError: 'late'}: there is no such outcome; give 'error'",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_is_an_error_with_those_that_can(
@@ -155,7 +164,7 @@ def test_a_value_that_cannot_be_is_an_error_with_those_that_can(
 ) -> None:
     result = run(pytester, f"import pytest\n@pytest.mark.{marker}\ndef test_it(sim): pass\n")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([remedy])
+    result.stdout.fnmatch_lines([f"{remedy}*"])
     said = result.stdout.str()
     assert "plan_of" not in said  # the test's line is to blame, and none of ours
     assert "During handling" not in said
@@ -183,6 +192,43 @@ LEAKY = """
         def violations(self):
             return ["2 in use of 1"]
 """
+
+
+def test_exceptions_that_a_marker_declares_are_failures_of_the_world(pytester: Pytester) -> None:
+    code = """
+        import pytest
+        from foundation_lab import Workload, constant_rate
+
+        class Declined(Exception): pass
+        class Late(Declined): pass
+
+        pytestmark = pytest.mark.lab(failures=Declined)
+
+        def failing():
+            yield 0.5
+            raise Late
+
+        def outcome(sim):
+            Workload(sim, "shop", constant_rate(1), failing)
+            sim.run(until=2)
+            return sim.recording.frame("request.finished")["outcome"].to_list()
+
+        def test_of_the_module(sim, lab):
+            assert outcome(lab) == ["error"]
+
+        @pytest.mark.lab(seed=3)
+        @pytest.mark.lab(failures={Late: "timeout", Declined: "error"})
+        def test_of_its_own(virtual_time):
+            assert outcome(virtual_time) == ["timeout"]
+
+        @pytest.mark.lab(failures=())
+        def test_of_none(sim):
+            with pytest.raises(Late):
+                outcome(sim)
+    """
+    run(pytester, code).assert_outcomes(passed=3)
+    for options in (["--lab-seeds=3"], ["--lab-replay=5:pct"], ["--lab-flaky=2"]):
+        run(pytester, code, *options).assert_outcomes(passed=3)
 
 
 def test_broken_conservation_laws_are_an_error_after_a_test_that_passed(

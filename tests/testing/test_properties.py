@@ -234,6 +234,7 @@ def test_a_monitor_can_stop_the_run_at_the_first_violation() -> None:
     assert sim.now == 2.0
     watching.detach()
     assert sim.telemetry.handlers() == []
+    assert [one.why for one in watching.verdicts()] == ["it happened"]  # they remain
 
 
 def test_a_monitor_that_can_see_nothing_says_so() -> None:
@@ -248,6 +249,7 @@ def test_a_monitor_that_can_see_nothing_says_so() -> None:
     watching = monitor(sim, never(Ping)).attach()
     with pytest.raises(RuntimeError, match="attached before"):
         watching.attach()
+    watching.check()
 
 
 def test_an_error_in_a_property_hits_the_test_and_not_the_emitter() -> None:

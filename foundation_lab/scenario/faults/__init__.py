@@ -21,6 +21,7 @@ from foundation_lab.scenario.faults.on_services import (
     CrashSpec,
     OutageSpec,
     PauseSpec,
+    QueueRedriveSpec,
     RollingDeploySpec,
     SlowDownSpec,
     SlowNodeSpec,
@@ -44,6 +45,7 @@ AnyFault = Annotated[
     | CrashSpec
     | RollingDeploySpec
     | CacheFlushSpec
+    | QueueRedriveSpec
     | LoadStepSpec
     | ClockSkewSpec,
     Field(discriminator="kind"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from foundation_lab.scenario.faults.fault import InstantSection, LastingSection, OnServices
-from foundation_lab.scenario.section import Positive, PositiveShare, Whole, WholeOrZero
+from foundation_lab.scenario.section import Name, Positive, PositiveShare, Whole, WholeOrZero
 from foundation_lab.simulation import faults
 
 if TYPE_CHECKING:
@@ -116,3 +116,16 @@ class CacheFlushSpec(OnServices, InstantSection):
     fault: ClassVar[type[faults.Fault]] = faults.CacheFlush
 
     kind: Literal["cache_flush"]
+
+
+class QueueRedriveSpec(OnServices, InstantSection):
+    """A queue moves its dead letters back to the queues that they came from."""
+
+    fault: ClassVar[type[faults.Fault]] = faults.QueueRedrive
+    echoes: ClassVar[tuple[str, ...]] = ("fault", "queue")
+
+    kind: Literal["queue_redrive"]
+    rate: Positive | None = None
+    """How many letters are moved a second, the first at once; all at once without it."""
+    to: Name | None = None
+    """The queue where all of them go; without it each goes where it came from."""

@@ -8,6 +8,7 @@ from foundation_lab import services as made
 from foundation_lab.scenario.diagnostics import unknown
 from foundation_lab.scenario.faults import KINDS
 from foundation_lab.scenario.faults.fault import OnServices
+from foundation_lab.scenario.faults.on_services import QueueRedriveSpec
 from foundation_lab.scenario.faults.on_surroundings import ClockSkewSpec, LoadStepSpec
 from foundation_lab.scenario.nodes import node_of, nodes_of
 from foundation_lab.scenario.services.service import ServiceSection
@@ -32,6 +33,8 @@ def misplaced(fault: FaultSection, scenario: Scenario) -> Iterator[tuple[Place, 
             yield place, wrong
         elif isinstance(fault, ClockSkewSpec) and (node := node_of(name, scenario.nodes)):
             yield place, f"{name!r} reads the clock of the node {node!r}; give node: {node}"
+    if isinstance(fault, QueueRedriveSpec):
+        yield from _misdirected(fault, scenario)
     if isinstance(fault, OnServices) and fault.node is not None:
         there = nodes_of(scenario)
         if fault.node not in there:
@@ -45,6 +48,21 @@ def misplaced(fault: FaultSection, scenario: Scenario) -> Iterator[tuple[Place, 
             names = ", ".join(there[fault.node]) or "none"
             message = f"no service on {fault.node!r} can have {fault.tag()}; there are: {names}"
             yield ("node",), message
+
+
+def _misdirected(fault: QueueRedriveSpec, scenario: Scenario) -> Iterator[tuple[Place, str]]:
+    """Yield why dead letters cannot go where a redrive moves them, if so."""
+    services, to = scenario.services, fault.to
+    if to is None:
+        return
+    hit = {name for _, name in fault.targets()}
+    hit.update(nodes_of(scenario).get(fault.node or "", ()))
+    if to not in services:
+        yield ("to",), unknown("service", to, services)
+    elif services[to].tag() != "queue":
+        yield ("to",), f"letters go to a queue, and {to!r} is a {services[to].tag()}"
+    elif to in hit:
+        yield ("to",), f"{to!r} is the queue that they leave; give another, or leave it out"
 
 
 def can_have(section: ServiceSection, fault: type[faults.Fault]) -> bool:

@@ -28,7 +28,12 @@ from foundation_lab.simulation.faults.service_faults import (
     SlowDown,
     SlowNode,
 )
-from foundation_lab.simulation.faults.surrounding_faults import CacheFlush, ClockSkew, LoadStep
+from foundation_lab.simulation.faults.surrounding_faults import (
+    CacheFlush,
+    ClockSkew,
+    LoadStep,
+    QueueRedrive,
+)
 from foundation_lab.simulation.faults.when import Once, OnEvent, Periodic, Poisson, When, Window
 
 __all__ = [
@@ -58,6 +63,7 @@ __all__ = [
     "Pause",
     "Periodic",
     "Poisson",
+    "QueueRedrive",
     "Reset",
     "RollingDeploy",
     "SlowDown",

@@ -53,6 +53,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         """Return what makes no sense about its strength."""
         return iter(())
 
+    def wrong_on(self, target: Any) -> Iterator[Wrong]:  # noqa: ARG002  (most fit any target)
+        """Return what makes no sense about it on a target that can have such a fault."""
+        return iter(())
+
     def length(self, planned: float) -> float:
         """Return how many seconds it lasts, when `planned` are what its schedule says."""
         return planned

@@ -166,6 +166,7 @@ def _check(sim: Simulation, fault: Fault, target: Any, when: When, *, beside: bo
         *_contradictions(fault, target, when, beside=beside),
         *when.wrong(sim.now),
         *fault.wrong(),
+        *fault.wrong_on(target),
     ):
         raise _error(fault, target, wrong)
     sim._delay_until(when.earliest)

@@ -1,14 +1,14 @@
-"""Faults of what surrounds a service: its clock, its load, what its cache holds."""
+"""Faults of what surrounds a service: its clock, its load, what a cache or a queue keeps."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from foundation_lab.simulation.faults.fault import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from foundation_lab.simulation.faults.fault import Wrong
     from foundation_lab.simulation.faults.injection import Injection
@@ -92,3 +92,54 @@ class CacheFlush(Fault, frozen=True, kw_only=True):
     def take_effect(self, injection: Injection) -> None:
         """Flush the cache."""
         injection.target.flush()
+
+
+class QueueRedrive(Fault, frozen=True, kw_only=True):
+    """A queue moves what it keeps, dead letters, back to the queues that they came from.
+
+    It is injected into what can ``redrive(rate=, to=)``, and is over when the redrive is. While
+    another redrive of the queue is running, or the queue is down, nothing is moved.
+
+    Attributes:
+        rate: How many letters are moved a second, the first at once; all at once without it.
+        to: The name of the queue where all of them go, instead of where each came from.
+    """
+
+    kind: ClassVar[str] = "queue_redrive"
+    needs: ClassVar[tuple[str, ...]] = ("redrive",)
+    has_own_length: ClassVar[bool] = True
+
+    rate: float | None = None
+    to: str | None = None
+
+    def wrong(self) -> Iterator[Wrong]:
+        """Return what makes no sense about it."""
+        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
+            yield "rate", self.rate, "give letters a second, above 0, or leave it out"
+
+    def wrong_on(self, target: Any) -> Iterator[Wrong]:
+        """Return what makes no sense about it for a queue."""
+        if self.to is None:
+            return
+        if self.to == target.name:
+            yield "to", self.to, "that is the queue itself; give another, or leave it out"
+        elif ("queue", self.to) not in target.sim.components:
+            yield "to", self.to, "there is no such queue; give the name of one"
+
+    def take_effect(self, injection: Injection) -> None:
+        """Begin the redrive, unless one is running or the queue is down."""
+        sim, queue = injection.sim, injection.target
+        if not queue.up or queue.redriving:
+            injection.finish()
+            return
+        to: Any = None if self.to is None else sim.components["queue", self.to]
+        redrive = queue.redrive(rate=self.rate, to=to)
+        if not redrive.running:
+            injection.finish()
+            return
+
+        def wait() -> Generator[Any, Any, None]:
+            yield from redrive.done()
+            injection.finish()
+
+        sim.process(wait(), name=f"{queue.name}.redrive", daemon=True)

@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.testing.plugin.plan import Plan
     from foundation_lab.testing.trial import Trial
 
 
@@ -18,7 +19,7 @@ class Bench:
 
     Attributes:
         trial: How it is run.
-        leaks: What is a leak.
+        plan: What else is said of all trials.
         sims: The simulations that it has used so far.
         passed: Whether the test itself passed; the teardown asks.
         verdicts: What monitors and judges found.
@@ -26,7 +27,7 @@ class Bench:
     """
 
     trial: Trial
-    leaks: Any
+    plan: Plan
     sims: list[Simulation] = field(default_factory=list)
     passed: bool = False
     verdicts: list[Any] = field(default_factory=list)
@@ -48,5 +49,5 @@ def bench_of(item: Any) -> Bench:
         from foundation_lab.testing.plugin.plan import plan_of  # noqa: PLC0415
 
         plan = plan_of(item)
-        bench = item.stash[BENCH] = Bench(plan.trials[0], plan.leaks)
+        bench = item.stash[BENCH] = Bench(plan.trials[0], plan)
     return bench  # type: ignore[no-any-return]

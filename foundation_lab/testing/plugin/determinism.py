@@ -32,11 +32,11 @@ class NotDeterministic(AssertionError):
 def check(item: Any, plan: Plan, nextitem: Any) -> None:
     """Run a test twice in its first trial, compare it with a run elsewhere, and report."""
     trial, *_ = plan.trials
-    first = run_round(item, trial, plan.leaks, item.parent)
+    first = run_round(item, trial, plan, item.parent)
     one = outcome(first), recordings(first)
     suspects: dict[str, None] = {}
     with suspicion(suspects):
-        second = run_round(item, trial, plan.leaks, nextitem)
+        second = run_round(item, trial, plan, nextitem)
     other = outcome(second), recordings(second)
     complaint = None
     if one[0] != "skipped":

@@ -19,19 +19,27 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sim(request: pytest.FixtureRequest) -> Generator[Simulation, None, None]:
-    """A fresh simulation; after a test that passed, its laws and its leaks are checked."""
+    """A fresh simulation; after a test that passed, its laws and its leaks are checked.
+
+    So are the properties of monitors that nobody has asked.
+    """
+    from foundation_lab.testing.unasked import keeping_monitors  # noqa: PLC0415  (as the others)
+
     bench = bench_of(request.node)
-    simulation = bench.trial.simulation(name=request.node.nodeid)
+    simulation = bench.trial.simulation(name=request.node.nodeid, failures=bench.plan.failures)
     simulation.remembers = True
     bench.sims.append(simulation)
-    yield simulation
+    with keeping_monitors(simulation) as monitors:
+        yield simulation
     try:
         if bench.passed:
+            for monitor in monitors:
+                monitor.conclude()
             simulation.check_invariants()
-            if bench.leaks != "allow":
+            if bench.plan.leaks != "allow":
                 from foundation_lab.testing.leaks import check_leaks  # noqa: PLC0415  (heavy)
 
-                check_leaks(simulation, bench.leaks)
+                check_leaks(simulation, bench.plan.leaks)
             _warn_of_undecided(simulation)
     finally:
         simulation.telemetry.seal()

@@ -38,12 +38,12 @@ class Flaky(AssertionError):
 def examine(item: Any, plan: Plan, nextitem: Any) -> None:
     """Run a test again and in other orders, and report what its outcome depends on."""
     plain = plan.trials[0]
-    first, second = (run_round(item, plain, plan.leaks, item.parent) for _ in range(2))
+    first, second = (run_round(item, plain, plan, item.parent) for _ in range(2))
     orders = item.config.getoption("--lab-flaky")
     schedule = plain.schedule if plain.schedule != "fifo" else "shuffle"
     trials = [plain._replace(schedule=schedule, variant=number) for number in range(1, orders + 1)]
-    explored = [run_round(item, trial, plan.leaks, item.parent) for trial in trials]
-    last = run_round(item, plain, plan.leaks, nextitem)
+    explored = [run_round(item, trial, plan, item.parent) for trial in trials]
+    last = run_round(item, plain, plan, nextitem)
     verdict, why = judged(item, [first, second, last], explored)
     if verdict not in {"stable", "skipped"} and not last.failed:
 

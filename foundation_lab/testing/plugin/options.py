@@ -9,10 +9,10 @@ import pytest
 
 MARKERS = (
     (
-        "lab(seed, seeds, schedule, jitter, leaks): how a test of the fixture 'sim' is run: with "
-        "which seed (default: --lab-seed, which is 0), or with how many from it on; who goes first "
-        "at one instant (fifo, shuffle, pct); by how much delays vary (0.05: 5 %); what is a leak "
-        "at the end (allow, lost, forbid)"
+        "lab(seed, seeds, schedule, jitter, leaks, failures): how a test of the fixture 'sim' is "
+        "run: with which seed (default: --lab-seed, which is 0), or with how many from it on; who "
+        "goes first at one instant (fifo, shuffle, pct); by how much delays vary (0.05: 5 %); what "
+        "is a leak at the end (allow, lost, forbid); which exceptions are failures of its world"
     ),
     "seeds(n): the test is run with n seeds; short for lab(seeds=n)",
 )

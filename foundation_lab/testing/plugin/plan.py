@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from foundation_lab.testing.trial import Trial
 
-KEYS = ("seed", "seeds", "schedule", "jitter", "leaks")
+KEYS = ("seed", "seeds", "schedule", "jitter", "leaks", "failures")
 """What ``@pytest.mark.lab`` may say."""
 
 LAB = ("sim", "virtual_time")
@@ -26,10 +26,12 @@ class Plan:
     Attributes:
         trials: One after the other; the first that fails ends them.
         leaks: What is a leak; see `foundation_lab.testing.leaks`.
+        failures: What fails in the simulated world besides its own errors; see `Simulation`.
     """
 
-    trials: list[Trial] = field(default_factory=list)
-    leaks: Any = "lost"
+    trials: list[Trial]
+    leaks: Any
+    failures: Any
 
 
 def is_of_the_lab(item: pytest.Item) -> bool:
@@ -66,13 +68,15 @@ def plan_of(item: Any) -> Plan:
     config, said = item.config, dict(_said(item))
     leaks = said.get("leaks", config.getini("lab_leaks"))
     _check(leaks in {"allow", "lost", "forbid"}, f"leaks={leaks!r}; give allow, lost or forbid")
+    failures = said.get("failures", ())
     replay = config.getoption("--lab-replay")
     if replay is not None:
-        return Plan([Trial.parse(replay)], leaks)
+        return Plan([Trial.parse(replay)], leaks, failures)
     first = said.get("seed", config.getoption("--lab-seed"))
     seeds = said.get("seeds", config.getoption("--lab-seeds"))
     plain = Trial(first, said.get("schedule", "fifo"), 0, said.get("jitter", 0.0)).checked()
-    return Plan([plain._replace(seed=seed) for seed in range(first, first + seeds)], leaks)
+    trials = [plain._replace(seed=seed) for seed in range(first, first + seeds)]
+    return Plan(trials, leaks, failures)
 
 
 def _said(item: Any) -> Iterator[tuple[str, Any]]:
@@ -108,7 +112,19 @@ def _checked(marker: pytest.Mark) -> Iterator[tuple[str, Any]]:
         isinstance(said.get("jitter", 0.0), int | float),
         f"{_spelt(marker)}: give a fraction as @pytest.mark.lab(jitter=0.05)",
     )
+    if "failures" in said:
+        _check_failures(marker)
     yield from said.items()
+
+
+def _check_failures(marker: pytest.Mark) -> None:
+    from foundation_lab.simulation.outcomes import declared  # noqa: PLC0415  (as everywhere)
+
+    try:
+        declared(marker.kwargs["failures"])
+    except (TypeError, ValueError) as error:
+        message = f"@pytest.mark.lab: {error}"
+        raise ValueError(message) from None
 
 
 def _check(holds: object, message: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from foundation_lab.testing.plugin.plan import Plan
     from foundation_lab.testing.trial import Trial
 
 
@@ -53,17 +54,17 @@ class Round:
         return any(report.skipped for report in self.reports)
 
 
-def run_round(item: Any, trial: Trial, leaks: Any, nextitem: Any) -> Round:
+def run_round(item: Any, trial: Trial, plan: Plan, nextitem: Any) -> Round:
     """Run a test once, with fresh fixtures of its own; nothing is reported.
 
     Args:
         item: The test.
         trial: How it is run.
-        leaks: What is a leak.
+        plan: What else is said of all trials.
         nextitem: What is run next; the test's parent when it is the test again, so that fixtures of
             modules and classes stay.
     """
-    bench = item.stash[BENCH] = Bench(trial, leaks)
+    bench = item.stash[BENCH] = Bench(trial, plan)
     with _gathering(bench):
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
     return Round(bench, reports)

@@ -22,7 +22,7 @@ def sweep(item: Any, plan: Plan, nextitem: Any) -> None:
     for number, trial in enumerate(plan.trials):
         # The last round is the only one that may take down what lives longer than a test.
         after = nextitem if number == len(plan.trials) - 1 else item.parent
-        done = run_round(item, trial, plan.leaks, after)
+        done = run_round(item, trial, plan, after)
         if done.broken or done.failed_as_expected:
             _tell(item, plan, done, number - len(skipped))
             finish(item, done, nextitem)
@@ -51,7 +51,7 @@ def run_and_keep(item: Any, plan: Plan, nextitem: Any, folder: str) -> None:
     from foundation_lab.testing.plugin.comparison import outcome  # noqa: PLC0415
     from foundation_lab.testing.plugin.elsewhere import keep_round  # noqa: PLC0415
 
-    done = run_round(item, plan.trials[0], plan.leaks, nextitem)
+    done = run_round(item, plan.trials[0], plan, nextitem)
     keep_round(folder, item.nodeid, done, outcome(done))
     log_reports(item, done.reports)
 

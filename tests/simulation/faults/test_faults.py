@@ -14,6 +14,7 @@ from foundation_lab.services import (
     Cache,
     CircuitBreaker,
     ConnectionManager,
+    Queue,
     RateLimiter,
     Service,
     State,
@@ -41,6 +42,8 @@ from foundation_lab.simulation.faults import (
     OnEvent,
     Outage,
     Pause,
+    Periodic,
+    QueueRedrive,
     Reset,
     RollingDeploy,
     SlowDown,
@@ -147,6 +150,7 @@ NO_SENSE: list[tuple[Fault, str]] = [
     (CacheFlush(), "cache_flush of 'db': a backend has no flush; give a target"),
     (LoadStep(factor=2), "load_step of 'db': a backend has no change_load; give a target"),
     (ClockSkew(offset=1), "clock_skew of 'db': a backend has no skew and correct; give a target"),
+    (QueueRedrive(), "queue_redrive of 'db': a backend has no redrive; give a target"),
     (RollingDeploy(down_for=1), "rolling_deploy of 'db': a backend has no rolling_deploy"),
 ]
 
@@ -574,6 +578,84 @@ def test_a_flush_empties_a_cache_at_an_instant() -> None:
     assert spans(sim) == [("cache_flush:cache:3", 3, 3)]
     with pytest.raises(ValueError, match="duration=1; leave it out; it lasts as long as it takes"):
         inject(sim, cache, CacheFlush(), when=Once(at=9, duration=1))
+
+
+def dead_letters(sim: Simulation, *bodies: str) -> tuple[Queue, Queue]:
+    """Return a queue of dead letters, and the one that they come from."""
+    letters = Queue(sim, "letters")
+    jobs = Queue(sim, "jobs", ttl=1, dead_letters=letters)
+    for body in bodies:
+        jobs.offer(body)
+    return letters, jobs
+
+
+def moved(sim: Simulation) -> list[tuple[Any, ...]]:
+    return sim.recording.frame(Queue.Redriven).select("time", "to").rows()
+
+
+def test_a_redrive_of_a_queue_lasts_until_its_letters_are_moved() -> None:
+    sim = Simulation(seed=SEED)
+    letters, _ = dead_letters(sim, "a", "b", "c")
+    inject(sim, letters, QueueRedrive(rate=2), when=Once(at=3))
+    sim.run(until=4.5)
+    assert moved(sim) == [(3, "jobs"), (3.5, "jobs"), (4, "jobs")]
+    assert spans(sim) == [("queue_redrive:letters:3", 3, 4)]
+    assert sim.recording.frame(events.fault.Injected)["parameters"].to_list() == ['{"rate":2}']
+    with pytest.raises(ValueError, match="duration=1; leave it out; it lasts as long as it takes"):
+        inject(sim, letters, QueueRedrive(), when=Once(at=9, duration=1))
+
+
+def test_letters_can_be_moved_to_another_queue_at_once_each_time_that_it_is_due() -> None:
+    sim = Simulation(seed=SEED)
+    letters, _ = dead_letters(sim, "a", "b")
+    repair = Queue(sim, "repair")
+    inject(sim, letters, QueueRedrive(to="repair"), when=Periodic(every=3, times=2))
+    sim.call_at(4, lambda: sim.components["queue", "jobs"].offer("c"))  # type: ignore[attr-defined]
+    sim.run()
+    assert moved(sim) == [(3, "repair"), (3, "repair"), (6, "repair")]
+    assert spans(sim) == [
+        ("queue_redrive:letters:3", 3, 3),
+        ("queue_redrive:letters:3#2", 6, 6),
+    ]
+    assert repair.depth == 3
+
+
+def test_no_redrive_begins_while_one_is_running_or_the_queue_is_down() -> None:
+    sim = Simulation(seed=SEED)
+    letters, _ = dead_letters(sim, "a", "b", "c")
+    sim.call_at(2, lambda: letters.redrive(rate=1))
+    inject(sim, letters, QueueRedrive(), when=Once(at=2.5))
+    sim.call_at(6, letters.kill)
+    inject(sim, letters, QueueRedrive(), when=Once(at=7))
+    sim.run()
+    assert moved(sim)[:3] == [(2, "jobs"), (3, "jobs"), (4, "jobs")]
+    assert len(sim.recording.frame(Queue.RedriveStarted)) == 1
+    assert [(begin, end) for _, begin, end in spans(sim)] == [(2.5, 2.5), (7, 7)]
+
+
+def test_a_redrive_that_cannot_go_on_is_over() -> None:
+    sim = Simulation(seed=SEED)
+    letters, jobs = dead_letters(sim, "a", "b", "c")
+    inject(sim, letters, QueueRedrive(rate=1), when=Once(at=2))
+    sim.call_at(2.5, jobs.kill)
+    sim.run()
+    assert spans(sim) == [("queue_redrive:letters:2", 2, 3)]
+    assert sim.recording.frame(Queue.RedriveEnded)["reason"].to_list() == ["destination_down"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (QueueRedrive(rate=0), "rate=0; give letters a second, above 0"),
+        (QueueRedrive(to="letters"), "to='letters'; that is the queue itself; give another"),
+        (QueueRedrive(to="leters"), "to='leters'; there is no such queue; give the name of one"),
+    ],
+)
+def test_a_redrive_to_nowhere_is_refused(fault: Fault, message: str) -> None:
+    sim = Simulation(seed=SEED)
+    letters, _ = dead_letters(sim)
+    with pytest.raises(ValueError, match=f"queue_redrive of 'letters': {message}"):
+        inject(sim, letters, fault, when=Once(at=1))
 
 
 # -- what is told ----------------------------------------------------------------------------------
