@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from contextvars import Context as Variables
 from contextvars import copy_context
 from heapq import heappush
 from itertools import count
@@ -12,12 +11,14 @@ from math import inf, isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from foundation_lab.errors import LivelockError, SchedulingError
-from foundation_lab.simulation.event_loop.handle import Later, Soon
+from foundation_lab.simulation.event_loop.handle import Later, Sleepers, Soon
 from foundation_lab.simulation.event_loop.task import EMITTER, Numbered, Task, TaskEmitter
 from foundation_lab.simulation.event_loop.task_waits import calling_line, line_of_task
+from foundation_lab.simulation.events import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context as Variables
 
     from foundation_lab.simulation.engine import Simulation
 
@@ -28,7 +29,7 @@ CALLBACKS_AT_ONCE: Final = 1_000_000
 """How many callbacks may run at one instant, by default."""
 
 END_OF_SLEEP: Final[Any] = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
-"""What ends an `asyncio.sleep`: it runs nobody's code, and so needs no copy of his variables."""
+"""What ends an `asyncio.sleep`; see `Sleepers`."""
 
 _new_task: Final[Any] = asyncio.Task.__new__
 _start_task: Final[Any] = asyncio.Task.__init__
@@ -71,8 +72,9 @@ class LoopClock(asyncio.BaseEventLoop):
         self._names = count(1)
         self._due: Any = self._happen  # one bound method for all handles
         self._line_up: Any = sim._ready.append
-        self._nobodys = Variables()
         self._woken: Any = self._wake
+        self._asleep = Sleepers()
+        self._asleep.until = -inf
         self._instant = -inf
         self._callbacks = 0
         self._reads = 0
@@ -130,12 +132,21 @@ class LoopClock(asyncio.BaseEventLoop):
         when = sim._now + delay
         if self._closed or self._debug or not sim._now < when < inf:
             return self.call_at(when + self._late, callback, *args, context=context)
-        if callback is END_OF_SLEEP and context is None:
-            handle = Later(when, callback, args, self, self._nobodys)
-            handle._waiter = self._woken
+        rank = next(sim._eid)
+        if callback is not END_OF_SLEEP or context is not None:
+            handle: Any = Later(when, callback, args, self, context)
         else:
-            handle = Later(when, callback, args, self, context)
-        heappush(sim._later, (when, next(sim._eid), handle))  # as `schedule_at` does
+            handle = self._asleep
+            if handle.until == when and handle.rank == rank - 1 and handle._waiter is not GONE:
+                handle.rank = rank
+                handle += args
+                return handle
+            handle = self._asleep = Sleepers(args)
+            handle.until = when
+            handle.rank = rank
+            handle._loop = self
+            handle._waiter = self._woken
+        heappush(sim._later, (when, rank, handle))  # as `schedule_at` does
         return handle
 
     def call_at(  # type: ignore[override]
@@ -259,15 +270,18 @@ class LoopClock(asyncio.BaseEventLoop):
             self._callback_failed(handle, error)
         sim._active_proc = None
 
-    def _wake(self, handle: Any) -> None:
-        """Let a sleeper go on, as `_happen` does in more steps."""
-        future, result = handle._args
-        if future.done():
-            self._happen(handle)  # as asyncio: nothing if it was cancelled, else an error
-        else:
-            future.set_result(result)
+    def _wake(self, sleepers: Sleepers) -> None:
+        """Let sleepers go on."""
+        pairs = iter(sleepers)
+        for future, result in zip(pairs, pairs, strict=True):
+            if not future.cancelled():
+                try:
+                    future.set_result(result)
+                except asyncio.InvalidStateError as error:  # somebody else has woken the sleeper
+                    self._callback_failed(sleepers, error)
+        sleepers.clear()
 
-    def _callback_failed(self, handle: asyncio.Handle, error: BaseException) -> None:
+    def _callback_failed(self, handle: object, error: BaseException) -> None:
         what = {
             "message": f"Exception in callback {handle!r}",
             "exception": error,

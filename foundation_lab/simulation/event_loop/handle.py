@@ -77,14 +77,46 @@ class Later(asyncio.TimerHandle):
         """Forget the call."""
         if self._cancelled:
             return
-        if self._waiter is GONE:  # it is over: the end of every `asyncio.sleep` comes here
-            self._cancelled = True
-            self._callback = None
-            self._args = ()
-            return
         asyncio.Handle.cancel(self)
+        if self._waiter is GONE:  # it is over
+            return
         self._waiter = GONE
         self._loop.sim.buried()
+
+
+class Sleepers(list[Any]):
+    """The sleeps that end at one instant, if nothing else came between them: one entry of the queue.
+
+    A sleep runs nobody's code when it ends, and so needs neither a handle nor context variables of
+    its own. What is listed is each one's future and result, in turn.
+    """
+
+    __slots__ = ("_loop", "_waiter", "rank", "until")
+
+    _loop: LoopClock
+    _waiter: Any
+    rank: int
+    until: float
+    _value = None
+    ok = True
+    value = None
+
+    def cancel(self) -> None:
+        """Forget those who do not sleep any more; each sleeper comes here when his sleep is over.
+
+        When nobody sleeps any more, they leave no trace.
+        """
+        if self._waiter is GONE:
+            return
+        while self and self[-2].done():
+            del self[-2:]
+        if not self:
+            self._waiter = GONE
+            self._loop.sim.buried()
+
+    def __repr__(self) -> str:
+        """Return one line: how many there are, and until when they sleep."""
+        return f"<Sleepers {len(self) // 2} until={self.until:g}>"
 
 
 def _traceback() -> Any:
