@@ -74,7 +74,7 @@ class LoopClock(asyncio.BaseEventLoop):
         self._line_up: Any = sim._ready.append
         self._woken: Any = self._wake
         self._asleep = Sleepers()
-        self._asleep.until = -inf
+        self._asleep.until = self._asleep.rank = -inf
         self._instant = -inf
         self._callbacks = 0
         self._reads = 0
@@ -132,20 +132,21 @@ class LoopClock(asyncio.BaseEventLoop):
         when = sim._now + delay
         if self._closed or self._debug or not sim._now < when < inf:
             return self.call_at(when + self._late, callback, *args, context=context)
-        rank = next(sim._eid)
         if callback is not END_OF_SLEEP or context is not None:
             handle: Any = Later(when, callback, args, self, context)
-        else:
-            handle = self._asleep
-            if handle.until == when and handle.rank == rank - 1 and handle._waiter is not GONE:
-                handle.rank = rank
-                handle += args
-                return handle
-            handle = self._asleep = Sleepers(args)
-            handle.until = when
+            self._schedule(handle, when)
+            return handle
+        rank = next(sim._eid)
+        handle = self._asleep
+        if handle.until == when and handle.rank == rank - 1 and handle._waiter is not GONE:
             handle.rank = rank
-            handle._loop = self
-            handle._waiter = self._woken
+            handle += args
+            return handle
+        handle = self._asleep = Sleepers(args)
+        handle.until = when
+        handle.rank = rank
+        handle._loop = self
+        handle._waiter = self._woken
         heappush(sim._later, (when, rank, handle))  # as `schedule_at` does
         return handle
 
@@ -177,7 +178,7 @@ class LoopClock(asyncio.BaseEventLoop):
         if time <= sim._now:
             self._line_up(handle)
         elif time < inf:
-            sim.schedule_at(handle, time)
+            self._schedule(handle, time)
         elif isnan(when):
             message = f"a call cannot come at {when!r}; times are numbers of seconds"
             raise SchedulingError(message)
@@ -238,6 +239,14 @@ class LoopClock(asyncio.BaseEventLoop):
 
     # -- private -------------------------------------------------------------------------------
 
+    def _schedule(self, handle: Later, time: float) -> None:
+        """Put a handle in the queue, for a later instant; others may still join the sleepers."""
+        sim, asleep = self.sim, self._asleep
+        rank = next(sim._eid)
+        if asleep.rank == rank - 1 and asleep.until != time:
+            asleep.rank = rank
+        heappush(sim._later, (time, rank, handle))  # as `schedule_at` does
+
     def _happen(self, handle: Any) -> None:
         """Run a callback, in the name of the task that it belongs to."""
         if self._thread_id is None:
@@ -273,7 +282,8 @@ class LoopClock(asyncio.BaseEventLoop):
     def _wake(self, sleepers: Sleepers) -> None:
         """Let sleepers go on."""
         pairs = iter(sleepers)
-        for future, result in zip(pairs, pairs, strict=True):
+        for future in pairs:
+            result = next(pairs)
             if not future.cancelled():
                 try:
                     future.set_result(result)
