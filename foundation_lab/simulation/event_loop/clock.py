@@ -74,7 +74,7 @@ class LoopClock(asyncio.BaseEventLoop):
         self._line_up: Any = sim._ready.append
         self._woken: Any = self._wake
         self._asleep = Sleepers()
-        self._asleep.until = self._asleep.rank = -inf
+        self._asleep.until, self._asleep.rank = -inf, -1
         self._instant = -inf
         self._callbacks = 0
         self._reads = 0
@@ -123,7 +123,7 @@ class LoopClock(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Variables | None = None,
-    ) -> Later:
+    ) -> Later | Sleepers:
         """Call a function after `delay` virtual seconds; see `call_at`."""
         if delay is None:
             message = "delay must not be None"
@@ -133,22 +133,22 @@ class LoopClock(asyncio.BaseEventLoop):
         if self._closed or self._debug or not sim._now < when < inf:
             return self.call_at(when + self._late, callback, *args, context=context)
         if callback is not END_OF_SLEEP or context is not None:
-            handle: Any = Later(when, callback, args, self, context)
+            handle = Later(when, callback, args, self, context)
             self._schedule(handle, when)
             return handle
         rank = next(sim._eid)
-        handle = self._asleep
-        if handle.until == when and handle.rank == rank - 1 and handle._waiter is not GONE:
-            handle.rank = rank
-            handle += args
-            return handle
-        handle = self._asleep = Sleepers(args)
-        handle.until = when
-        handle.rank = rank
-        handle._loop = self
-        handle._waiter = self._woken
-        heappush(sim._later, (when, rank, handle))  # as `schedule_at` does
-        return handle
+        asleep = self._asleep
+        if asleep.until == when and asleep.rank == rank - 1 and asleep._waiter is not GONE:
+            asleep.rank = rank
+            asleep += args
+            return asleep
+        self._asleep = asleep = Sleepers(args)
+        asleep.until = when
+        asleep.rank = rank
+        asleep._loop = self
+        asleep._waiter = self._woken
+        heappush(sim._later, (when, rank, asleep))  # as `schedule_at` does
+        return asleep
 
     def call_at(  # type: ignore[override]
         self,

@@ -85,10 +85,15 @@ class Later(asyncio.TimerHandle):
 
 
 class Sleepers(list[Any]):
-    """The sleeps that end at one instant, if nothing else came between them: one entry of the queue.
+    """The sleeps that end at one instant, and nothing else of it between them: one entry for all.
 
     A sleep runs nobody's code when it ends, and so needs neither a handle nor context variables of
-    its own. What is listed is each one's future and result, in turn.
+    its own. Listed are the future and the result of each, in turn.
+
+    Attributes:
+        until: The instant.
+        rank: The last sequence number that was given to one of them, or to what is due at another
+            instant: whoever gets the next one may join them.
     """
 
     __slots__ = ("_loop", "_waiter", "rank", "until")
@@ -102,9 +107,9 @@ class Sleepers(list[Any]):
     value = None
 
     def cancel(self) -> None:
-        """Forget those who do not sleep any more; each sleeper comes here when his sleep is over.
+        """Forget those who sleep no more; every `asyncio.sleep` comes here at its end.
 
-        When nobody sleeps any more, they leave no trace.
+        When nobody is left, there is no trace of them; see `Timer`.
         """
         if self._waiter is GONE:
             return
