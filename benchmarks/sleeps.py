@@ -52,7 +52,7 @@ def sleepers(tasks: int) -> Sleeping:
 
 async def differently_long(sleeps: int, _seconds: float) -> int:
     """Let as many tasks as there are sleeps sleep up to a second each."""
-    chance = Random(SEED)  # noqa: S311  (no secret)
+    chance = Random(SEED)  # noqa: S311  (repeatable)
     return len(await asyncio.gather(*(asyncio.sleep(chance.random()) for _ in range(sleeps))))
 
 
