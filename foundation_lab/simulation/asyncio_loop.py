@@ -22,7 +22,7 @@ from foundation_lab.errors import TaskFailed
 from foundation_lab.simulation.event_loop.clock import CALLBACKS_AT_ONCE, READS_AT_ONCE
 from foundation_lab.simulation.event_loop.completion_order import as_completed_in_order
 from foundation_lab.simulation.event_loop.executor import POLL, Hold, Inline, Workers, is_at_work
-from foundation_lab.simulation.event_loop.handle import Later, Soon
+from foundation_lab.simulation.event_loop.handle import Later, Sleepers, Soon
 from foundation_lab.simulation.event_loop.network import LoopNetwork
 from foundation_lab.simulation.events import GONE, Event
 from foundation_lab.simulation.memory_network.network import MemoryNetwork
@@ -146,7 +146,9 @@ class VirtualLoop(LoopNetwork):
             self._end_tasks()
         finally:
             for handle in [place for _, _, place in self.sim._later] + list(self.sim._ready):
-                if handle.__class__ in {Later, Soon} and handle._loop is self:
+                if handle.__class__ in {Later, Sleepers, Soon} and handle._loop is self:
+                    if handle.__class__ is Sleepers:
+                        handle.clear()
                     handle.cancel()
             self.executor.shutdown()
             super().close()

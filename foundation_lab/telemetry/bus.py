@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import cache
 from inspect import signature
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 from msgspec.structs import astuple
@@ -348,18 +349,24 @@ def _sieve(cls: type[Event], route: Iterable[Attached]) -> Sieve | None:
     ``None`` when some handler wants all of them, or has to see an event to know.
     """
     places = {field.name: place for place, field in enumerate(fields_of(cls))}
-    tests: list[list[tuple[int, Any]]] = []
+    tests: list[Sieve] = []
     for attached in route:
-        if attached.wanted is None or not all(
+        if not attached.wanted or not all(
             isinstance(value, _PLAIN) for value in attached.wanted.values()
         ):
             return None
         if attached.wanted.keys() <= places.keys():  # else it wants none of these
-            tests.append([(places[name], value) for name, value in attached.wanted.items()])
-    if len(tests) == 1 and len(tests[0]) == 1:
-        ((place, value),) = tests[0]
+            tests.append(_comparison([places[name] for name in attached.wanted], attached.wanted))
+    return tests[0] if len(tests) == 1 else lambda fields: any(test(fields) for test in tests)
+
+
+def _comparison(places: list[int], wanted: Mapping[str, Any]) -> Sieve:
+    """Return what says whether the fields at these places have the wanted values."""
+    values, pick = tuple(wanted.values()), itemgetter(*places)
+    if len(values) == 1:
+        (place,), (value,) = places, values
         return lambda fields: fields[place] == value
-    return lambda fields: any(all(fields[p] == value for p, value in test) for test in tests)
+    return lambda fields: pick(fields) == values
 
 
 _PLAIN = (str, int, float, type(None))

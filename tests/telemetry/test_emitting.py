@@ -158,6 +158,7 @@ LISTENERS: list[dict[str, Any]] = [
     {"pattern": Backoff, "where": {"service_id": "a", "attempt": 3}},
     {"pattern": "retry", "where": {"no_such_field": 3}},
     {"pattern": Backoff, "where": {"service_id": ["a"]}},
+    {"pattern": Backoff, "where": {}},
     {"pattern": HealthCheck, "where": lambda record: record.sequence % 2},
     {"pattern": "retry", "where": {"service_id": "b"}},
     {"pattern": "**"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from contextvars import Context as Variables
 from contextvars import copy_context
 from heapq import heappush
 from itertools import count
@@ -12,12 +11,14 @@ from math import inf, isnan
 from typing import TYPE_CHECKING, Any, Final
 
 from foundation_lab.errors import LivelockError, SchedulingError
-from foundation_lab.simulation.event_loop.handle import Later, Soon
+from foundation_lab.simulation.event_loop.handle import Later, Sleepers, Soon
 from foundation_lab.simulation.event_loop.task import EMITTER, Numbered, Task, TaskEmitter
 from foundation_lab.simulation.event_loop.task_waits import calling_line, line_of_task
+from foundation_lab.simulation.events import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context as Variables
 
     from foundation_lab.simulation.engine import Simulation
 
@@ -28,7 +29,7 @@ CALLBACKS_AT_ONCE: Final = 1_000_000
 """How many callbacks may run at one instant, by default."""
 
 END_OF_SLEEP: Final[Any] = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
-"""What ends an `asyncio.sleep`: it runs nobody's code, and so needs no copy of his variables."""
+"""What ends an `asyncio.sleep`; see `Sleepers`."""
 
 _new_task: Final[Any] = asyncio.Task.__new__
 _start_task: Final[Any] = asyncio.Task.__init__
@@ -71,8 +72,9 @@ class LoopClock(asyncio.BaseEventLoop):
         self._names = count(1)
         self._due: Any = self._happen  # one bound method for all handles
         self._line_up: Any = sim._ready.append
-        self._nobodys = Variables()
         self._woken: Any = self._wake
+        self._asleep = Sleepers()
+        self._asleep.until, self._asleep.rank = -inf, -1
         self._instant = -inf
         self._callbacks = 0
         self._reads = 0
@@ -121,7 +123,7 @@ class LoopClock(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Variables | None = None,
-    ) -> Later:
+    ) -> Later | Sleepers:
         """Call a function after `delay` virtual seconds; see `call_at`."""
         if delay is None:
             message = "delay must not be None"
@@ -130,13 +132,23 @@ class LoopClock(asyncio.BaseEventLoop):
         when = sim._now + delay
         if self._closed or self._debug or not sim._now < when < inf:
             return self.call_at(when + self._late, callback, *args, context=context)
-        if callback is END_OF_SLEEP and context is None:
-            handle = Later(when, callback, args, self, self._nobodys)
-            handle._waiter = self._woken
-        else:
+        if callback is not END_OF_SLEEP or context is not None:
             handle = Later(when, callback, args, self, context)
-        heappush(sim._later, (when, next(sim._eid), handle))  # as `schedule_at` does
-        return handle
+            self._schedule(handle, when)
+            return handle
+        rank = next(sim._eid)
+        asleep = self._asleep
+        if asleep.until == when and asleep.rank == rank - 1 and asleep._waiter is not GONE:
+            asleep.rank = rank
+            asleep += args
+            return asleep
+        self._asleep = asleep = Sleepers(args)
+        asleep.until = when
+        asleep.rank = rank
+        asleep._loop = self
+        asleep._waiter = self._woken
+        heappush(sim._later, (when, rank, asleep))  # as `schedule_at` does
+        return asleep
 
     def call_at(  # type: ignore[override]
         self,
@@ -166,7 +178,7 @@ class LoopClock(asyncio.BaseEventLoop):
         if time <= sim._now:
             self._line_up(handle)
         elif time < inf:
-            sim.schedule_at(handle, time)
+            self._schedule(handle, time)
         elif isnan(when):
             message = f"a call cannot come at {when!r}; times are numbers of seconds"
             raise SchedulingError(message)
@@ -227,6 +239,14 @@ class LoopClock(asyncio.BaseEventLoop):
 
     # -- private -------------------------------------------------------------------------------
 
+    def _schedule(self, handle: Later, time: float) -> None:
+        """Put a handle in the queue, for a later instant; others may still join the sleepers."""
+        sim, asleep = self.sim, self._asleep
+        rank = next(sim._eid)
+        if asleep.rank == rank - 1 and asleep.until != time:
+            asleep.rank = rank
+        heappush(sim._later, (time, rank, handle))  # as `schedule_at` does
+
     def _happen(self, handle: Any) -> None:
         """Run a callback, in the name of the task that it belongs to."""
         if self._thread_id is None:
@@ -259,15 +279,19 @@ class LoopClock(asyncio.BaseEventLoop):
             self._callback_failed(handle, error)
         sim._active_proc = None
 
-    def _wake(self, handle: Any) -> None:
-        """Let a sleeper go on, as `_happen` does in more steps."""
-        future, result = handle._args
-        if future.done():
-            self._happen(handle)  # as asyncio: nothing if it was cancelled, else an error
-        else:
-            future.set_result(result)
+    def _wake(self, sleepers: Sleepers) -> None:
+        """Let sleepers go on."""
+        pairs = iter(sleepers)
+        for future in pairs:
+            result = next(pairs)
+            if not future.cancelled():
+                try:
+                    future.set_result(result)
+                except asyncio.InvalidStateError as error:  # somebody else has woken the sleeper
+                    self._callback_failed(sleepers, error)
+        sleepers.clear()
 
-    def _callback_failed(self, handle: asyncio.Handle, error: BaseException) -> None:
+    def _callback_failed(self, handle: object, error: BaseException) -> None:
         what = {
             "message": f"Exception in callback {handle!r}",
             "exception": error,

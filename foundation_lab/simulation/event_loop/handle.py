@@ -77,14 +77,51 @@ class Later(asyncio.TimerHandle):
         """Forget the call."""
         if self._cancelled:
             return
-        if self._waiter is GONE:  # it is over: the end of every `asyncio.sleep` comes here
-            self._cancelled = True
-            self._callback = None
-            self._args = ()
-            return
         asyncio.Handle.cancel(self)
+        if self._waiter is GONE:  # it is over
+            return
         self._waiter = GONE
         self._loop.sim.buried()
+
+
+class Sleepers(list[Any]):
+    """The sleeps that end at one instant, and nothing else of it between them: one entry for all.
+
+    A sleep runs nobody's code when it ends, and so needs neither a handle nor context variables of
+    its own. Listed are the future and the result of each, in turn.
+
+    Attributes:
+        until: The instant.
+        rank: The last sequence number that was given to one of them, or to what is due at another
+            instant: whoever gets the next one may join them.
+    """
+
+    __slots__ = ("_loop", "_waiter", "rank", "until")
+
+    _loop: LoopClock
+    _waiter: Any
+    rank: int
+    until: float
+    _value = None
+    ok = True
+    value = None
+
+    def cancel(self) -> None:
+        """Forget those who sleep no more; every `asyncio.sleep` comes here at its end.
+
+        When nobody is left, there is no trace of them; see `Timer`.
+        """
+        if self._waiter is GONE:
+            return
+        while self and self[-2].done():
+            del self[-2:]
+        if not self:
+            self._waiter = GONE
+            self._loop.sim.buried()
+
+    def __repr__(self) -> str:
+        """Return one line: how many there are, and until when they sleep."""
+        return f"<Sleepers {len(self) // 2} until={self.until:g}>"
 
 
 def _traceback() -> Any:

@@ -49,15 +49,17 @@ class TaskEmitter(weakref.ref[Any]):
     @classmethod
     def of(cls, owner: Any, loop: LoopClock, name: str) -> Self:
         """Return the emitter of a task or a server, in the context of who starts it."""
-        starter: Any = loop.sim._active_proc
-        if starter.__class__ is not cls:
-            starter = loop.sim.telemetry.running
         emitter = cls(owner)
+        starter: Any = loop.sim._active_proc
+        if starter.__class__ is cls:
+            emitter._context = starter._context
+        else:
+            starter = loop.sim.telemetry.running
+            emitter._context = starter.context
         emitter.loop = loop
         emitter.name = name
         emitter.cause = starter.cause
         emitter.origin = UNRECORDED
-        emitter._context = starter.context
         return emitter
 
     @property

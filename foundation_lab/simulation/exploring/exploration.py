@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from heapq import heappop
-from itertools import islice
+from itertools import count, islice
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from simpy.events import NORMAL, Condition
 from foundation_lab.simulation.agenda import ODD, PRIORITY
 from foundation_lab.simulation.engine import Simulation
 from foundation_lab.simulation.event_loop.clock import END_OF_SLEEP
+from foundation_lab.simulation.event_loop.handle import Sleepers
 from foundation_lab.simulation.event_loop.task import Task
 from foundation_lab.simulation.events import GONE, Foreign
 from foundation_lab.simulation.exploring.schedule import schedule_named
@@ -100,6 +101,7 @@ class Exploration(Simulation):
             message = f"jitter={jitter!r}; give a fraction from 0 to 1, such as 0.05 for 5 %"
             raise ValueError(message)
         super().__init__(seed, **options)
+        self._eid = count(step=2)  # each sleep is an entry of its own: see `LoopClock.call_later`
         self.deviations: list[Deviation] = []
         self.choices = 0
         self._chooser = (
@@ -234,7 +236,7 @@ def actor_of(event: Any, waiter: Any) -> Any:
     owner = getattr(callback, "__self__", None)
     if owner.__class__ is Task:
         return owner
-    return sleeper(event._args[0]) if callback is END_OF_SLEEP else None
+    return sleeper(event[0]) if event.__class__ is Sleepers else None
 
 
 def sleeper(future: Any) -> Any:
