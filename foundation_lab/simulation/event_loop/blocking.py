@@ -65,8 +65,12 @@ def _next_is_of_a_loop(sim: Simulation) -> bool:
 
 def _is_of_a_loop(place: Any) -> bool:
     if place.__class__ in {Soon, Later}:
-        return True
-    return isinstance(getattr(getattr(place, "_waiter", None), "__self__", None), LoopClock)
+        loop = place._loop
+    else:
+        loop = getattr(getattr(place, "_waiter", None), "__self__", None)
+        if not isinstance(loop, LoopClock):
+            return False
+    return bool(loop._here or not loop.apart)  # otherwise it is only handed over
 
 
 def _end_of_the_run(sim: Simulation, ending: StopSimulation) -> Event:

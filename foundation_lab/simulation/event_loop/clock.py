@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections import deque
 from contextvars import Context as Variables
 from contextvars import copy_context
 from heapq import heappush
@@ -45,6 +46,7 @@ class LoopClock(asyncio.BaseEventLoop):
             than the one before.
     """
 
+    apart: bool
     _closed: bool
     _thread_id: int | None
     _task_factory: Any
@@ -73,6 +75,8 @@ class LoopClock(asyncio.BaseEventLoop):
         self._line_up: Any = sim._ready.append
         self._nobodys = Variables()
         self._woken: Any = self._wake
+        self._here = False
+        self._inbox: deque[Any] = deque()
         self._instant = -inf
         self._callbacks = 0
         self._reads = 0
@@ -227,11 +231,14 @@ class LoopClock(asyncio.BaseEventLoop):
 
     # -- private -------------------------------------------------------------------------------
 
-    def _happen(self, handle: Any) -> None:
+    def _happen(self, handle: Any, *, here: bool = False) -> None:
         """Run a callback, in the name of the task that it belongs to."""
-        if self._thread_id is None:
-            with self.entered():
-                self._happen(handle)
+        if not (self._here or here):
+            if self.apart:
+                self._put_into_inbox(handle)
+            else:
+                with self.entered():
+                    self._happen(handle)
             return
         sim = self.sim
         context = handle._context
@@ -262,7 +269,7 @@ class LoopClock(asyncio.BaseEventLoop):
     def _wake(self, handle: Any) -> None:
         """Let a sleeper go on, as `_happen` does in more steps."""
         future, result = handle._args
-        if future.done():
+        if future.done() or not self._here:
             self._happen(handle)  # as asyncio: nothing if it was cancelled, else an error
         else:
             future.set_result(result)
@@ -308,4 +315,8 @@ class LoopClock(asyncio.BaseEventLoop):
 
     def entered(self) -> Any:
         """Return a context manager in which this is the running loop."""
+        raise NotImplementedError
+
+    def _put_into_inbox(self, handle: Any) -> None:
+        """Keep a callback for when the loop, or its thread, comes to it."""
         raise NotImplementedError

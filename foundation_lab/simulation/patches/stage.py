@@ -13,6 +13,7 @@ from unittest import mock
 
 from foundation_lab.errors import DeadlockError, MissingExtra
 from foundation_lab.simulation.event_loop.blocking import block_the_loop
+from foundation_lab.simulation.event_loop.running import put_aside, put_back
 from foundation_lab.simulation.patches.real_threads import running_thread
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock
 from foundation_lab.simulation.process import Process
@@ -62,6 +63,8 @@ class Stage:
         self._main_ident = running_thread()
         self._known: dict[Any, int] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
+        self._ending = False
+        self._never = sim.wait("nothing: it was ended")
 
     # -- blocking ------------------------------------------------------------------------------
 
@@ -73,7 +76,7 @@ class Stage:
         """
         current = self._greenlet.getcurrent()
         if current in self._known:
-            return self._main.switch(target)
+            return self._leave(target)
         running = self.sim.active_process
         event = self.sim.timeout(target) if isinstance(target, float) else target
         if self._blocks_loops and not isinstance(running, Process):
@@ -95,6 +98,16 @@ class Stage:
             message = f"the simulation was stopped at t={self.sim.now:g}; the main program waits"
             raise RuntimeError(message)
         return value
+
+    def _leave(self, target: Any) -> Any:
+        """Let the others go on until it is the running thread's turn again."""
+        sim = self.sim
+        emitter, loop, running = sim._active_proc, sim._loop, put_aside()
+        try:
+            return self._main.switch(self._never if self._ending else target)
+        finally:
+            put_back(running)
+            sim._active_proc, sim._loop = emitter, loop
 
     def sleep(self, seconds: float) -> None:
         """Stand in for `time.sleep`."""
@@ -119,7 +132,7 @@ class Stage:
         ident = next(self._idents)
         green = self._greenlet.greenlet(function, parent=self._main)
         self._known[green] = ident
-        body: Any = Body(green, self._known)
+        body: Any = Body(green, self)
         daemon = thread is not None and thread.daemon
         process = self.sim.process(body, name=name, daemon=daemon)
         self._processes[process] = thread
@@ -135,7 +148,8 @@ class Stage:
                     self.block(process)
 
     def end_all(self) -> None:
-        """End the threads that are left."""
+        """End the threads that are left; one that blocks on its way out never comes back."""
+        self._ending = True
         for process, thread in list(self._processes.items()):
             if process.is_alive:
                 process.deliver(self._greenlet.GreenletExit())
@@ -148,14 +162,14 @@ class Body:
 
     Args:
         green: The greenlet.
-        known: The threads there are; it is taken out at its end.
+        stage: Where it runs.
     """
 
     gi_yieldfrom = None
 
-    def __init__(self, green: Any, known: dict[Any, int]) -> None:
+    def __init__(self, green: Any, stage: Stage) -> None:
         self._green = green
-        self._known = known
+        self._stage = stage
         self._begun = False
 
     @property
@@ -178,20 +192,21 @@ class Body:
 
     def block(self, target: Any) -> Any:
         """Wait for an event, called by the thread itself; return its value."""
-        return self._green.parent.switch(target)
+        return self._stage.block(target)
 
     def close(self) -> None:
         """Leave the thread where it is."""
 
     def _go_on(self, switch: Callable[..., object], *arguments: object) -> object:
-        running = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)  # no loop runs in this thread
+        sim = self._stage.sim
+        loop, running = sim._loop, put_aside()
         try:
             target = switch(*arguments)
         finally:
-            asyncio._set_running_loop(running)
+            put_back(running)
+            sim._loop = loop
         if self._green.dead:
-            self._known.pop(self._green, None)
+            self._stage._known.pop(self._green, None)
             raise StopIteration
         return target
 
