@@ -62,6 +62,7 @@ class Stage:
         self._idents = count(FIRST_IDENT)
         self._main_ident = running_thread()
         self._known: dict[Any, int] = {}
+        self._names: dict[int, str] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
         self._ending = False
         self._never = sim.wait("nothing: it was ended")
@@ -121,9 +122,10 @@ class Stage:
         ident = self._known.get(self._greenlet.getcurrent())
         return running_thread() if ident is None else ident
 
-    def name_of_running(self) -> str:
-        """Return the name of the running thread."""
-        return threading.current_thread().name
+    def name_of(self, ident: int) -> str:
+        """Return the name of a thread, which may have ended, by its identifier."""
+        thread = threading._active.get(ident)  # type: ignore[attr-defined]
+        return str(self._names.get(ident, "a thread") if thread is None else thread.name)
 
     # -- threads -------------------------------------------------------------------------------
 
@@ -132,6 +134,7 @@ class Stage:
         ident = next(self._idents)
         green = self._greenlet.greenlet(function, parent=self._main)
         self._known[green] = ident
+        self._names[ident] = name
         body: Any = Body(green, self)
         daemon = thread is not None and thread.daemon
         process = self.sim.process(body, name=name, daemon=daemon)

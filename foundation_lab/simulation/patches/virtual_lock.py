@@ -22,7 +22,7 @@ class VirtualLock:
     stage: ClassVar[Stage]
 
     def __init__(self) -> None:
-        self._holder: str | None = None
+        self._holder: int | None = None
         self._line: deque[Wait] = deque()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002
@@ -33,7 +33,7 @@ class VirtualLock:
         if timeout < 0 and timeout != -1:
             message = "timeout value must be a non-negative number"
             raise ValueError(message)
-        me = self.stage.name_of_running()
+        me = self.stage.get_ident()
         if self._holder is None:
             self._holder = me
             return True
@@ -67,17 +67,20 @@ class VirtualLock:
 
     def __repr__(self) -> str:
         """Return one line: who holds it."""
-        return f"<Lock held by {self._holder}>" if self._holder else "<Lock>"
+        return "<Lock>" if self._holder is None else f"<Lock held by {self._name_of_holder()}>"
 
     def _at_fork_reinit(self) -> None:
         self._holder = None
         self._line.clear()
 
-    def _wait(self, me: str, timeout: float) -> bool:
+    def _name_of_holder(self) -> str:
+        return "nobody" if self._holder is None else self.stage.name_of(self._holder)
+
+    def _wait(self, me: int, timeout: float) -> bool:
         sim = self.stage.sim
         # A condition waits for a lock that the same thread has taken before.
-        words = "a notification" if self._holder == me else f"a lock that {self._holder} holds"
-        waiter = sim.wait(words)
+        mine = self._holder == me
+        waiter = sim.wait("a notification" if mine else f"a lock that {self._name_of_holder()} holds")
         self._line.append(waiter)
         timer = None
         if timeout > 0:
