@@ -51,7 +51,7 @@ SPARED = frozenset(
     {
         *("_pytest", "pytest", "pluggy", "xdist", "execnet", "pytest_timeout", "pytest_cov"),
         *("coverage", "hypothesis", "foundation_lab", "greenlet", "asyncio", "polars"),
-        *("subprocess", "multiprocessing"),
+        *("subprocess", "multiprocessing", "trio"),
     }
 )
 """Packages whose own names for clocks stay as they are: those that measure real time."""

@@ -36,6 +36,13 @@ FIRST_IDENT = 2**48
 """The identifiers of virtual threads are counted from here, far from those of real ones."""
 
 
+REFUSALS = 100
+"""How often a thread that was ended may try to wait for something."""
+
+_LEFT: list[Any] = []
+"""What nobody goes on with: garbage collection would call it up, from wherever it happens to be."""
+
+
 class Stage:
     """Where virtual threads run: they take turns with everything else of the simulation.
 
@@ -65,7 +72,7 @@ class Stage:
         self._names: dict[int, str] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
         self._ending = False
-        self._never = sim.wait("nothing: it was ended")
+        self._refusals = 0
 
     # -- blocking ------------------------------------------------------------------------------
 
@@ -103,12 +110,25 @@ class Stage:
     def _leave(self, target: Any) -> Any:
         """Let the others go on until it is the running thread's turn again."""
         sim = self.sim
+        if self._ending:
+            target = self._refuse_to_wait()
         emitter, loop, running = sim._active_proc, sim._loop, put_aside()
         try:
-            return self._main.switch(self._never if self._ending else target)
+            return self._main.switch(target)
         finally:
             put_back(running)
             sim._active_proc, sim._loop = emitter, loop
+
+    def _refuse_to_wait(self) -> Any:
+        """Tell a thread that has been ended once more that it is over; return what never comes.
+
+        One that will not hear of it is left where it is.
+        """
+        self._refusals += 1
+        if self._refusals <= REFUSALS:
+            raise self._greenlet.GreenletExit
+        _LEFT.append(self._greenlet.getcurrent())
+        return self.sim.wait("nothing: it was ended")
 
     def sleep(self, seconds: float) -> None:
         """Stand in for `time.sleep`."""
@@ -151,10 +171,14 @@ class Stage:
                     self.block(process)
 
     def end_all(self) -> None:
-        """End the threads that are left; one that blocks on its way out never comes back."""
+        """End the threads that are left."""
         self._ending = True
         for process, thread in list(self._processes.items()):
             if process.is_alive:
+                self._refusals = 0
+                loop = getattr(process._target, "loop", None)  # the one that the thread runs
+                if loop is not None:
+                    _LEFT.extend(loop.pending_tasks())
                 process.deliver(self._greenlet.GreenletExit())
                 if thread is not None:  # it may never have begun
                     mark_as_ended(thread)

@@ -121,7 +121,7 @@ class _Threads:
             except BaseException:  # noqa: BLE001  (as a real thread does)
                 thread._invoke_excepthook(thread)
             finally:
-                del threading._active[thread._ident]  # type: ignore[attr-defined]
+                del threading._active[threading.get_ident()]  # type: ignore[attr-defined]
                 self._ends[thread].succeed()
                 mark_as_ended(thread)
 
