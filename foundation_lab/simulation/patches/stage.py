@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
+from weakref import WeakSet
 
 from foundation_lab.errors import DeadlockError, MissingExtra
 from foundation_lab.simulation.event_loop.blocking import block_the_loop
@@ -49,6 +50,10 @@ class Stage:
     Args:
         sim: The simulation.
         blocks_loops: Whether a coroutine may block, which holds up its event loop.
+
+    Attributes:
+        names: The names of threads, also of those that have ended, by their identifiers.
+        pools: The pools that have started threads.
     """
 
     def __init__(self, sim: Simulation, *, blocks_loops: bool = False) -> None:
@@ -56,9 +61,9 @@ class Stage:
             import greenlet  # noqa: PLC0415  (an extra)
         except ImportError:
             raise MissingExtra.of("greenlet", "threads") from None
-        if isinstance(threading.Lock, type) and issubclass(threading.Lock, VirtualLock):
+        if VirtualLock.stage is not None:
             message = "virtual_threads: virtual threads are in use already; blocks do not nest"
-            raise RuntimeError(message)  # noqa: TRY004  (it is in use already)
+            raise RuntimeError(message)
         if sim.active_process is not None:
             message = "virtual_threads: the simulation runs; enter the block outside of it"
             raise RuntimeError(message)
@@ -69,8 +74,9 @@ class Stage:
         self._idents = count(FIRST_IDENT)
         self._main_ident = running_thread()
         self._known: dict[Any, int] = {}
-        self._names: dict[int, str] = {}
+        self.names: dict[int | None, str] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
+        self.pools: WeakSet[Any] = WeakSet()
         self._ending = False
         self._refusals = 0
 
@@ -142,10 +148,9 @@ class Stage:
         ident = self._known.get(self._greenlet.getcurrent())
         return running_thread() if ident is None else ident
 
-    def name_of(self, ident: int) -> str:
-        """Return the name of a thread, which may have ended, by its identifier."""
-        thread = threading._active.get(ident)  # type: ignore[attr-defined]
-        return str(self._names.get(ident, "a thread") if thread is None else thread.name)
+    def is_here(self) -> bool:
+        """Return whether who asks is a thread of the stage or its main program."""
+        return running_thread() == self._main_ident
 
     # -- threads -------------------------------------------------------------------------------
 
@@ -154,7 +159,7 @@ class Stage:
         ident = next(self._idents)
         green = self._greenlet.greenlet(function, parent=self._main)
         self._known[green] = ident
-        self._names[ident] = name
+        self.names[ident] = name
         body: Any = Body(green, self)
         daemon = thread is not None and thread.daemon
         process = self.sim.process(body, name=name, daemon=daemon)
@@ -163,12 +168,15 @@ class Stage:
 
     def join_all(self) -> None:
         """Wait for the threads that are no daemons; idle ones of pools are told to end."""
+        in_use = [pool for pool in self.pools if not pool._shutdown]
         with mock.patch.object(pools, "_shutdown", new=True):
             for work in list(pools._threads_queues.values()):
                 work.put(None)
             for process in list(self._processes):
                 if process.is_alive and not process.daemon:
                     self.block(process)
+        for pool in in_use:
+            pool._shutdown = False  # as their threads have left it
 
     def end_all(self) -> None:
         """End the threads that are left."""
@@ -182,6 +190,9 @@ class Stage:
                 process.deliver(self._greenlet.GreenletExit())
                 if thread is not None:  # it may never have begun
                     mark_as_ended(thread)
+        for pool in self.pools:  # it may outlive the block, and wants new threads then
+            pool._threads.clear()
+            pool._idle_semaphore = threading.Semaphore(0)
 
 
 class Body:

@@ -78,6 +78,19 @@ def virtual_threads(
             stage.end_all()
 
 
+@contextmanager
+def locks_for_all_threads() -> Iterator[None]:
+    """Let locks and queues that are made in the block serve virtual threads, too, later on.
+
+    Meanwhile threads are real. It is for what modules make when they are imported: a lock, a queue,
+    a pool of threads.
+    """
+    with ExitStack() as patches:
+        for place, name, value in _shared():
+            patches.enter_context(mock.patch.object(place, name, value))
+        yield
+
+
 class _Threads:
     """What `threading.Thread` does while virtual threads are in use."""
 
@@ -166,23 +179,38 @@ def _refuse_those_of_processes(thread: Any) -> None:
 
 def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     """Yield what is patched: where, under which name, and with what."""
-    lock = type("Lock", (VirtualLock,), {"stage": stage})
-    rlock = type("RLock", (VirtualRLock,), {"stage": stage})
-    yield _thread, "allocate_lock", lock
+    yield VirtualLock, "stage", stage
+    yield from _shared()
+    yield _thread, "allocate_lock", VirtualLock
     yield _thread, "get_ident", stage.get_ident
     yield _thread, "start_new_thread", _starter(stage)
-    for name in ("Lock", "_allocate_lock"):
-        yield threading, name, lock
-    yield threading, "RLock", rlock
     yield threading, "get_ident", stage.get_ident
-    yield threading, "local", _threading_local.local
-    yield queue, "SimpleQueue", queue._PySimpleQueue  # type: ignore[attr-defined]
     yield threading, "_counter", count(1).__next__  # names are counted for each block
     yield pools.ThreadPoolExecutor, "_counter", count().__next__
-    yield pools, "_global_shutdown_lock", lock()
+    yield pools.ThreadPoolExecutor, "_adjust_thread_count", _pool_starter(stage)
+    yield pools, "_global_shutdown_lock", VirtualLock()
     yield pools, "_threads_queues", weakref.WeakKeyDictionary()
     for name, method in _Threads(stage).methods().items():
         yield threading.Thread, name, method
+
+
+def _shared() -> Iterator[tuple[Any, str, Any]]:
+    """Yield what serves real threads and virtual ones alike."""
+    for name in ("Lock", "_allocate_lock"):
+        yield threading, name, VirtualLock
+    yield threading, "RLock", VirtualRLock
+    yield threading, "local", _threading_local.local
+    yield queue, "SimpleQueue", queue._PySimpleQueue  # type: ignore[attr-defined]
+
+
+def _pool_starter(stage: Stage) -> Callable[[Any], None]:
+    start_if_needed: Any = pools.ThreadPoolExecutor._adjust_thread_count
+
+    def adjust_thread_count(pool: Any) -> None:
+        stage.pools.add(pool)
+        start_if_needed(pool)
+
+    return adjust_thread_count
 
 
 def _starter(stage: Stage) -> Callable[..., int]:
