@@ -158,6 +158,10 @@ class VirtualRLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    def _recursion_count(self) -> int:
+        """Return how often the running thread has taken it."""
+        return self._count if self._is_owned() else 0
+
     def _is_owned(self) -> bool:
         return self._owner == ident_of_running()
 

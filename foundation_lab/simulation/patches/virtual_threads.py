@@ -27,7 +27,11 @@ from unittest import mock
 
 from foundation_lab.simulation.patches.patched_clock import patched_clock
 from foundation_lab.simulation.patches.stage import Stage, mark_as_ended
-from foundation_lab.simulation.patches.virtual_lock import VirtualLock, VirtualRLock
+from foundation_lab.simulation.patches.virtual_lock import (
+    VirtualLock,
+    VirtualRLock,
+    ident_of_running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,9 +186,8 @@ def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     yield VirtualLock, "stage", stage
     yield from _shared()
     yield _thread, "allocate_lock", VirtualLock
-    yield _thread, "get_ident", stage.get_ident
+    yield _thread, "get_ident", ident_of_running
     yield _thread, "start_new_thread", _starter(stage)
-    yield threading, "get_ident", stage.get_ident
     yield threading, "_counter", count(1).__next__  # names are counted for each block
     yield pools.ThreadPoolExecutor, "_counter", count().__next__
     yield pools.ThreadPoolExecutor, "_adjust_thread_count", _pool_starter(stage)
@@ -199,6 +202,7 @@ def _shared() -> Iterator[tuple[Any, str, Any]]:
     for name in ("Lock", "_allocate_lock"):
         yield threading, name, VirtualLock
     yield threading, "RLock", VirtualRLock
+    yield threading, "get_ident", ident_of_running
     yield threading, "local", _threading_local.local
     yield queue, "SimpleQueue", queue._PySimpleQueue  # type: ignore[attr-defined]
 
