@@ -54,7 +54,7 @@ SPARED = frozenset(
         *("subprocess", "multiprocessing", "trio"),
     }
 )
-"""Packages whose own names for clocks stay as they are: those that measure real time."""
+"""Packages whose own names for clocks stay as they are: those that measure or wait in real time."""
 
 OF_THE_SYSTEM = ("subprocess", "multiprocessing.connection")
 """Modules that wait for the operating system, by the clock of `time`: it is to be the real one."""
@@ -150,6 +150,8 @@ def _clocks(
     threads: bool,
 ) -> Iterator[None]:
     """Replace the clocks under all their names; see `patched_clock`."""
+    if "anyio" in sys.modules and find_spec("trio") is not None:
+        import_module("trio")  # which anyio does when it is first needed: with the real clock
     virtual = _virtual(Clock(sim, read_cost, READS_AT_ONCE), start, sleep)
     before = set(sys.modules)
     with ExitStack() as patches:
