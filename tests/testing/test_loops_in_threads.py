@@ -120,7 +120,7 @@ def test_a_loop_in_a_thread_runs_beside_that_of_the_main_program(sim: Simulation
 
     async def main() -> None:
         results = await asyncio.gather(
-            *(asyncio.to_thread(lambda s=s: asyncio.run(work(s))) for s in (3, 1, 2)), work(2)
+            *(asyncio.to_thread(asyncio.run, work(seconds)) for seconds in (3, 1, 2)), work(2)
         )
         assert [now for now, _ in results] == [3.0, 1.0, 2.0, 2.0]
         assert len({id(loop) for _, loop in results}) == 4

@@ -678,8 +678,9 @@ def test_an_executor_of_ones_own_is_given_the_function_itself(virtual: Simulatio
             done.set_result("noted")
             return done
 
-    async def main() -> str:
-        return await asyncio.get_running_loop().run_in_executor(Notes(), abs, -1)
+    async def main() -> Any:
+        given: Any = abs
+        return await asyncio.get_running_loop().run_in_executor(Notes(), given, -1)
 
     given: list[Any] = []
     assert asyncio.run(main()) == "noted"

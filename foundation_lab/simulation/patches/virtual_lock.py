@@ -45,7 +45,9 @@ class VirtualLock:
             raise ValueError(message)
         stage = VirtualLock.stage
         virtual = stage is not None and stage.is_here()
-        got = self._real.acquire(False) if virtual else self._real.acquire(blocking, timeout)
+        got = (
+            self._real.acquire(blocking=False) if virtual else self._real.acquire(blocking, timeout)
+        )
         if got:
             self._holder = ident_of_running()
         elif stage is not None and virtual and blocking and timeout != 0:
