@@ -165,18 +165,18 @@ class _Threads:
 
 
 def _refuse_those_of_processes(thread: Any) -> None:
-    """Refuse a thread that would wait for another process, while nobody else could go on.
+    """Refuse a thread that would wait for other processes or sockets, while nobody else could go on.
 
     Raises:
-        RuntimeError: It is one of a queue or a pool of processes.
+        RuntimeError: It is one of a queue or a pool of processes, or it serves real sockets.
     """
     for module in (type(thread).__module__, getattr(thread._target, "__module__", None) or ""):
-        if module.startswith(("multiprocessing.", "concurrent.futures.process")):
+        if module.startswith(("multiprocessing.", "concurrent.futures.process", "socketserver")):
             for process in getattr(thread, "processes", {}).values():
                 process.terminate()  # a pool's; at the end of the program they are waited for
             message = (
                 f"{module} needs a real thread, and here all are virtual: run what uses queues or "
-                "pools of processes outside of virtual time"
+                "pools of processes, or serves real sockets, outside of virtual time"
             )
             raise RuntimeError(message)
 
