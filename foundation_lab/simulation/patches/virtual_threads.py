@@ -165,7 +165,7 @@ class _Threads:
 
 
 def _refuse_those_of_processes(thread: Any) -> None:
-    """Refuse a thread that would wait for other processes or sockets, while nobody else could go on.
+    """Refuse a thread that would wait for processes or sockets, while nobody else could go on.
 
     Raises:
         RuntimeError: It is one of a queue or a pool of processes, or it serves real sockets.
