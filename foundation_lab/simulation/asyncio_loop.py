@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from simpy.core import EmptySchedule, StopSimulation
@@ -24,8 +24,10 @@ from foundation_lab.simulation.event_loop.completion_order import as_completed_i
 from foundation_lab.simulation.event_loop.executor import POLL, Hold, Inline, Workers, is_at_work
 from foundation_lab.simulation.event_loop.handle import Later, Sleepers, Soon
 from foundation_lab.simulation.event_loop.network import LoopNetwork
+from foundation_lab.simulation.event_loop.running import put_aside, put_back
 from foundation_lab.simulation.events import GONE, Event
 from foundation_lab.simulation.memory_network.network import MemoryNetwork
+from foundation_lab.simulation.waiting import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from contextvars import Context as Variables
 
     from foundation_lab.simulation.engine import Simulation
-
-_swap_current_task: Any = getattr(asyncio.tasks, "_swap_current_task", None)  # from 3.12 on
 
 
 class VirtualLoop(LoopNetwork):
@@ -49,6 +49,8 @@ class VirtualLoop(LoopNetwork):
         callbacks_at_once: How many callbacks may run at one instant, likewise.
         read_cost: Seconds that each reading of `time` adds to what it tells, for code that waits
             until a time and then expects to be past it (``<`` where ``<=`` was meant).
+        apart: Whether callbacks wait until the loop itself is run, as those of a real one do;
+            otherwise they run whenever the simulation does.
 
     Attributes:
         unhandled: What went wrong with nobody to see it; see `raise_unhandled`.
@@ -63,26 +65,31 @@ class VirtualLoop(LoopNetwork):
         reads_at_once: int = READS_AT_ONCE,
         callbacks_at_once: int = CALLBACKS_AT_ONCE,
         read_cost: float = 0.0,
+        apart: bool = False,
     ) -> None:
         super().__init__(sim, reads_at_once, callbacks_at_once, read_cost)
+        self.apart = apart
         self.executor = Inline() if executor is None else executor
         self.network = MemoryNetwork(sim) if network is None else network
         self.unhandled: list[dict[str, Any]] = []
         self.hold = Hold(self)
         self.woken = threading.Event()
         self._halt: Event | None = None
+        self._idle: Idle | None = None
 
     # -- running -------------------------------------------------------------------------------
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Be the running loop while the block lasts, also inside of another one, as in Jupyter."""
-        outer = asyncio._get_running_loop()
-        task = None
-        if outer is not None and _swap_current_task is not None:
-            task = _swap_current_task(outer, None)
-        hooks = sys.get_asyncgen_hooks()
+    def entered(self, *, here: bool = True) -> Iterator[None]:
+        """Be the running loop while the block lasts, also inside of another one, as in Jupyter.
+
+        Args:
+            here: Whether callbacks run where they are due, and not in a virtual thread.
+        """
+        outer = put_aside()
         before, self._thread_id = self._thread_id, threading.get_ident()
+        was_here, self._here = self._here, here
+        self.sim._loop = self
         sys.set_asyncgen_hooks(
             firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
             finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
@@ -92,11 +99,10 @@ class VirtualLoop(LoopNetwork):
             with as_completed_in_order():
                 yield
         finally:
-            asyncio._set_running_loop(outer)
-            if outer is not None and _swap_current_task is not None:
-                _swap_current_task(outer, task)
-            self._thread_id = before
-            sys.set_asyncgen_hooks(*hooks)
+            put_back(outer)
+            self._thread_id, self._here = before, was_here
+            if getattr(outer.loop, "sim", None) is self.sim:
+                self.sim._loop = outer.loop
 
     def run_forever(self) -> None:
         """Run the simulation until `stop` is called.
@@ -107,19 +113,12 @@ class VirtualLoop(LoopNetwork):
         """
         self._check_closed()
         self._check_running()
-        sim = self.sim
-        sim.go_on()
-        others = set(threading.enumerate())
+        block = getattr(getattr(self.sim.active_process, "_generator", None), "block", None)
         try:
-            with self.entered():
-                while True:
-                    try:
-                        sim._run(None)
-                    except EmptySchedule:
-                        if not self._a_thread_reports(others):
-                            raise sim.deadlock("the event loop is to go on") from None
-        except StopSimulation:
-            pass
+            if block is None:
+                self._run_here()
+            else:
+                self._run_in_a_thread(block)
         finally:
             if self._halt is not None:
                 self._halt._waiter = GONE
@@ -229,7 +228,54 @@ class VirtualLoop(LoopNetwork):
             )
             raise RuntimeError(message)
 
-    def _stop_here(self, _event: Event) -> None:
+    def _run_here(self) -> None:
+        """Run the simulation, and with it what is due."""
+        sim = self.sim
+        sim.go_on()
+        others = set(threading.enumerate())
+        while self._inbox:
+            place = self._inbox.pop()
+            usual = self._woken if place.__class__ is Sleepers else self._due
+            place._waiter = self._stop_here if place is self._halt else usual
+            sim._ready.appendleft(place)
+        with suppress(StopSimulation), self.entered():
+            while True:
+                try:
+                    sim._run(None)
+                except EmptySchedule:
+                    if not self._a_thread_reports(others):
+                        raise sim.deadlock("the event loop is to go on") from None
+
+    def _run_in_a_thread(self, block: Callable[[Event], object]) -> None:
+        """Run what is due in a virtual thread, which may block in it while others go on."""
+        thread, before, self.apart = self.sim._active_proc, self.apart, True
+        try:
+            with self.entered(here=False):
+                while True:
+                    while self._inbox:
+                        place = self._inbox.popleft()
+                        if place is self._halt:
+                            return
+                        if place.__class__ is Sleepers:
+                            self._wake(place, here=True)
+                        elif not place._cancelled:
+                            self._happen(place, here=True)
+                            self.sim._active_proc = thread
+                    self._idle = Idle(self)
+                    block(self._idle)
+        finally:
+            self._idle, self.apart = None, before
+
+    def _put_into_inbox(self, place: Any) -> None:
+        self._inbox.append(place)
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.succeed()
+
+    def _stop_here(self, event: Event) -> None:
+        if self.apart and not self._here:
+            self._put_into_inbox(event)
+            return
         self._halt = None
         raise StopSimulation(None)
 
@@ -265,6 +311,18 @@ class VirtualLoop(LoopNetwork):
             ):
                 return False
         return True
+
+
+class Idle(Wait):
+    """What a virtual thread waits for while its event loop has nothing to do.
+
+    Args:
+        loop: The loop.
+    """
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__(loop.sim, "something to do for its event loop")
+        self.loop = loop
 
 
 def explain(context: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ class Coroutines(VirtualTime):
             ValueError: There are options, but there is a loop already.
         """
         loop = self._loop
-        if loop is None or loop.is_closed():
+        if loop is None or loop.is_closed() or (loop.apart and not loop.is_running()):
             from foundation_lab.simulation.asyncio_loop import (  # noqa: PLC0415  (asyncio is heavy)
                 VirtualLoop,
             )
@@ -196,7 +196,7 @@ class Coroutines(VirtualTime):
             TaskFailed: A task failed and was dropped, or a callback failed.
         """
         loop = self._loop
-        if loop is None or loop.is_closed() or loop.is_running():
+        if loop is None or loop.is_closed() or loop.is_running() or loop.apart:
             return super().run(until, progress=progress)
         with loop.entered():
             result = super().run(until, progress=progress)
@@ -204,14 +204,16 @@ class Coroutines(VirtualTime):
         return result
 
     def blocked_tasks(self) -> list[Blocked]:
-        """Return what each task waits for."""
-        if self._loop is None:
+        """Return what each task waits for, in threads, too."""
+        threads = (getattr(process._target, "loop", None) for process in self._living)
+        loops = [loop for loop in dict.fromkeys([self._loop, *threads]) if loop is not None]
+        if not loops:
             return []
         from foundation_lab.simulation.event_loop.task_waits import (  # noqa: PLC0415  (asyncio is heavy)
             blocked_tasks,
         )
 
-        return blocked_tasks(self._loop.pending_tasks())
+        return blocked_tasks(task for loop in loops for task in loop.pending_tasks())
 
     # -- private -------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ greenlet is installed (the extra `threads`). Other names for these functions and
 
 from __future__ import annotations
 
+import _threading_local
 import asyncio
 import datetime as dt
 import sys
@@ -50,14 +51,15 @@ SPARED = frozenset(
     {
         *("_pytest", "pytest", "pluggy", "xdist", "execnet", "pytest_timeout", "pytest_cov"),
         *("coverage", "hypothesis", "foundation_lab", "greenlet", "asyncio", "polars"),
-        *("subprocess", "multiprocessing"),
+        *("subprocess", "multiprocessing", "trio"),
     }
 )
-"""Packages whose own names for clocks stay as they are: those that measure real time."""
+"""Packages whose own names for clocks stay as they are: those that measure or wait in real time."""
 
 OF_THE_SYSTEM = ("subprocess", "multiprocessing.connection")
 """Modules that wait for the operating system, by the clock of `time`: it is to be the real one."""
 
+_Policy: Any = asyncio.events.BaseDefaultEventLoopPolicy
 _BEGAN = float(int(REAL["time.time"]()))
 _REAL_TIME = SimpleNamespace(
     **{name.removeprefix("time."): real for name, real in REAL.items() if name.startswith("time.")}
@@ -148,6 +150,8 @@ def _clocks(
     threads: bool,
 ) -> Iterator[None]:
     """Replace the clocks under all their names; see `patched_clock`."""
+    if "anyio" in sys.modules and find_spec("trio") is not None:
+        import_module("trio")  # which anyio does when it is first needed: with the real clock
     virtual = _virtual(Clock(sim, read_cost, READS_AT_ONCE), start, sleep)
     before = set(sys.modules)
     with ExitStack() as patches:
@@ -234,10 +238,26 @@ def _event_loops(sim: Simulation, read_cost: float, *, threads: bool) -> Iterato
 
     def new_event_loop(_policy: object) -> VirtualLoop:
         executor: Any = VirtualExecutor() if threads else Inline()
-        loop = VirtualLoop(sim, read_cost=read_cost, executor=executor)
-        sim._loop = loop
-        return loop
+        return VirtualLoop(sim, read_cost=read_cost, executor=executor, apart=True)
 
-    policy = asyncio.events.BaseDefaultEventLoopPolicy
-    with mock.patch.object(policy, "new_event_loop", new_event_loop):
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(_Policy, "new_event_loop", new_event_loop))
+        if threads:
+            patches.enter_context(_loops_of_threads())
+        yield
+
+
+@contextmanager
+def _loops_of_threads() -> Iterator[None]:
+    """Let each virtual thread set an event loop of its own; the main program keeps its one."""
+    names = {"_loop": None, "_set_called": False}
+    of_a_thread: Any = type("_Local", (_threading_local.local,), names)
+    policy: Any = asyncio.get_event_loop_policy()
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(_Policy, "_Local", of_a_thread))
+        if isinstance(policy, _Policy):
+            real, virtual = policy._local, of_a_thread()
+            virtual.__dict__.update(real.__dict__)
+            patches.callback(lambda: real.__dict__.update(virtual.__dict__))
+            patches.enter_context(mock.patch.object(policy, "_local", virtual))
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from foundation_lab.simulation.event_loop.task import Future, settle
 
 if TYPE_CHECKING:
-    import asyncio
     from concurrent.futures import Executor
 
     from foundation_lab.simulation.asyncio_loop import VirtualLoop
@@ -28,6 +28,8 @@ class VirtualExecutor:
         self, loop: VirtualLoop, executor: Executor | None, function: Any, args: tuple[Any, ...]
     ) -> asyncio.Future[Any]:
         """Call a function in a thread, and return the future of its result."""
+        if executor is not None:
+            return asyncio.wrap_future(executor.submit(function, *args), loop=loop)
         future = Future(loop=loop)
 
         def settled(value: Any, error: BaseException | None) -> None:
@@ -45,11 +47,8 @@ class VirtualExecutor:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(settled, value, failure)
 
-        if executor is not None:
-            executor.submit(work)
-        else:
-            name = f"asyncio_{next(self._numbers)}"
-            threading.Thread(target=work, name=name, daemon=True).start()
+        name = f"asyncio_{next(self._numbers)}"
+        threading.Thread(target=work, name=name, daemon=True).start()
         return future
 
     def shutdown(self) -> None:

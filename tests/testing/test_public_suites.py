@@ -74,6 +74,30 @@ SUITES = [
         options=("-o", "asyncio_mode=auto", "--ignore=tests/test_aiohttp.py"),
         least=45,
     ),
+    Suite(
+        "asgiref==3.13.0",  # event loops in threads, and threads of pools in loops
+        plugins=("asyncio",),
+        options=(
+            *("-o", "asyncio_mode=auto", "--deselect=tests/test_sync.py::test_sync_to_async"),
+            # Those that wait in a thread for a lock of multiprocessing, or for a process.
+            *("-k", "not blocker and not multiprocessing and not bridges and not bindings"),
+        ),
+        least=95,
+    ),
+    Suite(
+        "async-lru==2.4.0",
+        plugins=("asyncio",),
+        options=("-o", "asyncio_mode=auto", "-k", "ttl or thread or loop"),
+        least=20,
+    ),
+    Suite(
+        "transitions==0.9.3",  # locks among threads, known by the thread's identifier
+        options=(
+            "--ignore=tests/test_codestyle.py",
+            *("-k", "test_threading and (thread_access or deep or conditional)"),
+        ),
+        least=5,
+    ),
 ]
 
 

@@ -573,3 +573,126 @@ def test_readings_cost_what_an_option_says(pytester: Pytester) -> None:
     """
     run(pytester, code, "--lab-virtual").assert_outcomes(failed=1)
     run(pytester, code, "--lab-virtual", "--lab-read-cost=1e-6").assert_outcomes(passed=1)
+
+
+AT_IMPORT = """
+    import queue
+    import threading
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import get_ident
+
+    POOL = ThreadPoolExecutor(2)
+    LINE, SIMPLE = queue.Queue(), queue.SimpleQueue()
+    LOCK, AGAIN, OPEN = threading.Lock(), threading.RLock(), threading.Event()
+    MINE = threading.local()
+
+    def nap(seconds):
+        time.sleep(seconds)
+        return seconds
+
+    def test_a_pool_serves_each_test():
+        assert list(POOL.map(nap, [3, 2, 1])) == [3, 2, 1]
+
+    def test_and_another():
+        assert list(POOL.map(nap, [3, 2, 1])) == [3, 2, 1]
+
+    def test_queues():
+        threading.Timer(3, LINE.put, [1]).start()
+        threading.Timer(4, SIMPLE.put, [2]).start()
+        assert LINE.get(timeout=5) == 1
+        assert SIMPLE.get() == 2
+
+    def test_locks():
+        def hold():
+            with LOCK, AGAIN:
+                time.sleep(2)
+
+        begin = time.monotonic()
+        threads = [threading.Thread(target=hold) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert time.monotonic() - begin == 6
+
+    def test_an_event():
+        threading.Timer(4, OPEN.set).start()
+        assert OPEN.wait(10)
+
+    def test_what_a_thread_has_for_itself():
+        MINE.name, seen = "main", []
+        thread = threading.Thread(target=lambda: seen.append((hasattr(MINE, "name"), get_ident())))
+        thread.start()
+        thread.join()
+        assert seen == [(False, thread.ident)]
+        assert MINE.name == "main"
+"""
+
+
+def test_what_a_module_makes_when_it_is_imported_serves_virtual_threads(
+    pytester: Pytester,
+) -> None:
+    pytest.importorskip("greenlet")
+    pytester.makepyfile(test_old=AT_IMPORT)
+    run_pytest(pytester, "--lab-virtual", inside=False).assert_outcomes(passed=6)
+
+
+def test_locks_for_all_threads_are_real_ones_among_real_threads() -> None:
+    pytest.importorskip("greenlet")
+    from foundation_lab.simulation.patches.virtual_threads import locks_for_all_threads
+
+    with locks_for_all_threads():
+        lock, again, line = threading.Lock(), threading.RLock(), queue.SimpleQueue[str]()
+    with lock, again, again:
+        thread = threading.Thread(target=lambda: line.put(f"{lock.acquire(timeout=30)}"))
+        thread.start()
+        assert not lock.acquire(blocking=False)
+        assert again._recursion_count() == 2  # type: ignore[attr-defined]
+    assert line.get(timeout=30) == "True"
+    thread.join()
+    assert lock.locked()
+    for each in (lock, again):
+        with pytest.raises(TypeError, match="cannot pickle"):
+            copy.deepcopy(each)
+
+
+def test_a_pool_that_outlives_the_block_starts_threads_of_its_own(sim: Simulation) -> None:
+    pytest.importorskip("greenlet")
+    from concurrent.futures import ThreadPoolExecutor
+
+    with virtual_time(sim):
+        pool = ThreadPoolExecutor(1)
+        assert pool.submit(threading.get_ident).result() > 2**47
+    with pool:
+        assert pool.submit(threading.get_ident).result(timeout=30) != threading.get_ident()
+
+
+def test_an_executor_of_ones_own_is_given_the_function_itself(virtual: Simulation) -> None:
+    from concurrent.futures import Executor, Future
+
+    class Notes(Executor):
+        def submit(self, function: Any, /, *args: Any, **options: Any) -> Future[Any]:
+            given.append((function, args, options))
+            done: Future[Any] = Future()
+            done.set_result("noted")
+            return done
+
+    async def main() -> Any:
+        given: Any = abs
+        return await asyncio.get_running_loop().run_in_executor(Notes(), given, -1)
+
+    given: list[Any] = []
+    assert asyncio.run(main()) == "noted"
+    assert given == [(abs, (-1,), {})]
+
+
+def test_trio_runs_in_real_time(pytester: Pytester) -> None:
+    pytest.importorskip("trio")
+    code = """
+        import anyio
+
+        def test_it():
+            anyio.run(anyio.sleep, 0.01, backend="trio")
+    """
+    run(pytester, code, "--lab-virtual").assert_outcomes(passed=1)

@@ -64,9 +64,10 @@ def _next_is_of_a_loop(sim: Simulation) -> bool:
 
 
 def _is_of_a_loop(place: Any) -> bool:
-    if place.__class__ in {Soon, Later}:
-        return True
-    return isinstance(getattr(getattr(place, "_waiter", None), "__self__", None), LoopClock)
+    is_handle = place.__class__ in {Soon, Later}
+    loop = place._loop if is_handle else getattr(getattr(place, "_waiter", None), "__self__", None)
+    # One that is apart only takes in what is due.
+    return isinstance(loop, LoopClock) and (loop._here or not loop.apart)
 
 
 def _end_of_the_run(sim: Simulation, ending: StopSimulation) -> Event:

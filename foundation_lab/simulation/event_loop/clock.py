@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections import deque
 from contextvars import copy_context
 from heapq import heappush
 from itertools import count
@@ -46,6 +47,7 @@ class LoopClock(asyncio.BaseEventLoop):
             than the one before.
     """
 
+    apart: bool
     _closed: bool
     _thread_id: int | None
     _task_factory: Any
@@ -75,6 +77,8 @@ class LoopClock(asyncio.BaseEventLoop):
         self._woken: Any = self._wake
         self._asleep = Sleepers()
         self._asleep.until, self._asleep.rank = -inf, -1
+        self._here = False
+        self._inbox: deque[Any] = deque()
         self._instant = -inf
         self._callbacks = 0
         self._reads = 0
@@ -247,11 +251,14 @@ class LoopClock(asyncio.BaseEventLoop):
             asleep.rank = rank
         heappush(sim._later, (time, rank, handle))  # as `schedule_at` does
 
-    def _happen(self, handle: Any) -> None:
+    def _happen(self, handle: Any, *, here: bool = False) -> None:
         """Run a callback, in the name of the task that it belongs to."""
-        if self._thread_id is None:
-            with self.entered():
-                self._happen(handle)
+        if not (self._here or here):
+            if self.apart:
+                self._put_into_inbox(handle)
+            else:
+                with self.entered():
+                    self._happen(handle)
             return
         sim = self.sim
         context = handle._context
@@ -279,8 +286,11 @@ class LoopClock(asyncio.BaseEventLoop):
             self._callback_failed(handle, error)
         sim._active_proc = None
 
-    def _wake(self, sleepers: Sleepers) -> None:
+    def _wake(self, sleepers: Sleepers, *, here: bool = False) -> None:
         """Let sleepers go on."""
+        if self.apart and not (self._here or here):
+            self._put_into_inbox(sleepers)
+            return
         pairs = iter(sleepers)
         for future in pairs:
             result = next(pairs)
@@ -332,4 +342,8 @@ class LoopClock(asyncio.BaseEventLoop):
 
     def entered(self) -> Any:
         """Return a context manager in which this is the running loop."""
+        raise NotImplementedError
+
+    def _put_into_inbox(self, handle: Any) -> None:
+        """Keep a callback for when the loop, or its thread, comes to it."""
         raise NotImplementedError

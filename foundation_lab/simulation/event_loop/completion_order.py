@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _original: Any = asyncio.as_completed
 
+_USERS: dict[object, None] = {}
+"""The blocks that are open; those of virtual threads overlap."""
+
 
 @contextmanager
 def as_completed_in_order() -> Iterator[None]:
@@ -21,12 +24,15 @@ def as_completed_in_order() -> Iterator[None]:
     Python puts coroutines into a set first, and starts them in the order of their addresses. A name
     imported before, as by ``from asyncio import as_completed``, stays as it is.
     """
-    before = asyncio.as_completed
+    token = object()
+    _USERS[token] = None
     asyncio.as_completed = asyncio.tasks.as_completed = _as_completed
     try:
         yield
     finally:
-        asyncio.as_completed = asyncio.tasks.as_completed = before
+        del _USERS[token]
+        if not _USERS:
+            asyncio.as_completed = asyncio.tasks.as_completed = _original
 
 
 def _as_completed(fs: Any, **options: Any) -> Any:

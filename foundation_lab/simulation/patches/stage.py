@@ -10,9 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
+from weakref import WeakSet
 
 from foundation_lab.errors import DeadlockError, MissingExtra
 from foundation_lab.simulation.event_loop.blocking import block_the_loop
+from foundation_lab.simulation.event_loop.running import put_aside, put_back
 from foundation_lab.simulation.patches.real_threads import running_thread
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock
 from foundation_lab.simulation.process import Process
@@ -35,12 +37,23 @@ FIRST_IDENT = 2**48
 """The identifiers of virtual threads are counted from here, far from those of real ones."""
 
 
+REFUSALS = 100
+"""How often a thread that was ended may try to wait for something."""
+
+_LEFT: list[Any] = []
+"""What nobody goes on with: garbage collection would call it up, from wherever it happens to be."""
+
+
 class Stage:
     """Where virtual threads run: they take turns with everything else of the simulation.
 
     Args:
         sim: The simulation.
         blocks_loops: Whether a coroutine may block, which holds up its event loop.
+
+    Attributes:
+        names: The names of threads, also of those that have ended, by their identifiers.
+        pools: The pools that have started threads.
     """
 
     def __init__(self, sim: Simulation, *, blocks_loops: bool = False) -> None:
@@ -48,9 +61,9 @@ class Stage:
             import greenlet  # noqa: PLC0415  (an extra)
         except ImportError:
             raise MissingExtra.of("greenlet", "threads") from None
-        if isinstance(threading.Lock, type) and issubclass(threading.Lock, VirtualLock):
+        if VirtualLock.stage is not None:
             message = "virtual_threads: virtual threads are in use already; blocks do not nest"
-            raise RuntimeError(message)  # noqa: TRY004  (it is in use already)
+            raise RuntimeError(message)
         if sim.active_process is not None:
             message = "virtual_threads: the simulation runs; enter the block outside of it"
             raise RuntimeError(message)
@@ -61,7 +74,11 @@ class Stage:
         self._idents = count(FIRST_IDENT)
         self._main_ident = running_thread()
         self._known: dict[Any, int] = {}
+        self.names: dict[int | None, str] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
+        self.pools: WeakSet[Any] = WeakSet()
+        self._ending = False
+        self._refusals = 0
 
     # -- blocking ------------------------------------------------------------------------------
 
@@ -73,7 +90,7 @@ class Stage:
         """
         current = self._greenlet.getcurrent()
         if current in self._known:
-            return self._main.switch(target)
+            return self._leave(target)
         running = self.sim.active_process
         event = self.sim.timeout(target) if isinstance(target, float) else target
         if self._blocks_loops and not isinstance(running, Process):
@@ -96,6 +113,29 @@ class Stage:
             raise RuntimeError(message)
         return value
 
+    def _leave(self, target: Any) -> Any:
+        """Let the others go on until it is the running thread's turn again."""
+        sim = self.sim
+        if self._ending:
+            target = self._refuse_to_wait()
+        emitter, loop, running = sim._active_proc, sim._loop, put_aside()
+        try:
+            return self._main.switch(target)
+        finally:
+            put_back(running)
+            sim._active_proc, sim._loop = emitter, loop
+
+    def _refuse_to_wait(self) -> Any:
+        """Tell a thread that has been ended once more that it is over; return what never comes.
+
+        One that will not hear of it is left where it is.
+        """
+        self._refusals += 1
+        if self._refusals <= REFUSALS:
+            raise self._greenlet.GreenletExit
+        _LEFT.append(self._greenlet.getcurrent())
+        return self.sim.wait("nothing: it was ended")
+
     def sleep(self, seconds: float) -> None:
         """Stand in for `time.sleep`."""
         if not seconds >= 0:
@@ -108,9 +148,9 @@ class Stage:
         ident = self._known.get(self._greenlet.getcurrent())
         return running_thread() if ident is None else ident
 
-    def name_of_running(self) -> str:
-        """Return the name of the running thread."""
-        return threading.current_thread().name
+    def is_here(self) -> bool:
+        """Return whether who asks is a thread of the stage or its main program."""
+        return running_thread() == self._main_ident
 
     # -- threads -------------------------------------------------------------------------------
 
@@ -119,7 +159,8 @@ class Stage:
         ident = next(self._idents)
         green = self._greenlet.greenlet(function, parent=self._main)
         self._known[green] = ident
-        body: Any = Body(green, self._known)
+        self.names[ident] = name
+        body: Any = Body(green, self)
         daemon = thread is not None and thread.daemon
         process = self.sim.process(body, name=name, daemon=daemon)
         self._processes[process] = thread
@@ -127,20 +168,31 @@ class Stage:
 
     def join_all(self) -> None:
         """Wait for the threads that are no daemons; idle ones of pools are told to end."""
+        in_use = [pool for pool in self.pools if not pool._shutdown]
         with mock.patch.object(pools, "_shutdown", new=True):
             for work in list(pools._threads_queues.values()):
                 work.put(None)
             for process in list(self._processes):
                 if process.is_alive and not process.daemon:
                     self.block(process)
+        for pool in in_use:
+            pool._shutdown = False  # as their threads have left it
 
     def end_all(self) -> None:
         """End the threads that are left."""
+        self._ending = True
         for process, thread in list(self._processes.items()):
             if process.is_alive:
+                self._refusals = 0
+                loop = getattr(process._target, "loop", None)  # the one that the thread runs
+                if loop is not None:
+                    _LEFT.extend(loop.pending_tasks())
                 process.deliver(self._greenlet.GreenletExit())
                 if thread is not None:  # it may never have begun
                     mark_as_ended(thread)
+        for pool in self.pools:  # it may outlive the block, and wants new threads then
+            pool._threads.clear()
+            pool._idle_semaphore = threading.Semaphore(0)
 
 
 class Body:
@@ -148,14 +200,14 @@ class Body:
 
     Args:
         green: The greenlet.
-        known: The threads there are; it is taken out at its end.
+        stage: Where it runs.
     """
 
     gi_yieldfrom = None
 
-    def __init__(self, green: Any, known: dict[Any, int]) -> None:
+    def __init__(self, green: Any, stage: Stage) -> None:
         self._green = green
-        self._known = known
+        self._stage = stage
         self._begun = False
 
     @property
@@ -178,20 +230,21 @@ class Body:
 
     def block(self, target: Any) -> Any:
         """Wait for an event, called by the thread itself; return its value."""
-        return self._green.parent.switch(target)
+        return self._stage.block(target)
 
     def close(self) -> None:
         """Leave the thread where it is."""
 
     def _go_on(self, switch: Callable[..., object], *arguments: object) -> object:
-        running = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)  # no loop runs in this thread
+        sim = self._stage.sim
+        loop, running = sim._loop, put_aside()
         try:
             target = switch(*arguments)
         finally:
-            asyncio._set_running_loop(running)
+            put_back(running)
+            sim._loop = loop
         if self._green.dead:
-            self._known.pop(self._green, None)
+            self._stage._known.pop(self._green, None)
             raise StopIteration
         return target
 

@@ -27,7 +27,11 @@ from unittest import mock
 
 from foundation_lab.simulation.patches.patched_clock import patched_clock
 from foundation_lab.simulation.patches.stage import Stage, mark_as_ended
-from foundation_lab.simulation.patches.virtual_lock import VirtualLock, VirtualRLock
+from foundation_lab.simulation.patches.virtual_lock import (
+    VirtualLock,
+    VirtualRLock,
+    ident_of_running,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +82,19 @@ def virtual_threads(
             stage.end_all()
 
 
+@contextmanager
+def locks_for_all_threads() -> Iterator[None]:
+    """Let locks and queues that are made in the block serve virtual threads, too, later on.
+
+    Meanwhile threads are real. It is for what modules make when they are imported: a lock, a queue,
+    a pool of threads.
+    """
+    with ExitStack() as patches:
+        for place, name, value in _shared():
+            patches.enter_context(mock.patch.object(place, name, value))
+        yield
+
+
 class _Threads:
     """What `threading.Thread` does while virtual threads are in use."""
 
@@ -121,7 +138,7 @@ class _Threads:
             except BaseException:  # noqa: BLE001  (as a real thread does)
                 thread._invoke_excepthook(thread)
             finally:
-                del threading._active[thread._ident]  # type: ignore[attr-defined]
+                del threading._active[threading.get_ident()]  # type: ignore[attr-defined]
                 self._ends[thread].succeed()
                 mark_as_ended(thread)
 
@@ -148,41 +165,56 @@ class _Threads:
 
 
 def _refuse_those_of_processes(thread: Any) -> None:
-    """Refuse a thread that would wait for another process, while nobody else could go on.
+    """Refuse a thread that would wait for processes or sockets, while nobody else could go on.
 
     Raises:
-        RuntimeError: It is one of a queue or a pool of processes.
+        RuntimeError: It is one of a queue or a pool of processes, or it serves real sockets.
     """
     for module in (type(thread).__module__, getattr(thread._target, "__module__", None) or ""):
-        if module.startswith(("multiprocessing.", "concurrent.futures.process")):
+        if module.startswith(("multiprocessing.", "concurrent.futures.process", "socketserver")):
             for process in getattr(thread, "processes", {}).values():
                 process.terminate()  # a pool's; at the end of the program they are waited for
             message = (
                 f"{module} needs a real thread, and here all are virtual: run what uses queues or "
-                "pools of processes outside of virtual time"
+                "pools of processes, or serves real sockets, outside of virtual time"
             )
             raise RuntimeError(message)
 
 
 def _replacements(stage: Stage) -> Iterator[tuple[Any, str, Any]]:
     """Yield what is patched: where, under which name, and with what."""
-    lock = type("Lock", (VirtualLock,), {"stage": stage})
-    rlock = type("RLock", (VirtualRLock,), {"stage": stage})
-    yield _thread, "allocate_lock", lock
-    yield _thread, "get_ident", stage.get_ident
+    yield VirtualLock, "stage", stage
+    yield from _shared()
+    yield _thread, "allocate_lock", VirtualLock
+    yield _thread, "get_ident", ident_of_running
     yield _thread, "start_new_thread", _starter(stage)
-    for name in ("Lock", "_allocate_lock"):
-        yield threading, name, lock
-    yield threading, "RLock", rlock
-    yield threading, "get_ident", stage.get_ident
-    yield threading, "local", _threading_local.local
-    yield queue, "SimpleQueue", queue._PySimpleQueue  # type: ignore[attr-defined]
     yield threading, "_counter", count(1).__next__  # names are counted for each block
     yield pools.ThreadPoolExecutor, "_counter", count().__next__
-    yield pools, "_global_shutdown_lock", lock()
+    yield pools.ThreadPoolExecutor, "_adjust_thread_count", _pool_starter(stage)
+    yield pools, "_global_shutdown_lock", VirtualLock()
     yield pools, "_threads_queues", weakref.WeakKeyDictionary()
     for name, method in _Threads(stage).methods().items():
         yield threading.Thread, name, method
+
+
+def _shared() -> Iterator[tuple[Any, str, Any]]:
+    """Yield what serves real threads and virtual ones alike."""
+    for name in ("Lock", "_allocate_lock"):
+        yield threading, name, VirtualLock
+    yield threading, "RLock", VirtualRLock
+    yield threading, "get_ident", ident_of_running
+    yield threading, "local", _threading_local.local
+    yield queue, "SimpleQueue", queue._PySimpleQueue  # type: ignore[attr-defined]
+
+
+def _pool_starter(stage: Stage) -> Callable[[Any], None]:
+    start_if_needed: Any = pools.ThreadPoolExecutor._adjust_thread_count
+
+    def adjust_thread_count(pool: Any) -> None:
+        stage.pools.add(pool)
+        start_if_needed(pool)
+
+    return adjust_thread_count
 
 
 def _starter(stage: Stage) -> Callable[..., int]:

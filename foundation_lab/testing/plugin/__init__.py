@@ -23,7 +23,11 @@ from __future__ import annotations
 
 from foundation_lab.testing.plugin.bound import bound_fixtures
 from foundation_lab.testing.plugin.fixtures import clock, events, lab, sim, virtual_time
-from foundation_lab.testing.plugin.options import pytest_addoption, pytest_configure
+from foundation_lab.testing.plugin.options import (
+    pytest_addoption,
+    pytest_configure,
+    pytest_load_initial_conftests,
+)
 from foundation_lab.testing.plugin.running import (
     pytest_runtest_makereport,
     pytest_runtest_protocol,
@@ -37,6 +41,7 @@ __all__ = [
     "lab",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_load_initial_conftests",
     "pytest_runtest_makereport",
     "pytest_runtest_protocol",
     "pytest_runtest_setup",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import ExitStack
+from importlib.util import find_spec
 
 import pytest
 
@@ -97,6 +99,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "any more), forbid (whatever is still out), allow",
         default="lost",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Let what modules make from now on, when they are imported, serve virtual threads, too."""
+    if early_config.known_args_namespace.lab_virtual and find_spec("greenlet") is not None:
+        from foundation_lab.simulation.patches.virtual_threads import locks_for_all_threads  # noqa: PLC0415  (heavy)
+
+        block = ExitStack()
+        block.enter_context(locks_for_all_threads())
+        early_config.add_cleanup(block.close)
 
 
 def pytest_configure(config: pytest.Config) -> None:

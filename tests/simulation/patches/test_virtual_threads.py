@@ -9,6 +9,7 @@ import multiprocessing
 import multiprocessing.queues
 import queue
 import signal
+import socketserver
 import sys
 import threading
 import time
@@ -376,13 +377,19 @@ def put_in_a_queue() -> None:
     line.put(1)
 
 
+def serve_sockets() -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        start(server.serve_forever)
+
+
 @pytest.mark.parametrize(
     ("begin", "module"),
     [
         (put_in_a_queue, "multiprocessing.queues"),
         (lambda: ProcessPoolExecutor(1).submit(abs, -1), "concurrent.futures.process"),
+        (serve_sockets, "socketserver"),
     ],
-    ids=["queue", "pool"],
+    ids=["queue", "pool", "server"],
 )
 def test_what_waits_for_other_processes_is_refused(
     sim: Simulation, begin: Callable[[], object], module: str
