@@ -184,19 +184,32 @@ class CoordinationError(ServiceError):
 
 
 class UnknownName(FoundationLabError, ValueError):
-    """An event, field or service name that does not exist; the message lists the nearest ones."""
+    """An event, field or service name that does not exist; the message lists the nearest ones.
+
+    `few` is how many names are listed when none of them is near.
+    """
+
+    few: ClassVar[int] = 12
 
     @classmethod
     def among(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
         """Return the error for `name`, with the nearest of the `known` names as a hint.
+
+        When none is near, a few are all listed.
 
         Args:
             kind: What the name should have been, for instance ``"event"``.
             name: The name that was given.
             known: All names that would have been right.
         """
-        near = nearest(name, known)
-        hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        names = list(known)
+        near = nearest(name, names)
+        if near:
+            hint = f"; did you mean {' or '.join(map(repr, near))}?"
+        elif 0 < len(names) <= cls.few:
+            hint = f"; there are: {', '.join(map(repr, names))}"
+        else:
+            hint = ""
         return cls(f"unknown {kind} {name!r}{hint}")
 
 
