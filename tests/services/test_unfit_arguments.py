@@ -18,6 +18,7 @@ from foundation_lab import (
     EventLoop,
     Fallback,
     Fifo,
+    HealthMonitor,
     Once,
     Outage,
     Queue,
@@ -74,6 +75,11 @@ UNFIT: list[tuple[Callable[[Simulation, Any], object], Any, str]] = [
     (lambda sim, it: Consumer(sim, "x", Queue(sim, "q"), it), 5, "handler=5; give a function of a"),
     (lambda sim, it: Autoscaler(sim, "x", it, target=1), 5, "replicas=5; give a ReplicaSet"),
     (lambda sim, it: EventLoop(sim, "x", steps=it), 5, "steps=5; give Cpu(seconds) and Io(seconds"),
+    (
+        lambda sim, it: HealthMonitor(sim, "x").watch("shop", lambda: True, depends_on=it),
+        "db",
+        "depends_on='db'; give a list of names",
+    ),
     (lambda sim, it: inject(sim, it, Outage()), "db", "target='db'; give the service itself"),
     (lambda sim, it: inject(sim, [it], Outage()), "db", "target='db'; give the service itself"),
     (
