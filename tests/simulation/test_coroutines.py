@@ -526,17 +526,15 @@ def nested(sim: Simulation, ways: list[str], work: Callable[[], Any]) -> Any:
 def test_calls_under_way_at_the_end_of_a_run_are_no_tasks_that_somebody_forgot(
     waits: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sim = Simulation(seed=SEED)
+    def run_for_a_while() -> None:
+        sim = Simulation(seed=SEED)
+        retry = Retry(sim, "again", attempt_timeout=2)
+        service = retry.call(lambda: work(10))
+        process = sim.process(_yield(work(10)) if waits == "directly" else service)
+        sim.run(until=3)
+        assert process.is_alive
 
-    def directly() -> Generator[Any, Any, None]:
-        yield work(10)
-
-    retry = Retry(sim, "again", attempt_timeout=2)
-    calls = {"directly": directly, "around a service": lambda: retry.call(lambda: work(10))}
-    process = sim.process(calls[waits]())
-    sim.run(until=3)
-    assert process.is_alive
-    del sim, retry, calls, process
+    run_for_a_while()
     gc.collect()
     assert caplog.messages == []
 
