@@ -109,6 +109,7 @@ def render(
         title=facts.name if title is None else title,
         run=summary.run,
         partial=facts.status != "complete",
+        question=str((facts.scenario or {}).get("description", "")).strip(),
         cards=_cards(summary),
         figures=figures,
         missing=missing,

@@ -76,6 +76,9 @@ class Autoscaler(Service):
         scale_up: ScalingRules = SCALE_UP,
         scale_down: ScalingRules = SCALE_DOWN,
     ) -> None:
+        if not isinstance(replicas, ReplicaSet):
+            message = f"replicas={replicas!r}; give a ReplicaSet"
+            raise TypeError(message)
         self.replicas = replicas
         self.target = positive("target", target)
         self.minimum = whole("minimum", minimum)

@@ -18,6 +18,8 @@ Classifier = type[BaseException] | tuple[type[BaseException], ...] | Callable[[B
 Types = type[BaseException] | tuple[type[BaseException], ...]
 """An exception type, or several."""
 
+_REMEDY = "give an exception type, a tuple of them"
+
 
 def classifier(
     argument: str,
@@ -46,7 +48,7 @@ def classifier(
     elif callable(wanted):
         covers = wanted  # type: ignore[assignment]  # no type: that was looked at first
     else:
-        message = f"{argument}={wanted!r}; give exception types, or a predicate on the exception"
+        message = f"{argument}={wanted!r}; {_REMEDY}, or a predicate on the exception"
         raise TypeError(message)
     return lambda error: (
         isinstance(error, Exception) and not isinstance(error, left_out) and bool(covers(error))
@@ -61,7 +63,7 @@ def error_types(argument: str, wanted: Types) -> tuple[type[BaseException], ...]
     """
     types = wanted if isinstance(wanted, tuple) else (wanted,)
     if not all(isinstance(each, type) and issubclass(each, BaseException) for each in types):
-        message = f"{argument}={wanted!r}; give exception types"
+        message = f"{argument}={wanted!r}; {_REMEDY}"
         raise TypeError(message)
     return types
 

@@ -9,6 +9,7 @@ from foundation_lab.services.arguments import whole
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.messaging.changes import Changes
 from foundation_lab.services.service import Health, Service
+from foundation_lab.simulation.ability import a_function
 from foundation_lab.simulation.invocation import error_name, invoke
 from foundation_lab.simulation.slots import Slots
 
@@ -63,7 +64,7 @@ class Consumer(Service):
             message = f"prefetch={prefetch!r} is less than concurrency={concurrency!r}"
             raise ValueError(message)
         self.queue = queue
-        self.handler = handler
+        self.handler = a_function("handler", handler, "give a function of a message")
         self.connection_bound = connection_bound
         self._is_final = classifier("reject_on", reject_on)
         self._hands = Slots(sim, concurrency, f"a hand of consumer {name!r}")

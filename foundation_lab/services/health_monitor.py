@@ -64,8 +64,11 @@ class HealthMonitor(Service):
 
         Raises:
             ValueError: Something is watched under this name already.
-            TypeError: The target is no service and no check is given.
+            TypeError: The target is no service and no check is given, or `depends_on` is one name.
         """
+        if isinstance(depends_on, str):
+            message = f"depends_on={depends_on!r}; give a list of names"
+            raise TypeError(message)
         name = target if isinstance(target, str) else target.name
         if name in self._targets:
             message = f"health monitor {self.name!r} watches {name!r} already"

@@ -84,6 +84,8 @@ class Call:
                 self.end = Ended(sim, awaitable, owned=False)
             else:
                 task = sim.task(_coroutine_of(awaitable), name=self._name)
+                # It ends with whoever waits for it, at the latest with the run: nobody forgot it.
+                task._log_destroy_pending = False
                 self.end = Ended(sim, task, owned=True)
         return self.end
 

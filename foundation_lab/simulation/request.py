@@ -44,7 +44,8 @@ def request(sim: Simulation, client: str, call: Callable[[], Any]) -> Generator[
     """Make one request and tell how it ended (``yield from``).
 
     A failure inside the simulated world is an outcome, no exception; a programmer's mistake comes
-    through.
+    through. Where the running process serves no request yet, this one has a correlation id of its
+    own while it lasts.
 
     Args:
         sim: The simulation.
@@ -54,7 +55,10 @@ def request(sim: Simulation, client: str, call: Callable[[], Any]) -> Generator[
     Returns:
         ``ok``, ``error``, ``timeout``, ``rejected`` or ``cancelled``.
     """
-    return entered(Ledger(sim, client), call)
+    telemetry = sim.telemetry
+    own = telemetry.new_id() if telemetry.running.context.correlation_id is None else None
+    with telemetry.context(correlation_id=own):
+        return (yield from entered(Ledger(sim, client), call))
 
 
 def entered(ledger: Ledger, call: Callable[[], Any]) -> Generator[Any, Any, str]:

@@ -169,6 +169,15 @@ def test_a_recording_with_its_scenario_names_the_command_that_makes_it_again() -
     assert "RECORDING" not in better.text
 
 
+def test_a_report_begins_with_the_question_that_its_scenario_asks() -> None:
+    recording = play([], until=1.0)
+    assert 'class="question"' not in render(recording)
+    scenario = {"name": "tiny", "description": "Is 1 < 2?\n", "seed": 7}
+    facts = msgspec.structs.replace(recording.facts, scenario=scenario)
+    page = render(Recording(recording._parts, facts))
+    assert '<p class="question">Is 1 &lt; 2?</p>' in page
+
+
 def test_a_model_in_python_is_run_again_by_hand() -> None:
     page = Page(render(play([], until=1.0)))
     assert "Run it again with seed 7" in page.text

@@ -238,7 +238,7 @@ WRONG = [
     ("kind: latency, service: db, start: 1, delay: -1", "delay", "0 or a greater number"),
     ("kind: hang, service: db, start: 1, probability: 2", "probability", "1 or a smaller"),
     ("kind: cpu_stress, service: db, start: 1, share: 1", "share", "less than 1"),
-    ("kind: capacity_loss, service: db, start: 1", "places", "give one of places and share"),
+    ("kind: capacity_loss, service: db, start: 1", "places", "give either places or share"),
     ("kind: capacity_loss, service: db, start: 1, places: 0", "places", "1 or a greater"),
     ("kind: clock_skew, service: gate, start: 1", "offset", "give an offset or a drift"),
     ("kind: clock_skew, service: gate, start: 1, drift: -1", "drift", "greater than -1"),

@@ -245,7 +245,10 @@ def test_a_fault_without_end_lasts_for_ever() -> None:
     ("fault", "message"),
     [
         (Outage(service="db", start=1, duration=0), "outage of 'db': duration=0; give seconds"),
-        (Outage(service="db", start=-1), "a timer cannot fire at -1"),
+        (
+            Outage(service="db", start=-1),
+            "outage of 'db' would begin at -1 s, but it is 0 s already",
+        ),
         (SlowDown(service="db", start=1, factor=0), "slow_down of 'db': factor=0"),
         (ErrorRate(service="db", start=1, rate=1.5), "error_rate of 'db': rate=1.5"),
     ],

@@ -417,7 +417,7 @@ def test_a_wrong_argument_is_an_error_at_once_and_leaves_nothing_behind(
 
 def test_what_counts_as_failure_is_types_or_a_predicate() -> None:
     wrong: Any = "ServiceError"
-    with pytest.raises(TypeError, match="failure_on='ServiceError'; give exception types"):
+    with pytest.raises(TypeError, match="failure_on='ServiceError'; give an exception type"):
         CircuitBreaker(Simulation(seed=29), "payments", failure_on=wrong)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simpy
 
+from foundation_lab.analytics import affected
 from foundation_lab.errors import BackendError
 from foundation_lab.services import (
     Backend,
@@ -18,6 +19,7 @@ from foundation_lab.services import (
     fixed_backoff,
 )
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.faults import ErrorRate, Window, inject
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.traffic.arrivals import constant_rate, poisson, timestamps
 from foundation_lab.simulation.workload import Workload, request
@@ -258,6 +260,33 @@ def test_each_request_of_a_workload_is_a_process_with_a_correlation_id_of_its_ow
     served = sim.recording.frame(Backend.Served)
     assert set(served["correlation_id"]) <= set(started["correlation_id"])
     assert started["cause"].null_count() == started.height
+
+
+def test_a_request_by_hand_has_a_correlation_id_of_its_own_unless_its_process_has_one() -> None:
+    sim = Simulation(seed=6)
+    db = Backend(sim, "db", service_time=1)
+
+    def clients() -> Generator[Any, Any, None]:
+        yield from request(sim, "first", db.request)
+        yield from request(sim, "second", db.request)
+        assert sim.telemetry.running.context.correlation_id is None
+        with sim.telemetry.context(correlation_id="mine"):
+            yield from request(sim, "third", db.request)
+
+    inject(sim, db, ErrorRate(rate=1), when=Window(start=1.5, duration=1))
+    sim.run(sim.process(clients()))
+    finished = sim.recording.frame(events.request.Finished)
+    first, second, third = finished["correlation_id"].to_list()
+    assert third == "mine"
+    assert None not in {first, second}
+    assert first != second
+    struck = affected(finished, sim.recording.frame("fault.struck"), "error_rate:db:1.5")
+    assert struck["client"].to_list() == ["second"]
+    assert sim.recording.frame(events.request.Started)["correlation_id"].to_list() == [
+        first,
+        second,
+        third,
+    ]
 
 
 def test_a_workload_of_finite_arrivals_ends() -> None:

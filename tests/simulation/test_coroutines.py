@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -519,6 +520,23 @@ def nested(sim: Simulation, ways: list[str], work: Callable[[], Any]) -> Any:
             return _yield(sim.do(inside))
     retry = Retry(sim, f"retry {len(sim.components)}", max_attempts=1, backoff=fixed_backoff(0))
     return retry.call(lambda: sim.do(inside))
+
+
+@pytest.mark.parametrize("waits", ["around a service", "directly"])
+def test_calls_under_way_at_the_end_of_a_run_are_no_tasks_that_somebody_forgot(
+    waits: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def run_for_a_while() -> None:
+        sim = Simulation(seed=SEED)
+        retry = Retry(sim, "again", attempt_timeout=2)
+        service = retry.call(lambda: work(10))
+        process = sim.process(_yield(work(10)) if waits == "directly" else service)
+        sim.run(until=3)
+        assert process.is_alive
+
+    run_for_a_while()
+    gc.collect()
+    assert caplog.messages == []
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar
 
 import msgspec
 
 from foundation_lab.simulation.distributions import Distribution, as_distribution
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -41,8 +39,11 @@ def steps_of(steps: Iterable[Step]) -> tuple[Step, ...]:
 
     Raises:
         ValueError: There is none.
-        TypeError: One is neither `Cpu` nor `Io`.
+        TypeError: They are no list, or one of them is neither `Cpu` nor `Io`.
     """
+    if not isinstance(steps, Iterable):
+        message = f"steps={steps!r}; give Cpu(seconds) and Io(seconds) in a list"
+        raise TypeError(message)
     parts = tuple(steps)
     if not parts:
         message = "a request to an event loop needs at least one step, Cpu or Io"

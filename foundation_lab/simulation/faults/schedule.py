@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from foundation_lab.errors import SchedulingError
 from foundation_lab.simulation.faults.fault import Fault
 from foundation_lab.simulation.faults.injection import Injection
 from foundation_lab.simulation.faults.life_faults import Crash, RollingDeploy
@@ -64,7 +65,7 @@ def inject(
     Raises:
         ValueError: A fault is one of another service or of one that cannot have it, or its strength
             or its time makes no sense; none is scheduled then.
-        TypeError: One of `faults` is no fault, or `when` says no time.
+        TypeError: One of `faults` is no fault, a target is only a name, or `when` says no time.
         SchedulingError: It would begin in the past.
     """
     if when is not None and not isinstance(when, When):
@@ -137,14 +138,22 @@ def _targets(sim: Simulation, target: Any, fault: Fault) -> list[Any]:
             raise ValueError(message)
         return found
     if not isinstance(target, list | tuple):
-        return [target]
+        return [_named(target)]
     if not target:
         message = f"{fault.kind}: target={target!r}; give at least one service"
         raise ValueError(message)
+    members = [_named(each) for each in target]
     if fault.collective:
-        name = fault.service or "+".join(each.name for each in target)
-        return [Group(name, tuple(target))]
-    return list(target)
+        name = fault.service or "+".join(each.name for each in members)
+        return [Group(name, tuple(members))]
+    return members
+
+
+def _named(target: Any) -> Any:
+    if not hasattr(target, "name"):
+        message = f"target={target!r}; give the service itself, a workload, or a clock"
+        raise TypeError(message)
+    return target
 
 
 def _is_on(component: Any, node: Node) -> bool:
@@ -169,7 +178,12 @@ def _check(sim: Simulation, fault: Fault, target: Any, when: When, *, beside: bo
         *fault.wrong_on(target),
     ):
         raise _error(fault, target, wrong)
-    sim._delay_until(when.earliest)
+    if not when.earliest >= sim.now:
+        message = (
+            f"{fault.kind} of {target.name!r} would begin at {when.earliest:g} s, but it is "
+            f"{sim.now:g} s already; give a later time"
+        )
+        raise SchedulingError(message)
 
 
 def _contradictions(fault: Fault, target: Any, when: When, *, beside: bool) -> Iterator[Wrong]:
@@ -193,14 +207,19 @@ def _misfit(fault: Fault, target: Any) -> str | None:
         missing = [] if all(hasattr(each, "restart") for each in target.members) else ["restart"]
     elif fault.collective and not hasattr(target, "rolling_deploy"):
         missing = ["rolling_deploy"]
-    if missing:
-        return f"a {kind} has no {' and '.join(missing)}; give a target that can have this fault"
     if "impairments" not in fault.needs:
-        return None
-    takes = target.impairments.takes
+        if not missing:
+            return None
+        return f"a {kind} has no {' and '.join(missing)}; give a target that can have this fault"
+    takes = () if missing else target.impairments.takes
     if isinstance(fault, takes):
         return None
-    return f"a {kind} can have {', '.join(each.kind for each in takes)}; give one of these"
+    possible = [each.kind for each in takes]
+    if all(hasattr(target, name) for name in Crash.needs):
+        possible.append(Crash.kind)
+    if not possible:
+        return f"a {kind} can have none of its kind; give a service"
+    return f"a {kind} can have {', '.join(possible)}; give one of these"
 
 
 def _error(fault: Fault, target: Any, wrong: Wrong) -> ValueError:

@@ -114,8 +114,10 @@ class CapacityLoss(Impairment, frozen=True, kw_only=True):
 
     def wrong(self) -> Iterator[Wrong]:
         """Return what makes no sense about its strength."""
-        if (self.places is None) == (self.share is None):
-            yield "places", self.places, f"give one of places and share={self.share!r}"
+        if self.places is None and self.share is None:
+            yield "places", None, "give either places or share"
+        elif self.places is not None and self.share is not None:
+            yield "share", self.share, f"leave it out beside places={self.places!r}"
         elif self.share is not None and not 0 < self.share <= 1:
             yield "share", self.share, "give a share above 0, up to 1"
         elif self.places is not None and not (isinstance(self.places, int) and self.places >= 1):

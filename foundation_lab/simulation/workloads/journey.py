@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from foundation_lab.simulation.ability import a_function
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
@@ -28,6 +30,10 @@ class Step(msgspec.Struct, frozen=True):
     page: str
     call: Callable[[], Any]
     think_time: float | Distribution | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be called."""
+        a_function("call", self.call)
 
 
 Steps = Sequence[Step | tuple[Any, ...]]

@@ -139,7 +139,13 @@ def _first(pair: tuple[float, Any]) -> float:
 
 
 def _time_of(row: Any, time: str | int | Callable[[Any], float]) -> float:
-    found = time(row) if callable(time) else row[time]
+    try:
+        found = time(row) if callable(time) else row[time]
+    except (KeyError, IndexError) as missing:
+        if callable(time):
+            raise
+        message = f"row {row!r} has no {time!r}; say with time= what holds the time of a row"
+        raise ValueError(message) from missing
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         message = f"the time of row {row!r} is {found!r}; give seconds, as a finite number"
         raise ValueError(message)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from foundation_lab import NodeClock
 from foundation_lab.errors import SchedulingError, ServiceError
 from foundation_lab.services import (
     Backend,
@@ -116,7 +117,7 @@ def test_a_fault_is_there_at_its_first_instant_and_gone_at_its_last() -> None:
 def test_a_fault_cannot_begin_in_the_past_and_none_is_scheduled_then() -> None:
     sim = Simulation(seed=SEED, initial_time=10)
     db = backend(sim)
-    with pytest.raises(SchedulingError, match="it is 10 already"):
+    with pytest.raises(SchedulingError, match="outage of 'db' would begin at 5 s, but it is 10 s"):
         inject(sim, db, [Outage(service="db", start=11), Outage(service="db", start=5)])
     sim.run(until=12)
     assert db.available
@@ -142,7 +143,8 @@ NO_SENSE: list[tuple[Fault, str]] = [
     (Reset(after=-1), "connection_reset of 'db': after=-1; give seconds from 0"),
     (LostRequest(detect_after=-1), "lost_request of 'db': detect_after=-1; give seconds from 0"),
     (CpuStress(share=1), "cpu_stress of 'db': share=1; give a share from 0 up to, but not incl"),
-    (CapacityLoss(), "capacity_loss of 'db': places=None; give one of places and share=None"),
+    (CapacityLoss(), "capacity_loss of 'db': places=None; give either places or share"),
+    (CapacityLoss(places=1, share=0.5), "share=0.5; leave it out beside places=1"),
     (CapacityLoss(share=0), "share=0; give a share above 0, up to 1"),
     (CapacityLoss(places=0), "places=0; give a whole number from 1"),
     (Crash(down_for=0), "crash of 'db': down_for=0; give seconds > 0"),
@@ -166,8 +168,14 @@ def test_a_fault_that_makes_no_sense_is_refused(fault: Fault, message: str) -> N
 def test_a_service_says_which_faults_it_can_have() -> None:
     sim = Simulation(seed=SEED)
     bulkhead = Bulkhead(sim, "api", max_concurrent=1)
-    with pytest.raises(ValueError, match="hang of 'api': a bulkhead can have capacity_loss; give"):
+    with pytest.raises(ValueError, match="hang of 'api': a bulkhead can have capacity_loss, crash"):
         inject(sim, bulkhead, Hang())
+    with pytest.raises(ValueError, match="can have capacity_loss, crash; give one of these"):
+        inject(sim, bulkhead, Latency(delay=1))
+    with pytest.raises(ValueError, match="outage of 'plain': a service can have crash; give one"):
+        inject(sim, Service(sim, "plain"), Outage())
+    with pytest.raises(ValueError, match="a clock can have none of its kind; give a service"):
+        inject(sim, NodeClock(sim, "a"), Outage())
     bulkhead.impairments = Impairments()
     with pytest.raises(ValueError, match="can have error_rate, outage, slow_down, slow_node, cpu"):
         inject(sim, bulkhead, Pause())

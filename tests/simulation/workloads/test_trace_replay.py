@@ -111,9 +111,11 @@ def test_an_earlier_run_is_replayed_from_its_recording() -> None:
         ({"repeat": 2, "period": 2}, "period=2; a round takes 3 s or more"),
         ({"rows": ROWS[:1], "repeat": 2}, "period=None"),
         ({"rows": [{"time": "noon"}]}, "is 'noon'; give seconds"),
+        ({"rows": [{"at": 1}]}, "row {'at': 1} has no 'time'; say with time= what holds the time"),
+        ({"rows": [(1, "tea")], "time": 2}, "has no 2; say with time="),
         ({"rows": [{"time": float("nan")}]}, "is nan; give seconds"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_a_trace_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
