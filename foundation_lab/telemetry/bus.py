@@ -10,27 +10,26 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import cache
 from inspect import signature
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 from msgspec.structs import astuple
 
 from foundation_lab.telemetry.context import NO_CAUSE, UNRECORDED, Context, Main
-from foundation_lab.telemetry.event import Event, fields_of
+from foundation_lab.telemetry.event import Event
 from foundation_lab.telemetry.handlers import Handlers
 from foundation_lab.telemetry.named import named_event
 from foundation_lab.telemetry.record import AdHoc, Record
+from foundation_lab.telemetry.sieve import sieve_of
 from foundation_lab.telemetry.sink import Taker, is_flat, taker
 from foundation_lab.telemetry.span import Span
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from foundation_lab.telemetry.context import Clock, Emitter
-    from foundation_lab.telemetry.handlers import Attached
     from foundation_lab.telemetry.pattern import EventName
-    from foundation_lab.telemetry.sink import Sieve, Sink
+    from foundation_lab.telemetry.sink import Sink
 
 Fields = ParamSpec("Fields")
 
@@ -307,7 +306,7 @@ class Telemetry(Handlers):
 
     def _let_through(self, cls: Any, known: Taker) -> None:
         route = self._route(cls.event_name) if self._attached else ()
-        sieve = _sieve(cls, route) if route else None
+        sieve = sieve_of(cls, route) if route else None
         known.open(not route, sieve)
         if known.is_short and (sieve or not route):
             self._takers[cls] = known.take
@@ -341,36 +340,6 @@ class Telemetry(Handlers):
                 None if cause == NO_CAUSE else cause,
             )
         )
-
-
-def _sieve(cls: type[Event], route: Iterable[Attached]) -> Sieve | None:
-    """Return what says whether a handler wants an event with these fields.
-
-    ``None`` when some handler wants all of them, or has to see an event to know.
-    """
-    places = {field.name: place for place, field in enumerate(fields_of(cls))}
-    tests: list[Sieve] = []
-    for attached in route:
-        if not attached.wanted or not all(
-            isinstance(value, _PLAIN) for value in attached.wanted.values()
-        ):
-            return None
-        if attached.wanted.keys() <= places.keys():  # else it wants none of these
-            tests.append(_comparison([places[name] for name in attached.wanted], attached.wanted))
-    return tests[0] if len(tests) == 1 else lambda fields: any(test(fields) for test in tests)
-
-
-def _comparison(places: list[int], wanted: Mapping[str, Any]) -> Sieve:
-    """Return what says whether the fields at these places have the wanted values."""
-    values, pick = tuple(wanted.values()), itemgetter(*places)
-    if len(values) == 1:
-        (place,), (value,) = places, values
-        return lambda fields: fields[place] == value
-    return lambda fields: pick(fields) == values
-
-
-_PLAIN = (str, int, float, type(None))
-"""What can be compared without running code of the user's."""
 
 
 def _is_quick(table: Any) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from foundation_lab.telemetry.bus import Telemetry
     from foundation_lab.telemetry.context import Emitter
     from foundation_lab.telemetry.event import Event
     from foundation_lab.telemetry.record import AdHoc
+    from foundation_lab.telemetry.sieve import Sieve
 
 
 class Intake(Protocol):
@@ -60,10 +60,6 @@ class Sink(Protocol):
 def is_flat(table: Intake) -> bool:
     """Whether the fields of an event can be put aside as they are, one after the other."""
     return bool(table.columns) and not table.mutable
-
-
-Sieve = Callable[[Sequence[Any]], Any]
-"""Says of the fields of an event whether somebody listens to it."""
 
 
 class Taker(NamedTuple):
