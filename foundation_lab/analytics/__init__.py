@@ -5,22 +5,24 @@ from foundation_lab.analytics.anomalies import anomalies
 from foundation_lab.analytics.averages import ewma, moving_average
 from foundation_lab.analytics.batches import ConfidenceInterval, batch_means, confidence_interval
 from foundation_lab.analytics.correlation import BestLag, best_lag, lag_correlation
+from foundation_lab.analytics.finite_queues import (
+    BoundedQueue,
+    ClosedQueue,
+    interactive_response_time,
+    machine_repairman,
+    mmck,
+)
 from foundation_lab.analytics.impatience import ImpatientQueue, mmc_d
 from foundation_lab.analytics.joins import affected, correlate, journeys
 from foundation_lab.analytics.percentiles import percentiles
 from foundation_lab.analytics.queueing import (
-    BoundedQueue,
-    ClosedQueue,
     Queue,
     erlang_b,
     erlang_c,
-    interactive_response_time,
-    machine_repairman,
     md1,
     mg1,
     mm1,
     mmc,
-    mmck,
     priority_waits,
     processor_sharing,
 )

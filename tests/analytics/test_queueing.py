@@ -139,6 +139,13 @@ def test_much_room_is_as_good_as_no_limit(rate: float, servers: int) -> None:
     assert bounded.mean_time == pytest.approx(endless.mean_time)
 
 
+def test_a_large_room_that_is_always_full_loses_what_is_too_much() -> None:
+    crowded = mmck(10.0, 1.0, servers=2, room=1000)  # the weights alone would reach 5 ** 1000
+    assert crowded.loss_probability == pytest.approx(0.8)
+    assert crowded.utilisation == pytest.approx(1.0)
+    assert crowded.mean_number == pytest.approx(1000 - 1 / 4)
+
+
 @given(load=st.floats(0.01, 9.0), servers=st.integers(1, 6))
 def test_room_for_those_in_service_alone_loses_erlangs_b(load: float, servers: int) -> None:
     assert mmck(load, 1.0, servers, servers).loss_probability == pytest.approx(

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from foundation_lab.analytics.finite_queues import mmck
 from foundation_lab.analytics.queueing import (
     md1,
     mg1,
     mm1,
-    mmck,
     priority_waits,
     processor_sharing,
 )
