@@ -222,7 +222,7 @@ def test_a_read_only_folder_is_refused_before_the_run(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda folder, mode: mode != os.W_OK)  # root may do anything
     done = command_line("run", path, "--until", 1e9, "--out", "shut/run", folder=tmp_path)
-    assert f"{tmp_path} cannot be written to; give --out another folder" in refused(done)
+    assert f"{tmp_path} cannot be written to; give --out another place" in refused(done)
 
 
 def test_a_folder_that_cannot_be_written_after_all_is_one_message(
@@ -488,6 +488,24 @@ def test_compare_writes_a_figure_and_replaces_none_without_force(
     assert wrong.returncode == 2
     assert "unknown workload 'wep'" in wrong.stderr
     assert command_line(*command, "--force", "--client", "web", folder=tmp_path).returncode == 0
+
+
+def test_compare_refuses_a_figure_that_cannot_be_written_before_it_runs(
+    varied: Path, tmp_path: Path
+) -> None:
+    long = ("compare", varied, "--until", 1e9, "--force", "--out")
+    (tmp_path / "pages").mkdir()
+    message = refused(command_line(*long, "pages", folder=tmp_path))
+    assert message == "pages is a folder; give --out a file: pages.html\n"
+    (tmp_path / "letter").write_text("dear")
+    message = refused(command_line(*long, "letter/page.html", folder=tmp_path))
+    assert "letter is a file, so letter/page.html cannot be made; give --out another" in message
+
+
+def test_the_help_begins_with_what_one_does_first(tmp_path: Path) -> None:
+    shown = command_line("--help", folder=tmp_path).stdout
+    places = [shown.index(f"│ {name} ") for name in ("run", "compare", "list", "report", "replay")]
+    assert places == sorted(places)
 
 
 def test_run_takes_a_variant(varied: Path, tmp_path: Path) -> None:

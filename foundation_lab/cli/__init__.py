@@ -7,7 +7,7 @@ failed; 130 interrupted, with what happened up to there saved.
 Nothing heavy is imported before a command needs it.
 """
 
-from foundation_lab.cli import auditing, catalogue, recordings, running
+from foundation_lab.cli import auditing, catalogue, comparing, recordings, running
 from foundation_lab.cli.app import app, main
 
-__all__ = ["app", "auditing", "catalogue", "main", "recordings", "running"]
+__all__ = ["app", "auditing", "catalogue", "comparing", "main", "recordings", "running"]

@@ -13,9 +13,17 @@ from foundation_lab import __version__
 from foundation_lab.cli.exit_codes import FAILED, OK, UNUSABLE
 from foundation_lab.cli.output import say
 
+ORDER = ("run", "compare", "list", "validate", "schema", "events", "report")
+"""The commands that a user meets first; the others follow in the order of their modules."""
+
 
 class Commands(TyperGroup):
     """The commands. Whoever reads their output may close the pipe when it has read enough."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands in the order in which the help tells of them."""
+        names = super().list_commands(ctx)
+        return [*ORDER, *(name for name in names if name not in ORDER)]
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command to the end, or until nobody reads any more."""

@@ -29,6 +29,8 @@ Overrides = Annotated[
         help="Change a value, such as services.db.size=8; may be repeated.",
     ),
 ]
+Seed = Annotated[int | None, typer.Option(help="Another seed than the scenario's.")]
+Until = Annotated[float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
 
@@ -41,3 +43,9 @@ def matching(pattern: str) -> Callable[[str], bool]:
         return matcher(pattern)
     except ValueError as error:
         refuse(str(error))
+
+
+def scenario_path(given: Path) -> Path:
+    """Return a scenario's file; a bare name is looked up in the folder ``scenarios``."""
+    named = Path("scenarios") / f"{given}.yaml"
+    return named if not given.suffix and not given.exists() and named.is_file() else given

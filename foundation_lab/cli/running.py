@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from foundation_lab.cli.app import app
-from foundation_lab.cli.arguments import AsJson, Force, Keep, Overrides, ScenarioFile
-from foundation_lab.cli.counted import holds_aggregates
+from foundation_lab.cli.arguments import (
+    AsJson,
+    Force,
+    Keep,
+    Overrides,
+    ScenarioFile,
+    Seed,
+    Until,
+    scenario_path,
+)
 from foundation_lab.cli.exit_codes import INTERRUPTED, MISSED
 from foundation_lab.cli.output import print_json, print_table, refuse, say
+from foundation_lab.cli.targets import require_file, require_folder
 
 if TYPE_CHECKING:
     from foundation_lab.errors import SimulationFailed
     from foundation_lab.recording.recording import Recording
-    from foundation_lab.reporting import AggregateSummary, Summary
     from foundation_lab.scenario.model import Scenario
 
 
@@ -31,10 +38,8 @@ def run(
     variant: Annotated[
         str | None, typer.Option(help="One of the scenario's variants.", show_default=False)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
-    until: Annotated[
-        float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)
-    ] = None,
+    seed: Seed = None,
+    until: Until = None,
     overrides: Overrides = None,
     keep: Annotated[
         Keep | None,
@@ -76,7 +81,7 @@ def run(
     from foundation_lab.scenario.load import load_scenario
 
     chosen = load_scenario(
-        _scenario_path(scenario),
+        scenario_path(scenario),
         variant=variant,
         overrides=overrides or (),
         seed=seed,
@@ -86,11 +91,11 @@ def run(
     if chosen.keep == "aggregates":
         _refuse_what_needs_events(row_limit=row_limit, report=report)
         target = out if out is not None else Path("runs") / f"{run_name(chosen)}.json"
-        _require_file(target, force=force)
+        require_file(target, force=force)
         _count(chosen, target, as_json=as_json, quiet=quiet, force=force)
         return
     target = out if out is not None else Path("runs") / run_name(chosen)
-    _require_place(target, force=force)
+    require_folder(target, force=force)
     _record(
         chosen,
         target,
@@ -167,101 +172,6 @@ def _end(failure: SimulationFailed | None, status: str, what_holds: str, *, met:
         raise typer.Exit(MISSED)
 
 
-@app.command(
-    epilog="Examples: [bold]foundation-lab compare scenarios/retry_storm.yaml[/bold]  ·  "
-    "[bold]foundation-lab compare scenarios/retry_storm.yaml --variant two_attempts "
-    "--out compared.html[/bold]"
-)
-def compare(
-    scenario: ScenarioFile,
-    variants: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--variant", help="Which variants; all of them without it.", show_default=False
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
-    until: Annotated[
-        float | None, typer.Option(help="Another horizon, in virtual seconds.", min=0)
-    ] = None,
-    overrides: Overrides = None,
-    client: Annotated[
-        str | None,
-        typer.Option(
-            help="Whose requests the figure shows; everybody's without it.", show_default=False
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Write a figure as an HTML page.", show_default=False
-        ),
-    ] = None,
-    as_json: AsJson = False,
-    force: Force = False,
-) -> None:
-    """Run a scenario as it is and in its variants, and compare what became of the requests."""
-    from foundation_lab import lab
-    from foundation_lab.errors import UnknownName
-    from foundation_lab.reporting import summarise, summarise_aggregates
-    from foundation_lab.scenario.load import load_scenario
-
-    path = _scenario_path(scenario)
-    if out is not None and out.exists() and not force:
-        message = f"{out} exists already; give --out another file, or --force to replace it"
-        raise FileExistsError(message)
-    whole = load_scenario(path)
-    if client is not None and client not in whole.workloads:
-        raise UnknownName.among("workload", client, list(whole.workloads))
-    named = variants or list(whole.variants)
-    runs = {
-        name or AS_IT_IS: load_scenario(
-            path, variant=name, overrides=overrides or (), seed=seed, until=until
-        )
-        for name in (None, *named)
-    }
-    counted = [name for name, chosen in runs.items() if chosen.keep == "aggregates"]
-    if counted and out is not None:
-        refuse(
-            f"the figure of --out needs events, and {counted[0]!r} keeps aggregates only; leave "
-            "--out out, or give --set keep=events"
-        )
-    recordings: dict[str, Recording] = {}
-    summaries: dict[str, Summary | AggregateSummary] = {}
-    for name, chosen in runs.items():
-        if name in counted:
-            summaries[name] = summarise_aggregates(lab.aggregate(chosen))
-        else:
-            recordings[name] = lab.run(chosen)
-            summaries[name] = summarise(recordings[name])
-        if summaries[name].run.status == "interrupted":
-            say(f"interrupted while it ran {name}: nothing is compared")
-            raise typer.Exit(INTERRUPTED)
-    if out is not None:
-        from foundation_lab.reporting.charts import comparison
-
-        title = next(iter(runs.values())).name
-        page = comparison(recordings, client=client, title=title).to_html(div_id="comparison")
-        aside = out.with_name(f".{out.name}.part")
-        aside.write_text(page, encoding="utf-8")
-        aside.replace(out)
-    if as_json:
-        import msgspec
-
-        clients = {name: msgspec.to_builtins(each.clients) for name, each in summaries.items()}
-        print_json({"runs": clients, "figure": None if out is None else str(out)})
-        return
-    from foundation_lab.terminal import render_comparison
-
-    print_table(render_comparison(summaries))
-    if out is not None:
-        print(f"figure  {out}")
-
-
-AS_IT_IS = "as it is"
-"""What a scenario without any changes is called beside its variants."""
-
-
 def run_name(scenario: Scenario) -> str:
     """Return the folder name of a run: the scenario's name, seed, and a hash of all it says."""
     import hashlib
@@ -297,54 +207,3 @@ def _refuse_what_needs_events(*, row_limit: int | None, report: bool | None) -> 
         refuse(f"--row-limit is about events, and this run keeps aggregates only; {remedy}")
     if report:
         refuse(f"--report needs events, and this run keeps aggregates only; {remedy}")
-
-
-def _require_place(target: Path, *, force: bool) -> None:
-    """Refuse a folder that cannot be written, before a long run rather than after it.
-
-    Raises:
-        FileExistsError: There is something that is not to be replaced.
-        NotADirectoryError: A file is in the way.
-        PermissionError: The folder around it is read-only.
-    """
-    if target.exists() and not force:
-        message = f"{target} exists already; give --out another folder, or --force to replace it"
-        raise FileExistsError(message)
-    if target.exists() and not (target / "manifest.json").is_file():
-        message = (
-            f"{target} is no recording: --force will not replace it; give --out another folder"
-        )
-        raise FileExistsError(message)
-    _require_around(target)
-
-
-def _require_file(target: Path, *, force: bool) -> None:
-    """Refuse a file that cannot be written; see `_require_place`."""
-    if target.is_dir():
-        message = f"{target} is a folder; give --out a file for the aggregates: {target}.json"
-        raise FileExistsError(message)
-    if target.exists() and not force:
-        message = f"{target} exists already; give --out another file, or --force to replace it"
-        raise FileExistsError(message)
-    if target.exists() and not holds_aggregates(target):
-        message = (
-            f"{target} holds no aggregates: --force will not replace it; give --out another file"
-        )
-        raise FileExistsError(message)
-    _require_around(target)
-
-
-def _require_around(target: Path) -> None:
-    around = next(folder for folder in target.absolute().parents if folder.exists())
-    if not around.is_dir():
-        message = f"{around} is a file, so {target} cannot be made; give --out another folder"
-        raise NotADirectoryError(message)
-    if not os.access(around, os.W_OK):
-        message = f"{around} cannot be written to; give --out another folder"
-        raise PermissionError(message)
-
-
-def _scenario_path(given: Path) -> Path:
-    """Return a scenario's file; a bare name is looked up in the folder ``scenarios``."""
-    named = Path("scenarios") / f"{given}.yaml"
-    return named if not given.suffix and not given.exists() and named.is_file() else given
