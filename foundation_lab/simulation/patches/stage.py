@@ -18,6 +18,7 @@ from foundation_lab.simulation.event_loop.running import put_aside, put_back
 from foundation_lab.simulation.patches.real_threads import running_thread
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock
 from foundation_lab.simulation.process import Process
+from foundation_lab.simulation.thrown import ForTheMainProgram
 from foundation_lab.simulation.waiting import describe_event
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class Stage:
         except DeadlockError:
             what = f"the main program waits for {describe_event(event)}"
             raise self.sim.deadlock(what) from None
+        except ForTheMainProgram as carried:
+            raise carried.error from None
         if self.sim.stopped:
             message = f"the simulation was stopped at t={self.sim.now:g}; the main program waits"
             raise RuntimeError(message)
