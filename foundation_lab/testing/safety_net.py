@@ -52,9 +52,9 @@ WAITS: Final = (
 """What to do about a test that stood still."""
 
 WORKS: Final = (
-    "If that is work, allow more of it: --lab-wall-limit=SECONDS (it may take ten times as long; "
-    "0: no limit). If it polls for ever, for what comes in real time only or never, run the test in "
-    "real time, without --lab-virtual"
+    "If that is work, allow more of it: --lab-wall-limit=SECONDS (0: no limit). If it polls for "
+    "ever, for what comes never or in real time only, run the test in real time, without "
+    "--lab-virtual"
 )
 """What to do about a test that took too long."""
 
@@ -65,9 +65,10 @@ _SIGNAL: Final[Any] = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGU
 class SafetyNet:
     """Ends parts of tests that hang.
 
-    A part (a setup, a call, a teardown) stands still when virtual time does, while a virtual thread
-    has its turn or is due, and the program computes nothing. That may last for `limit` seconds.
-    Whatever else a part does may take `LONG` times as long, for it may be work.
+    A part (a setup, a call, a teardown, the wait for threads that are left) stands still when
+    virtual time does, while a virtual thread has its turn or is due, and the program computes
+    nothing. That may last for `limit` seconds. Whatever else a part does may take `LONG` times as
+    long, for it may be work.
 
     It is made in the main thread; elsewhere it catches nothing, nor where no signal is left to
     interrupt a call of the operating system with (Windows).
@@ -108,16 +109,17 @@ class SafetyNet:
             signal.signal(_SIGNAL, self._before)
 
     @contextmanager
-    def under(self, name: str) -> Iterator[None]:
+    def under(self, name: str, at_most: int = LONG) -> Iterator[None]:
         """Watch a part of a test while the block lasts.
 
         Args:
             name: What the test is called.
+            at_most: How many times the limit it may take.
 
         Raises:
             BaseException: The error of the net: it was ended.
         """
-        part = self._part = _Part(name, self._sim.now)
+        part = self._part = _Part(name, at_most * self._limit, self._sim.now)
         try:
             yield
         except ForTheMainProgram as caught:
@@ -160,8 +162,8 @@ class SafetyNet:
             computed - part.computed < IDLE * (now - part.since)
         ):
             part.verdict = self._words(part, f"nothing has happened for {self._limit:g} s", who)
-        if not part.verdict and now - part.began >= LONG * self._limit:
-            part.verdict = self._words(part, f"it has taken {LONG * self._limit:g} s", "")
+        if not part.verdict and now - part.began >= part.at_most:
+            part.verdict = self._words(part, f"it has taken {part.at_most:g} s", "")
 
     def _who_is_held_up(self) -> str | None:
         """Return in words which virtual thread holds up the others, or is held up itself."""
@@ -211,7 +213,8 @@ class SafetyNet:
         if part is self._part:
             if not part.ended:
                 part.ended = True
-                part.verdict = "\n".join([part.verdict, *who_waits(self._sim, most=5)])
+                if self._sim.blocked():
+                    part.verdict = "\n".join([part.verdict, *who_waits(self._sim, most=5)])
             error = self._error(part.verdict)
             raise error if ident_of_running() == self._main else ForTheMainProgram(error)
 
@@ -223,8 +226,9 @@ class _Part:
         verdict: Why it is to end; empty as long as it is not.
     """
 
-    def __init__(self, name: str, virtual: float) -> None:
+    def __init__(self, name: str, at_most: float, virtual: float) -> None:
         self.name = name
+        self.at_most = at_most
         self.verdict = ""
         self.interrupts = 0
         self.ended = False

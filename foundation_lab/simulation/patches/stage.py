@@ -15,6 +15,7 @@ from weakref import WeakSet
 from foundation_lab.errors import DeadlockError, MissingExtra
 from foundation_lab.simulation.event_loop.blocking import block_the_loop
 from foundation_lab.simulation.event_loop.running import put_aside, put_back
+from foundation_lab.simulation.patches.clock_names import REAL
 from foundation_lab.simulation.patches.real_threads import running_thread
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock
 from foundation_lab.simulation.process import Process
@@ -140,7 +141,10 @@ class Stage:
         return self.sim.wait("nothing: it was ended")
 
     def sleep(self, seconds: float) -> None:
-        """Stand in for `time.sleep`."""
+        """Stand in for `time.sleep`; a real thread, as one of trio's, sleeps in real time."""
+        if not self.is_here():
+            REAL["time.sleep"](seconds)
+            return
         if not seconds >= 0:
             message = "sleep length must be non-negative"
             raise ValueError(message)

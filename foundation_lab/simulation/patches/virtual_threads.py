@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from foundation_lab.simulation.patches.patched_clock import patched_clock
+from foundation_lab.simulation.patches.real_threads import start_thread
 from foundation_lab.simulation.patches.stage import Stage, mark_as_ended
 from foundation_lab.simulation.patches.virtual_lock import (
     VirtualLock,
@@ -126,6 +127,10 @@ class _Threads:
         if thread._started.is_set():
             message = "threads can only be started once"
             raise RuntimeError(message)
+        if _waits_in_real_time(thread):
+            start_thread(thread.run, ())
+            thread._started.set()
+            return
         _refuse_those_of_processes(thread)
         self._ends[thread] = self._stage.sim.wait(f"the thread {thread.name} to end")
 
@@ -162,6 +167,11 @@ class _Threads:
     def _is_alive(self, thread: Any) -> bool:
         end = self._ends.get(thread)
         return self._real_is_alive(thread) if end is None else not end.triggered
+
+
+def _waits_in_real_time(thread: Any) -> bool:
+    """Return whether it is a thread of trio's, whose loop is in real time and waits for it."""
+    return (getattr(thread._target, "__module__", None) or "").startswith("trio.")
 
 
 def _refuse_those_of_processes(thread: Any) -> None:

@@ -108,10 +108,11 @@ class Everything:
             yield
             return
         del item.stash[_BLOCK]
-        with self.net.under(item.nodeid):
-            try:
+        try:
+            with self.net.under(item.nodeid):
                 yield
-            finally:
+        finally:
+            with self.net.under(item.nodeid, at_most=1):
                 block.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
