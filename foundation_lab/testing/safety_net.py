@@ -9,6 +9,7 @@ It measures real time for nothing but the end of a test that would have none.
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from foundation_lab.simulation.patches import virtual_threads
 from foundation_lab.simulation.patches.clock_names import REAL
 from foundation_lab.simulation.patches.real_threads import new_lock, running_thread, start_thread
-from foundation_lab.simulation.patches.virtual_lock import ident_of_running
+from foundation_lab.simulation.patches.virtual_lock import VirtualLock, ident_of_running
 from foundation_lab.simulation.process import Process
 from foundation_lab.simulation.thrown import ForTheMainProgram
 from foundation_lab.testing.clock import blocker_of
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 60.0
 """Real seconds for which a test may stand still, by default."""
+
+TURN: Final = 1 / 12
+"""For which part of the limit a test stands still before who waits gives way to who is due."""
+
+JUMP: Final = 1 / 4
+"""The same, before it gives way to who is due at another instant: virtual time goes on."""
 
 LONG: Final = 10
 """How many times the limit a part of a test may take that does not stand still."""
@@ -139,29 +146,31 @@ class SafetyNet:
     # -- in a thread of its own ----------------------------------------------------------------
 
     def _watch(self) -> None:
-        pause = min(1.0, self._limit / 10)
-        while not self._over.acquire(timeout=GRACE if self._is_ending() else pause):
+        pause = min(1.0, self._limit / 20)
+        while not self._over.acquire(timeout=self._pause_in(self._part, pause)):
             part = self._part
             if part is not None:
                 if not part.verdict:
                     self._look_at(part)
-                if part.verdict and part is self._part:
-                    signal.pthread_kill(self._main, _SIGNAL)  # ends a system call, too
+                if (part.verdict or part.gives_way) and part is self._part:
+                    signal.pthread_kill(self._main, _SIGNAL)  # interrupts a system call, too
         self._watching.release()
 
-    def _is_ending(self) -> bool:
-        part = self._part
-        return part is not None and bool(part.verdict)
+    def _pause_in(self, part: _Part | None, pause: float) -> float:
+        return min(pause, GRACE) if part is not None and (part.verdict or part.yielded) else pause
 
     def _look_at(self, part: _Part) -> None:
-        """Give a verdict on a part whose time is over."""
+        """Give a verdict on a part whose time is over; let one that stands still give way."""
         now, computed = _now(), time.process_time()
         if self._sim.now != part.virtual or (who := self._who_is_held_up()) is None:
             part.stands_still_since(now, computed, self._sim.now)
-        elif now - part.since >= self._limit and (
-            computed - part.computed < IDLE * (now - part.since)
-        ):
-            part.verdict = self._words(part, f"nothing has happened for {self._limit:g} s", who)
+        elif computed - part.computed < IDLE * (now - part.since):
+            still = now - part.since
+            part.gives_way = still >= (GRACE if part.yielded else TURN * self._limit)
+            if still >= JUMP * self._limit:
+                part.jumps = True
+            if still >= self._limit:
+                part.verdict = self._words(part, f"nothing has happened for {self._limit:g} s", who)
         if not part.verdict and now - part.began >= part.at_most:
             part.verdict = self._words(part, f"it has taken {part.at_most:g} s", "")
 
@@ -196,10 +205,28 @@ class SafetyNet:
     # -- in the main thread --------------------------------------------------------------------
 
     def _hear(self, _number: int, frame: FrameType | None) -> None:
-        """End the part: here, or, where that does harm, at the next step of the simulation."""
+        """Do what the watching thread has found."""
         part = self._part
-        if part is None or not part.verdict:
-            return
+        if part is not None and part.verdict:
+            self._interrupt(part, frame)
+        elif part is not None and part.gives_way and _may_be_left(frame):
+            part.gives_way, part.yielded = False, True
+            self._give_way(part)
+
+    def _give_way(self, part: _Part) -> None:
+        """Let others have their turn while this one waits for the operating system.
+
+        It is as if it had called ``time.sleep(0)`` there. When nobody is due, the next one that will
+        be comes, once it is clear enough that nothing real does.
+        """
+        stage = VirtualLock.stage
+        if stage is not None and self._sim.peek() == self._sim.now:
+            stage.block(0.0)
+        elif stage is not None and part.jumps and self._sim.peek() < math.inf:
+            stage.block(self._sim.peek() - self._sim.now)
+
+    def _interrupt(self, part: _Part, frame: FrameType | None) -> None:
+        """End the part: here, or, where that does harm, at the next step of the simulation."""
         part.interrupts += 1
         if _may_be_left(frame) or part.interrupts % (SPARED + 1) == 0:
             self._end(part)
@@ -224,12 +251,16 @@ class _Part:
 
     Attributes:
         verdict: Why it is to end; empty as long as it is not.
+        gives_way: Whether who waits is to let others have their turn.
+        yielded: Whether that has been so before: it will not take long to be so again.
+        jumps: Whether virtual time goes on then, too.
     """
 
     def __init__(self, name: str, at_most: float, virtual: float) -> None:
         self.name = name
         self.at_most = at_most
         self.verdict = ""
+        self.gives_way = self.yielded = self.jumps = False
         self.interrupts = 0
         self.ended = False
         self.began = _now()
