@@ -127,6 +127,8 @@ class SafetyNet:
             BaseException: The error of the net: it was ended.
         """
         part = self._part = _Part(name, at_most * self._limit, self._sim.now)
+        if VirtualLock.stage is not None:
+            VirtualLock.stage.is_watched = self._can_catch
         try:
             yield
         except ForTheMainProgram as caught:
@@ -181,7 +183,9 @@ class SafetyNet:
                 name = getattr(self._sim.active_process, "name", None)
                 return f"the thread {name!r} waits for something real, and all others for it"
             for place in (*self._sim._urgent, *self._sim._ready):
-                process = place if place.__class__ is Process else getattr(place, "_waiter", None)
+                process: Any = (
+                    place if place.__class__ is Process else getattr(place, "_waiter", None)
+                )
                 if blocker_of(process) is not None and process.is_alive:
                     return (
                         "the main program waits for something real, while the thread "
@@ -216,8 +220,8 @@ class SafetyNet:
     def _give_way(self, part: _Part) -> None:
         """Let others have their turn while this one waits for the operating system.
 
-        It is as if it had called ``time.sleep(0)`` there. When nobody is due, the next one that will
-        be comes, once it is clear enough that nothing real does.
+        It is as if it had called ``time.sleep(0)`` there. When nobody is due, whoever is
+        next comes, once it is clear enough that nothing real does.
         """
         stage = VirtualLock.stage
         if stage is not None and self._sim.peek() == self._sim.now:

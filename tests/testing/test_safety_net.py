@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+# A run inside would forget it, and it bears no second import.
+import multiprocessing.synchronize  # noqa: F401
 import signal
 import threading
 import time
@@ -76,6 +78,25 @@ def test_it():
             with socket.create_connection(server.getsockname()) as end:
                 end.sendall(b"hello")
                 assert end.recv(5) == b"HELLO"
+""",
+    "the main program, for a server of the standard library": """
+def test_it():
+    import http.server, urllib.request
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = start(server.serve_forever, kwargs={"poll_interval": 0.02})
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}") as answer:
+            assert answer.status == 204
+        server.shutdown()
+        thread.join()
 """,
     "a thread, in select": """
 def test_it(pair):

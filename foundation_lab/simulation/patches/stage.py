@@ -56,6 +56,7 @@ class Stage:
     Attributes:
         names: The names of threads, also of those that have ended, by their identifiers.
         pools: The pools that have started threads.
+        is_watched: Whether somebody lets a thread give way that waits for the operating system.
     """
 
     def __init__(self, sim: Simulation, *, blocks_loops: bool = False) -> None:
@@ -79,6 +80,7 @@ class Stage:
         self.names: dict[int | None, str] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
         self.pools: WeakSet[Any] = WeakSet()
+        self.is_watched = False
         self._ending = False
         self._refusals = 0
 

@@ -131,7 +131,7 @@ class _Threads:
             start_thread(thread.run, ())
             thread._started.set()
             return
-        _refuse_those_of_processes(thread)
+        _refuse_those_of_processes(thread, self._stage.is_watched)
         self._ends[thread] = self._stage.sim.wait(f"the thread {thread.name} to end")
 
         def body() -> None:
@@ -174,14 +174,18 @@ def _waits_in_real_time(thread: Any) -> bool:
     return (getattr(thread._target, "__module__", None) or "").startswith("trio.")
 
 
-def _refuse_those_of_processes(thread: Any) -> None:
+def _refuse_those_of_processes(thread: Any, is_watched: bool) -> None:  # noqa: FBT001
     """Refuse a thread that would wait for processes or sockets, while nobody else could go on.
+
+    One that waits for sockets is let in where it is made to give way.
 
     Raises:
         RuntimeError: It is one of a queue or a pool of processes, or it serves real sockets.
     """
+    sockets = () if is_watched else ("socketserver",)
+    refused = ("multiprocessing.", "concurrent.futures.process", *sockets)
     for module in (type(thread).__module__, getattr(thread._target, "__module__", None) or ""):
-        if module.startswith(("multiprocessing.", "concurrent.futures.process", "socketserver")):
+        if module.startswith(refused):
             for process in getattr(thread, "processes", {}).values():
                 process.terminate()  # a pool's; at the end of the program they are waited for
             message = (
