@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import math
 import signal
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from foundation_lab.simulation.patches import virtual_threads
 from foundation_lab.simulation.patches.clock_names import REAL
 from foundation_lab.simulation.patches.real_threads import new_lock, running_thread, start_thread
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock, ident_of_running
@@ -137,13 +135,13 @@ class SafetyNet:
             raise
         except BaseException as error:
             self._part = None
-            if not part.verdict or str(error) == part.verdict:
+            if not part.words or str(error) == part.words:
                 raise
-            raise self._error(part.verdict) from error
+            raise self._error(part.words) from error
         finally:
             self._part = None
-        if part.verdict:  # somebody has caught what was raised
-            raise self._error(part.verdict)
+        if part.words:  # somebody has caught what was raised
+            raise self._error(part.words)
 
     # -- in a thread of its own ----------------------------------------------------------------
 
@@ -172,14 +170,16 @@ class SafetyNet:
             if still >= JUMP * self._limit:
                 part.jumps = True
             if still >= self._limit:
-                part.verdict = self._words(part, f"nothing has happened for {self._limit:g} s", who)
+                part.verdict = f"nothing has happened for {self._limit:g} s of real time: {who}"
+                part.stands = True
         if not part.verdict and now - part.began >= part.at_most:
-            part.verdict = self._words(part, f"it has taken {part.at_most:g} s", "")
+            part.verdict = f"it has taken {part.at_most:g} s of real time"
 
     def _who_is_held_up(self) -> str | None:
         """Return in words which virtual thread holds up the others, or is held up itself."""
         with suppress(RuntimeError):  # it goes on at this moment
-            if _is_of_a_thread(sys._current_frames().get(self._main)):
+            stage = VirtualLock.stage
+            if stage is not None and stage.has_the_turn is not None:
                 name = getattr(self._sim.active_process, "name", None)
                 return f"the thread {name!r} waits for something real, and all others for it"
             for place in (*self._sim._urgent, *self._sim._ready):
@@ -192,19 +192,6 @@ class SafetyNet:
                         f"{process.name!r} waits for its turn"
                     )
         return None
-
-    def _words(self, part: _Part, what: str, who: str) -> str:
-        frame = sys._current_frames().get(self._main)
-        stack = [] if frame is None else below_the_engine(frame)
-        return "\n".join(
-            [
-                f"{what} of real time{who and ': '}{who} (virtual time: t={self._sim.now:.9g})",
-                "it stood here:",
-                *(f"  {line}" for line in stack[-5:]),
-                WAITS if who else WORKS,
-                f"leave it out here: --deselect={part.name}",
-            ]
-        )
 
     # -- in the main thread --------------------------------------------------------------------
 
@@ -232,6 +219,7 @@ class SafetyNet:
     def _interrupt(self, part: _Part, frame: FrameType | None) -> None:
         """End the part: here, or, where that does harm, at the next step of the simulation."""
         part.interrupts += 1
+        part.words = part.words or self._words(part, frame)
         if _may_be_left(frame) or part.interrupts % (SPARED + 1) == 0:
             self._end(part)
         elif part.interrupts == 1:
@@ -242,12 +230,21 @@ class SafetyNet:
 
     def _end(self, part: _Part) -> None:
         if part is self._part:
-            if not part.ended:
-                part.ended = True
-                if self._sim.blocked():
-                    part.verdict = "\n".join([part.verdict, *who_waits(self._sim, most=5)])
-            error = self._error(part.verdict)
+            error = self._error(part.words)
             raise error if ident_of_running() == self._main else ForTheMainProgram(error)
+
+    def _words(self, part: _Part, frame: FrameType | None) -> str:
+        stack = [] if frame is None else below_the_engine(frame)
+        return "\n".join(
+            [
+                f"{part.verdict} (virtual time: t={self._sim.now:.9g})",
+                "it stood here:",
+                *(f"  {line}" for line in stack[-5:]),
+                WAITS if part.stands else WORKS,
+                f"leave it out here: --deselect={part.name}",
+                *(who_waits(self._sim, most=5) if self._sim.blocked() else ()),
+            ]
+        )
 
 
 class _Part:
@@ -255,6 +252,8 @@ class _Part:
 
     Attributes:
         verdict: Why it is to end; empty as long as it is not.
+        words: The same at length, from when it was told so.
+        stands: Whether it stands still.
         gives_way: Whether who waits is to let others have their turn.
         yielded: Whether that has been so before: it will not take long to be so again.
         jumps: Whether virtual time goes on then, too.
@@ -265,8 +264,9 @@ class _Part:
         self.at_most = at_most
         self.verdict = ""
         self.gives_way = self.yielded = self.jumps = False
+        self.words = ""
+        self.stands = False
         self.interrupts = 0
-        self.ended = False
         self.began = _now()
         self.stands_still_since(self.began, time.process_time(), virtual)
 
@@ -279,10 +279,3 @@ def _may_be_left(frame: FrameType | None) -> bool:
     """Return whether an exception does no harm where the program stands."""
     name = "" if frame is None else str(frame.f_globals.get("__name__"))
     return not name.startswith(("foundation_lab.", "coverage.", threading.__name__))
-
-
-def _is_of_a_thread(frame: FrameType | None) -> bool:
-    """Return whether a virtual thread has its turn: the stack is its own, down to its beginning."""
-    while frame is not None and frame.f_back is not None:
-        frame = frame.f_back
-    return frame is not None and frame.f_code.co_filename == virtual_threads.__file__

@@ -56,6 +56,7 @@ class Stage:
     Attributes:
         names: The names of threads, also of those that have ended, by their identifiers.
         pools: The pools that have started threads.
+        has_the_turn: The thread that runs; ``None`` when the main program or the simulation does.
         is_watched: Whether somebody lets a thread give way that waits for the operating system.
     """
 
@@ -80,6 +81,7 @@ class Stage:
         self.names: dict[int | None, str] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
         self.pools: WeakSet[Any] = WeakSet()
+        self.has_the_turn: Body | None = None
         self.is_watched = False
         self._ending = False
         self._refusals = 0
@@ -247,9 +249,11 @@ class Body:
     def _go_on(self, switch: Callable[..., object], *arguments: object) -> object:
         sim = self._stage.sim
         loop, running = sim._loop, put_aside()
+        self._stage.has_the_turn = self
         try:
             target = switch(*arguments)
         finally:
+            self._stage.has_the_turn = None
             put_back(running)
             sim._loop = loop
         if self._green.dead:
