@@ -36,6 +36,18 @@ class Thrown(Event):
             process._resume(self)
 
 
+class ForTheMainProgram(KeyboardInterrupt):
+    """Carries an exception out of a virtual thread to where the main program waits.
+
+    Args:
+        error: What is raised there.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
 class Interruption(Thrown):
     """An interrupt on its way; what is raised is a copy, caused by the one that was sent."""
 

@@ -161,8 +161,12 @@ def is_running(sim: Simulation) -> bool:
 
 def thread_of(sim: Simulation) -> Any:
     """Return what blocks the virtual thread that runs; ``None`` when something else does."""
-    generator = getattr(sim.active_process, "generator", None)
-    return getattr(generator, "block", None)
+    return blocker_of(sim.active_process)
+
+
+def blocker_of(process: Any) -> Any:
+    """Return what blocks a virtual thread; ``None`` when the process is none."""
+    return getattr(getattr(process, "generator", None), "block", None)
 
 
 def require_outside(sim: Simulation, remedy: str) -> None:

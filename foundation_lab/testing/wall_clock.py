@@ -78,7 +78,7 @@ class Watch:
             if self._going_on.acquire(timeout=min(limit, LONGEST)):
                 return
             frame = sys._current_frames().get(self._watched)
-            self.stack = [] if frame is None else _below_the_engine(frame)
+            self.stack = [] if frame is None else below_the_engine(frame)
             self.expired = True
             while not self._going_on.acquire(timeout=GRACE):
                 if self._before is not None:
@@ -144,7 +144,7 @@ def _interrupt(thread: int) -> None:
         _thread.interrupt_main()
 
 
-def _below_the_engine(frame: FrameType) -> list[str]:
+def below_the_engine(frame: FrameType) -> list[str]:
     """Return the lines of the program that the engine or a wait has called, innermost last."""
     frames = traceback.extract_stack(frame)
     engine = [n for n, one in enumerate(frames) if one.filename.endswith(_CALLERS)]

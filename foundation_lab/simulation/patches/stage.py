@@ -15,9 +15,11 @@ from weakref import WeakSet
 from foundation_lab.errors import DeadlockError, MissingExtra
 from foundation_lab.simulation.event_loop.blocking import block_the_loop
 from foundation_lab.simulation.event_loop.running import put_aside, put_back
+from foundation_lab.simulation.patches.clock_names import REAL
 from foundation_lab.simulation.patches.real_threads import running_thread
 from foundation_lab.simulation.patches.virtual_lock import VirtualLock
 from foundation_lab.simulation.process import Process
+from foundation_lab.simulation.thrown import ForTheMainProgram
 from foundation_lab.simulation.waiting import describe_event
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Stage:
     Attributes:
         names: The names of threads, also of those that have ended, by their identifiers.
         pools: The pools that have started threads.
+        has_the_turn: The thread that runs; ``None`` when the main program or the simulation does.
+        is_watched: Whether somebody lets a thread give way that waits for the operating system.
     """
 
     def __init__(self, sim: Simulation, *, blocks_loops: bool = False) -> None:
@@ -77,6 +81,8 @@ class Stage:
         self.names: dict[int | None, str] = {}
         self._processes: dict[Process, threading.Thread | None] = {}
         self.pools: WeakSet[Any] = WeakSet()
+        self.has_the_turn: Body | None = None
+        self.is_watched = False
         self._ending = False
         self._refusals = 0
 
@@ -108,6 +114,8 @@ class Stage:
         except DeadlockError:
             what = f"the main program waits for {describe_event(event)}"
             raise self.sim.deadlock(what) from None
+        except ForTheMainProgram as carried:
+            raise carried.error from None
         if self.sim.stopped:
             message = f"the simulation was stopped at t={self.sim.now:g}; the main program waits"
             raise RuntimeError(message)
@@ -137,7 +145,10 @@ class Stage:
         return self.sim.wait("nothing: it was ended")
 
     def sleep(self, seconds: float) -> None:
-        """Stand in for `time.sleep`."""
+        """Stand in for `time.sleep`; a real thread, as one of trio's, sleeps in real time."""
+        if not self.is_here():
+            REAL["time.sleep"](seconds)
+            return
         if not seconds >= 0:
             message = "sleep length must be non-negative"
             raise ValueError(message)
@@ -238,9 +249,11 @@ class Body:
     def _go_on(self, switch: Callable[..., object], *arguments: object) -> object:
         sim = self._stage.sim
         loop, running = sim._loop, put_aside()
+        self._stage.has_the_turn = self
         try:
             target = switch(*arguments)
         finally:
+            self._stage.has_the_turn = None
             put_back(running)
             sim._loop = loop
         if self._green.dead:

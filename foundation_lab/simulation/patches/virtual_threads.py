@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from foundation_lab.simulation.patches.patched_clock import patched_clock
+from foundation_lab.simulation.patches.real_threads import start_thread
 from foundation_lab.simulation.patches.stage import Stage, mark_as_ended
 from foundation_lab.simulation.patches.virtual_lock import (
     VirtualLock,
@@ -126,7 +127,11 @@ class _Threads:
         if thread._started.is_set():
             message = "threads can only be started once"
             raise RuntimeError(message)
-        _refuse_those_of_processes(thread)
+        if _waits_in_real_time(thread):
+            start_thread(thread.run, ())
+            thread._started.set()
+            return
+        _refuse_those_of_processes(thread, self._stage.is_watched)
         self._ends[thread] = self._stage.sim.wait(f"the thread {thread.name} to end")
 
         def body() -> None:
@@ -164,14 +169,23 @@ class _Threads:
         return self._real_is_alive(thread) if end is None else not end.triggered
 
 
-def _refuse_those_of_processes(thread: Any) -> None:
+def _waits_in_real_time(thread: Any) -> bool:
+    """Return whether it is a thread of trio's, whose loop is in real time and waits for it."""
+    return (getattr(thread._target, "__module__", None) or "").startswith("trio.")
+
+
+def _refuse_those_of_processes(thread: Any, is_watched: bool) -> None:  # noqa: FBT001
     """Refuse a thread that would wait for processes or sockets, while nobody else could go on.
+
+    One that waits for sockets is let in where it is made to give way.
 
     Raises:
         RuntimeError: It is one of a queue or a pool of processes, or it serves real sockets.
     """
+    sockets = () if is_watched else ("socketserver",)
+    refused = ("multiprocessing.", "concurrent.futures.process", *sockets)
     for module in (type(thread).__module__, getattr(thread._target, "__module__", None) or ""):
-        if module.startswith(("multiprocessing.", "concurrent.futures.process", "socketserver")):
+        if module.startswith(refused):
             for process in getattr(thread, "processes", {}).values():
                 process.terminate()  # a pool's; at the end of the program they are waited for
             message = (

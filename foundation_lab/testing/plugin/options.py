@@ -89,10 +89,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=float,
         default=None,
         metavar="SECONDS",
-        help="seconds of real time after which a wait in virtual time is given up (default: the "
-        "setting lab_wall_limit, which is 0: never)",
+        help="seconds of real time after which a wait in virtual time is given up, and with "
+        "--lab-virtual a test that stands still (default: the setting lab_wall_limit, else never, "
+        "and 60 with --lab-virtual; 0: never)",
     )
-    parser.addini("lab_wall_limit", "default of --lab-wall-limit", default="0")
+    parser.addini("lab_wall_limit", "default of --lab-wall-limit", default="")
     parser.addini(
         "lab_leaks",
         "what is a leak at the end of a test of the fixture 'sim': lost (what cannot be given back "
@@ -119,12 +120,12 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     _refuse_what_cannot_be(config)
+    limit = _wall_limit(config)
     if config.getoption("--lab-virtual"):
         from foundation_lab.testing.plugin.virtual import Everything, start_of  # noqa: PLC0415
 
         start_of(config)  # which refuses what is no date
-        config.pluginmanager.register(Everything(config), "foundation_lab_everything")
-    limit = _wall_limit(config)
+        config.pluginmanager.register(Everything(config, limit), "foundation_lab_everything")
     verbose = config.get_verbosity() > 1
     folders = (config.rootpath, config.invocation_params.dir)
     before = configure(wall=limit or None, verbose=verbose, folders=folders)
@@ -159,12 +160,14 @@ def _refuse_what_cannot_be(config: pytest.Config) -> None:
             raise pytest.UsageError(message) from None
 
 
-def _wall_limit(config: pytest.Config) -> float:
-    """Return the limit of real time in seconds, 0 for none."""
+def _wall_limit(config: pytest.Config) -> float | None:
+    """Return the limit of real time in seconds, 0 for none, ``None`` when nobody says any."""
     said = config.getoption("--lab-wall-limit")
     where, limit = "--lab-wall-limit", said
     if said is None:
         where, limit = "lab_wall_limit", config.getini("lab_wall_limit")
+    if limit == "":
+        return None
     try:
         seconds = float(limit)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from foundation_lab.simulation.engine import Simulation
+    from foundation_lab.testing.safety_net import SafetyNet
 
 
 @contextmanager
@@ -48,9 +50,11 @@ class Everything:
     one clock. Tests of the lab have their own simulation, and stay as they are.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, wall: float | None) -> None:
         self._config = config
+        self._wall = wall
         self._sim: Any = None
+        self._net: Any = None
 
     @property
     def sim(self) -> Simulation:
@@ -61,25 +65,54 @@ class Everything:
             self._sim = Simulation(self._config.getoption("--lab-seed"), name="pytest")
         return self._sim  # type: ignore[no-any-return]
 
+    @property
+    def net(self) -> SafetyNet:
+        """What ends a test that hangs."""
+        if self._net is None:
+            from foundation_lab.testing.safety_net import LIMIT, SafetyNet  # noqa: PLC0415  (heavy)
+
+            limit = LIMIT if self._wall is None else self._wall
+            self._net = SafetyNet(limit, self.sim, partial(pytest.fail.Exception, pytrace=False))
+            self._net.spread()
+            self._config.add_cleanup(self._net.take_away)
+        return self._net  # type: ignore[no-any-return]
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """Begin virtual time before the first fixture."""
         from foundation_lab.testing.plugin.plan import is_of_the_lab  # noqa: PLC0415
 
-        if not is_of_the_lab(item):
-            block = item.stash[_BLOCK] = ExitStack()
-            block.enter_context(in_virtual_time(self._config, self.sim))
-        yield
+        if is_of_the_lab(item):
+            yield
+            return
+        net, block = self.net, ExitStack()
+        item.stash[_BLOCK] = block
+        block.enter_context(in_virtual_time(self._config, self.sim))
+        with net.under(item.nodeid):
+            yield
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Fail a test that hangs."""
+        if _BLOCK not in item.stash:
+            yield
+            return
+        with self.net.under(item.nodeid):
+            yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
         """End virtual time after the last fixture; a thread that never ends fails the test."""
-        try:
+        block = item.stash.get(_BLOCK, None)
+        if block is None:
             yield
+            return
+        del item.stash[_BLOCK]
+        try:
+            with self.net.under(item.nodeid):
+                yield
         finally:
-            block = item.stash.get(_BLOCK, None)
-            if block is not None:
-                del item.stash[_BLOCK]
+            with self.net.under(item.nodeid, at_most=1):
                 block.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
