@@ -89,7 +89,7 @@ class VirtualLoop(LoopNetwork):
         outer = put_aside()
         before, self._thread_id = self._thread_id, threading.get_ident()
         was_here, self._here = self._here, here
-        self.sim._loop = self
+        beside, self.sim._loop = self.sim._loop, self
         sys.set_asyncgen_hooks(
             firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
             finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
@@ -101,8 +101,7 @@ class VirtualLoop(LoopNetwork):
         finally:
             put_back(outer)
             self._thread_id, self._here = before, was_here
-            if getattr(outer.loop, "sim", None) is self.sim:
-                self.sim._loop = outer.loop
+            self.sim._loop = beside
 
     def run_forever(self) -> None:
         """Run the simulation until `stop` is called.
@@ -122,6 +121,8 @@ class VirtualLoop(LoopNetwork):
         finally:
             if self._halt is not None:
                 self._halt._waiter = GONE
+                with suppress(ValueError):
+                    self._inbox.remove(self._halt)
                 self._halt = None
 
     def stop(self) -> None:
@@ -233,11 +234,7 @@ class VirtualLoop(LoopNetwork):
         sim = self.sim
         sim.go_on()
         others = set(threading.enumerate())
-        while self._inbox:
-            place = self._inbox.pop()
-            usual = self._woken if place.__class__ is Sleepers else self._due
-            place._waiter = self._stop_here if place is self._halt else usual
-            sim._ready.appendleft(place)
+        self._empty_inbox()
         with suppress(StopSimulation), self.entered():
             while True:
                 try:
@@ -265,12 +262,26 @@ class VirtualLoop(LoopNetwork):
                     block(self._idle)
         finally:
             self._idle, self.apart = None, before
+            if not before:
+                self._empty_inbox()
 
     def _put_into_inbox(self, place: Any) -> None:
         self._inbox.append(place)
         idle, self._idle = self._idle, None
         if idle is not None:
             idle.succeed()
+
+    def _empty_inbox(self) -> None:
+        """Put what came while the loop was not run into the queue, before all else."""
+        while self._inbox:
+            place = self._inbox.pop()
+            if place is self._halt:
+                place._waiter = self._stop_here
+            elif place.__class__ is Sleepers:
+                place._waiter = self._woken
+            elif not place._cancelled:
+                place._waiter = self._due
+            self.sim._ready.appendleft(place)
 
     def _stop_here(self, event: Event) -> None:
         if self.apart and not self._here:
