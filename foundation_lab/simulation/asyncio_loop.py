@@ -276,11 +276,12 @@ class VirtualLoop(LoopNetwork):
         while self._inbox:
             place = self._inbox.pop()
             if place is self._halt:
-                place._waiter = self._stop_here
+                waiter: Any = self._stop_here
             elif place.__class__ is Sleepers:
-                place._waiter = self._woken
-            elif not place._cancelled:
-                place._waiter = self._due
+                waiter = self._woken
+            else:
+                waiter = GONE if place._cancelled else self._due
+            place._waiter = waiter
             self.sim._ready.appendleft(place)
 
     def _stop_here(self, event: Event) -> None:

@@ -253,7 +253,7 @@ def test_what_was_cancelled_while_its_loop_was_blocked_does_not_happen(sim: Simu
 
 
 def test_what_was_cancelled_while_nobody_ran_its_loop_does_not_happen(sim: Simulation) -> None:
-    loop, calls = asyncio.new_event_loop(), []
+    loop, calls = asyncio.new_event_loop(), list[str]()
     late = loop.call_later(1, calls.append, "late")
     loop.call_later(1, calls.append, "early")
     time.sleep(2)

@@ -236,7 +236,9 @@ def actor_of(event: Any, waiter: Any) -> Any:
     owner = getattr(callback, "__self__", None)
     if owner.__class__ is Task:
         return owner
-    return sleeper(event[0]) if event.__class__ is Sleepers else None
+    if event.__class__ is Sleepers:
+        return sleeper(event[0])
+    return sleeper(event._args[0]) if callback is END_OF_SLEEP else None  # of a loop that debugs
 
 
 def sleeper(future: Any) -> Any:
