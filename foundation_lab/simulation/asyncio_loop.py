@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.core import EmptySchedule, StopSimulation
 
-from foundation_lab.errors import TaskFailed
 from foundation_lab.simulation.event_loop.clock import CALLBACKS_AT_ONCE, READS_AT_ONCE
 from foundation_lab.simulation.event_loop.completion_order import as_completed_in_order
 from foundation_lab.simulation.event_loop.executor import POLL, Hold, Inline, Workers, is_at_work
+from foundation_lab.simulation.event_loop.failures import LoopFailures
 from foundation_lab.simulation.event_loop.handle import Later, Sleepers, Soon
-from foundation_lab.simulation.event_loop.network import LoopNetwork
 from foundation_lab.simulation.event_loop.running import put_aside, put_back
 from foundation_lab.simulation.events import GONE, Event
 from foundation_lab.simulation.memory_network.network import MemoryNetwork
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
 
 
-class VirtualLoop(LoopNetwork):
+class VirtualLoop(LoopFailures):
     """An event loop whose clock is that of a simulation; made by `Simulation.event_loop`.
 
     Args:
@@ -179,45 +178,6 @@ class VirtualLoop(LoopNetwork):
         """End the threads of the executor, if there are any."""
         self.executor.shutdown()
 
-    # -- what goes wrong -----------------------------------------------------------------------
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """Log what went wrong with nobody to see it, and keep it for `raise_unhandled`."""
-        super().default_exception_handler(context)
-        self.unhandled.append(context)
-
-    def find_unseen(self) -> None:
-        """Report the tasks that have failed without anybody having asked for their result."""
-        for task in self.known_tasks():
-            if task.done() and getattr(task, "_log_traceback", False):
-                task._log_traceback = False
-                self.call_exception_handler(
-                    {
-                        "message": "Task exception was never retrieved",
-                        "exception": task._exception,
-                        "task": task,
-                    }
-                )
-
-    def explanations(self) -> list[str]:
-        """Return a line for each thing that went wrong with nobody to see it."""
-        return [explain(context) for context in self.unhandled]
-
-    def raise_unhandled(self) -> None:
-        """Raise what went wrong with nobody to see it.
-
-        With an exception handler of your own (`set_exception_handler`) there is nothing to raise.
-
-        Raises:
-            TaskFailed: Tasks or callbacks have failed; the message names all of them.
-        """
-        if self.unhandled:
-            contexts, self.unhandled = self.unhandled, []
-            errors = [c["exception"] for c in contexts if c.get("exception") is not None]
-            raise TaskFailed("\n".join(map(explain, contexts)), errors) from next(
-                iter(errors), None
-            )
-
     # -- private -------------------------------------------------------------------------------
 
     def _check_running(self) -> None:
@@ -335,13 +295,3 @@ class Idle(Wait):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__(loop.sim, "something to do for its event loop")
         self.loop = loop
-
-
-def explain(context: dict[str, Any]) -> str:
-    """Return in a line what a loop tells its exception handler."""
-    task = context.get("task") or context.get("future")
-    name = getattr(task, "get_name", None)
-    error = context.get("exception")
-    where = "" if name is None else f" (task {name()!r})"
-    what = "" if error is None else f": {type(error).__name__}: {error}"
-    return f"{context.get('message', 'something went wrong')}{where}{what}"
