@@ -221,6 +221,7 @@ class VirtualLoop(LoopFailures):
                     self._idle = Idle(self)
                     block(self._idle)
         finally:
+            self.sim._active_proc = thread  # a callback may have raised an exit
             self._idle, self.apart = None, before
             if not before:
                 self._empty_inbox()

@@ -287,6 +287,39 @@ def test_a_loop_in_a_thread_runs_again_after_an_exit_at_the_instant_of_its_stop(
     assert sim.now == 1
 
 
+def test_an_exit_in_a_coroutine_of_a_thread_leaves_time_to_clean_up(sim: Simulation) -> None:
+    told: list[tuple[str, float]] = []
+
+    async def clean_up() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(2)
+            told.append(("cleaned up", sim.now))
+
+    async def main() -> None:
+        task = asyncio.create_task(clean_up())
+        await asyncio.sleep(1)
+        raise SystemExit(task.get_name())
+
+    def work() -> None:
+        with pytest.raises(SystemExit):
+            asyncio.run(main())
+        time.sleep(1)
+        told.append(("slept", sim.now))
+
+    def beside() -> None:
+        for _ in range(3):
+            time.sleep(0.75)
+            told.append(("beside", sim.now))
+
+    threads = [start(work), start(beside)]
+    for thread in threads:
+        thread.join()
+    assert told[:3] == [("beside", 0.75), ("beside", 1.5), ("beside", 2.25)]
+    assert told[3:] == [("cleaned up", 3.0), ("slept", 4.0)]
+
+
 def test_tasks_that_a_thread_leaves_in_the_loop_of_the_simulation_go_on() -> None:
     sim, times = Simulation(7), []
 
