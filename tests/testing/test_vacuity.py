@@ -506,7 +506,7 @@ def test_the_failure_of_a_coroutine_that_is_the_block_is_that_of_the_test(
     sim: Simulation, expect: Callable[[Simulation, Any], Any]
 ) -> None:
     async def fails() -> None:
-        await asyncio.sleep(1)
+        await sim.timeout(1.0)
         raise KeyError(5)
 
     sim.call_in(2.0, list)
