@@ -217,7 +217,6 @@ _HOMES = {
         "LoadShed",
         "NoHost",
         "QueueFull",
-        "QueueRedrive",
         "RateLimited",
         "Rejected",
         "ResourceExhausted",

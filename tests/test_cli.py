@@ -675,6 +675,20 @@ def test_validate_tells_of_every_file(path: Path, tmp_path: Path) -> None:
     assert command_line("validate", path, folder=tmp_path).returncode == 0
 
 
+def test_a_fault_that_comes_after_the_end_is_valid_and_noted(tmp_path: Path) -> None:
+    shop(tmp_path, ("start: 40", "when: {kind: periodic, every: 60}"), ("at: 50", "at: 59.9"))
+    note = (
+        "note: faults.2: the error_rate never happens: it would begin at 60 s, and horizon=60 ends "
+        "the run\n"
+    )
+    done = command_line("validate", "shop.yaml", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, f"shop.yaml: {note}")
+    run = ("run", "shop.yaml", "--no-report", "--force", "--out", "r")
+    assert command_line(*run, folder=tmp_path).stderr.startswith(note)
+    for option in (("--until", 1), ("-q",)):
+        assert "note" not in command_line(*run, *option, folder=tmp_path).stderr
+
+
 def test_validate_reads_every_variant(tmp_path: Path) -> None:
     variants = "variants: {calm: [seed=8], wild: [sed=9]}\n"
     shop(tmp_path)

@@ -71,6 +71,7 @@ def validate(
     """Check scenario files with all their variants, and list everything that is wrong with them."""
     from foundation_lab.errors import InvalidFile
     from foundation_lab.scenario.load import load_scenario
+    from foundation_lab.scenario.remarks import remarks
 
     results: list[dict[str, Any]] = []
     for path in scenarios:
@@ -84,6 +85,8 @@ def validate(
             results.append({"file": str(path), "valid": False, "problems": problems})
         else:
             results.append({"file": str(path), "valid": True, "problems": []})
+            for remark in remarks(scenario):
+                say(f"{path}: note: {remark}")
             if not as_json:
                 print(f"{path}: valid ({scenario.name}, seed {scenario.seed})")
     if as_json:

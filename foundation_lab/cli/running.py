@@ -79,6 +79,7 @@ def run(
 ) -> None:
     """Run a scenario, save its recording and report, and print what happened."""
     from foundation_lab.scenario.load import load_scenario
+    from foundation_lab.scenario.remarks import remarks
 
     chosen = load_scenario(
         scenario_path(scenario),
@@ -88,6 +89,9 @@ def run(
         until=until,
         keep=keep,
     )
+    if until is None and not quiet:
+        for remark in remarks(chosen):
+            say(f"note: {remark}")
     if chosen.keep == "aggregates":
         _refuse_what_needs_events(row_limit=row_limit, report=report)
         target = out if out is not None else Path("runs") / f"{run_name(chosen)}.json"

@@ -17,7 +17,7 @@ from foundation_lab.services.arguments import positive
 from foundation_lab.services.classifier import Classifier, classifier
 from foundation_lab.services.limiting.concurrency_limits import VegasLimit
 from foundation_lab.services.service import Health, Service
-from foundation_lab.simulation.ability import a_function
+from foundation_lab.simulation.ability import a_function, able
 from foundation_lab.simulation.component import Held
 from foundation_lab.simulation.invocation import invoke
 from foundation_lab.simulation.slots import Slots
@@ -67,10 +67,9 @@ class AdaptiveLimiter(Service):
         self._is_drop = classifier(
             "drop_on", drop_on, default=lambda error: sim.outcome_of(error) in _DROPS
         )
-        self._make = a_function(
-            "limit", limit, "give a function that makes one: lambda: VegasLimit(5)"
-        )
-        self._limit = limit()
+        remedy = "give a function that makes one: lambda: VegasLimit(5)"
+        self._make = a_function("limit", limit, remedy)
+        self._limit = able("limit()", limit(), "sample", remedy)
         self._slots = Slots(sim, max(1, self._limit.limit), f"a place in adaptive limiter {name!r}")
         self._running = 0
         self._stream = sim.stream(f"adaptive_limiter.{name}")

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.core import EmptySchedule, StopSimulation
 
-from foundation_lab.errors import TaskFailed
 from foundation_lab.simulation.event_loop.clock import CALLBACKS_AT_ONCE, READS_AT_ONCE
 from foundation_lab.simulation.event_loop.completion_order import as_completed_in_order
 from foundation_lab.simulation.event_loop.executor import POLL, Hold, Inline, Workers, is_at_work
+from foundation_lab.simulation.event_loop.failures import LoopFailures
 from foundation_lab.simulation.event_loop.handle import Later, Sleepers, Soon
-from foundation_lab.simulation.event_loop.network import LoopNetwork
 from foundation_lab.simulation.event_loop.running import put_aside, put_back
 from foundation_lab.simulation.events import GONE, Event
 from foundation_lab.simulation.memory_network.network import MemoryNetwork
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from foundation_lab.simulation.engine import Simulation
 
 
-class VirtualLoop(LoopNetwork):
+class VirtualLoop(LoopFailures):
     """An event loop whose clock is that of a simulation; made by `Simulation.event_loop`.
 
     Args:
@@ -89,7 +88,7 @@ class VirtualLoop(LoopNetwork):
         outer = put_aside()
         before, self._thread_id = self._thread_id, threading.get_ident()
         was_here, self._here = self._here, here
-        self.sim._loop = self
+        beside, self.sim._loop = self.sim._loop, self
         sys.set_asyncgen_hooks(
             firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
             finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
@@ -101,8 +100,7 @@ class VirtualLoop(LoopNetwork):
         finally:
             put_back(outer)
             self._thread_id, self._here = before, was_here
-            if getattr(outer.loop, "sim", None) is self.sim:
-                self.sim._loop = outer.loop
+            self.sim._loop = beside
 
     def run_forever(self) -> None:
         """Run the simulation until `stop` is called.
@@ -122,6 +120,8 @@ class VirtualLoop(LoopNetwork):
         finally:
             if self._halt is not None:
                 self._halt._waiter = GONE
+                with suppress(ValueError):
+                    self._inbox.remove(self._halt)
                 self._halt = None
 
     def stop(self) -> None:
@@ -178,45 +178,6 @@ class VirtualLoop(LoopNetwork):
         """End the threads of the executor, if there are any."""
         self.executor.shutdown()
 
-    # -- what goes wrong -----------------------------------------------------------------------
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """Log what went wrong with nobody to see it, and keep it for `raise_unhandled`."""
-        super().default_exception_handler(context)
-        self.unhandled.append(context)
-
-    def find_unseen(self) -> None:
-        """Report the tasks that have failed without anybody having asked for their result."""
-        for task in self.known_tasks():
-            if task.done() and getattr(task, "_log_traceback", False):
-                task._log_traceback = False
-                self.call_exception_handler(
-                    {
-                        "message": "Task exception was never retrieved",
-                        "exception": task._exception,
-                        "task": task,
-                    }
-                )
-
-    def explanations(self) -> list[str]:
-        """Return a line for each thing that went wrong with nobody to see it."""
-        return [explain(context) for context in self.unhandled]
-
-    def raise_unhandled(self) -> None:
-        """Raise what went wrong with nobody to see it.
-
-        With an exception handler of your own (`set_exception_handler`) there is nothing to raise.
-
-        Raises:
-            TaskFailed: Tasks or callbacks have failed; the message names all of them.
-        """
-        if self.unhandled:
-            contexts, self.unhandled = self.unhandled, []
-            errors = [c["exception"] for c in contexts if c.get("exception") is not None]
-            raise TaskFailed("\n".join(map(explain, contexts)), errors) from next(
-                iter(errors), None
-            )
-
     # -- private -------------------------------------------------------------------------------
 
     def _check_running(self) -> None:
@@ -233,11 +194,7 @@ class VirtualLoop(LoopNetwork):
         sim = self.sim
         sim.go_on()
         others = set(threading.enumerate())
-        while self._inbox:
-            place = self._inbox.pop()
-            usual = self._woken if place.__class__ is Sleepers else self._due
-            place._waiter = self._stop_here if place is self._halt else usual
-            sim._ready.appendleft(place)
+        self._empty_inbox()
         with suppress(StopSimulation), self.entered():
             while True:
                 try:
@@ -264,13 +221,29 @@ class VirtualLoop(LoopNetwork):
                     self._idle = Idle(self)
                     block(self._idle)
         finally:
+            self.sim._active_proc = thread  # a callback may have raised an exit
             self._idle, self.apart = None, before
+            if not before:
+                self._empty_inbox()
 
     def _put_into_inbox(self, place: Any) -> None:
         self._inbox.append(place)
         idle, self._idle = self._idle, None
         if idle is not None:
             idle.succeed()
+
+    def _empty_inbox(self) -> None:
+        """Put what came while the loop was not run into the queue, before all else."""
+        while self._inbox:
+            place = self._inbox.pop()
+            if place is self._halt:
+                waiter: Any = self._stop_here
+            elif place.__class__ is Sleepers:
+                waiter = self._woken
+            else:
+                waiter = GONE if place._cancelled else self._due
+            place._waiter = waiter
+            self.sim._ready.appendleft(place)
 
     def _stop_here(self, event: Event) -> None:
         if self.apart and not self._here:
@@ -323,13 +296,3 @@ class Idle(Wait):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__(loop.sim, "something to do for its event loop")
         self.loop = loop
-
-
-def explain(context: dict[str, Any]) -> str:
-    """Return in a line what a loop tells its exception handler."""
-    task = context.get("task") or context.get("future")
-    name = getattr(task, "get_name", None)
-    error = context.get("exception")
-    where = "" if name is None else f" (task {name()!r})"
-    what = "" if error is None else f": {type(error).__name__}: {error}"
-    return f"{context.get('message', 'something went wrong')}{where}{what}"

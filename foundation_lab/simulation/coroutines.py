@@ -40,6 +40,7 @@ class Coroutines(VirtualTime):
     """What a simulation offers to coroutines."""
 
     _loop: VirtualLoop | None = None
+    _loops_are_blocked = False
 
     def event_loop(self, **options: Any) -> VirtualLoop:
         """Return the simulation's event loop; it is made on first use, and anew once it is closed.

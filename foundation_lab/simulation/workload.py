@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from foundation_lab.simulation.ability import a_function, able
+from foundation_lab.simulation.lines.line import number
 from foundation_lab.simulation.request import entered, over, request
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.simulation.traffic.pace import Pace
@@ -51,7 +52,8 @@ class Workload(Sender):
             without it.
 
     Raises:
-        ValueError: There is a workload of this name; they would share their random stream.
+        ValueError: There is a workload of this name; they would share their random stream. Or
+            `max_in_flight` is no whole number from 1.
         TypeError: `arrivals` or `call` is something else.
     """
 
@@ -68,6 +70,7 @@ class Workload(Sender):
         able("arrivals", arrivals, "times", "give poisson(rate), constant_rate(rate), ...")
         a_function("call", call)
         if max_in_flight is not None:
+            number("max_in_flight", max_in_flight, 1)
             line = Slots(sim, max_in_flight, f"a connection of workload {name!r}")
         super().__init__(sim, name, node=node)
         self.call = call

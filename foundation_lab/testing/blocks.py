@@ -277,6 +277,7 @@ class Expectation(Listener):
         __tracebackhide__ = True
         if self._broken is not None:
             return
+        self._raise_unseen()
         if self._decisive is None and not self._can_see:
             message = (
                 f"{self} can see nothing at t={seconds(self._sim.now)}: telemetry was disabled, or "
@@ -289,6 +290,12 @@ class Expectation(Listener):
         failure = self._verdict(ending)
         if failure is not None:
             raise AssertionError(failure)
+
+    def _raise_unseen(self) -> None:
+        """Raise what the task of the block has failed with, if nobody has asked it yet."""
+        __tracebackhide__ = True
+        if getattr(self.result, "_log_traceback", None) is True:
+            self.result.result()
 
     def _wake(self) -> None:
         if self._signal is not None and not self._signal.triggered:

@@ -147,7 +147,7 @@ def require_seconds(seconds: float, name: str = "within") -> float:
     Raises:
         ValueError: It is negative or no number.
     """
-    if not isinstance(seconds, Real) or not seconds >= 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds >= 0:
         endless = ", or math.inf" if seconds is None else ""
         message = f"{name}={seconds!r}; give virtual seconds, 0 or more{endless}"
         raise ValueError(message)

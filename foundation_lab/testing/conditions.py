@@ -202,6 +202,7 @@ class ConditionExpectation(Expectation):
         __tracebackhide__ = True
         if self._broken is not None:
             return
+        self._raise_unseen()
         if self._time is None:
             message = compose(
                 f"waited {seconds(self.within)} s for {self._wait.what}",

@@ -119,13 +119,10 @@ def bounds(
         at_least = at_most = exactly if at_least is None and at_most is None else -1
     if (
         not given
+        or not all(map(_is_whole, numbers.values()))
         or (at_most is None and not at_least)
         or (at_most is not None and at_most < (at_least or 0))
         or (at_least or 0) < 0
-        or any(
-            isinstance(number, bool) or number != int(number)
-            for number in (at_least or 0, at_most or 0)
-        )
     ):
         message = (
             f"assert_count({given or '...'}) says nothing that could be checked; give exactly=n, "
@@ -133,6 +130,10 @@ def bounds(
         )
         raise ValueError(message)
     return at_least or 0, at_most
+
+
+def _is_whole(number: object) -> bool:
+    return number is None or (isinstance(number, int) and not isinstance(number, bool))
 
 
 def _were(count: int) -> str:

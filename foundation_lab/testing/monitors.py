@@ -93,8 +93,8 @@ class Monitor:
             verdicts = self._verdicts()
             if self._sim.telemetry.enabled:
                 self._last = verdicts
-            told = self._told or []
-            self._gathered = gather(one for one in verdicts if one.holds or one not in told)
+            untold = _untold(verdicts, self._told)
+            self._gathered = gather(one for one in verdicts if one.holds or one in untold)
             self._sim.telemetry.detach(self._id)
 
     def verdicts(self) -> Judgement:
@@ -142,8 +142,7 @@ class Monitor:
             return
         try:
             verdicts = self.verdicts()
-            untold = [one for one in verdicts if told is None or one not in told]
-            self._judgement(untold).check()
+            self._judgement(_untold(verdicts, told)).check()
         except Exception as error:
             error.add_note(
                 "found when the test was over: the monitor was not asked at its end; ask by "
@@ -214,6 +213,13 @@ class Monitor:
                 return
             if self._stop and machine.why:
                 self._sim.stop()
+
+
+def _untold(verdicts: list[Verdict], told: list[Verdict] | None) -> list[Verdict]:
+    """Return the verdicts on what was not violated already when somebody asked."""
+    if not told:
+        return verdicts
+    return [one for one, before in zip(verdicts, told, strict=True) if before.holds]
 
 
 def monitor(sim: Simulation, *properties: Property, stop: bool = False) -> Monitor:

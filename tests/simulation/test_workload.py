@@ -276,8 +276,10 @@ def test_a_stall_is_seen_by_all_that_should_have_been_sent_and_not_by_those_sent
 @pytest.mark.parametrize("connections", [0, True, 1.5])
 def test_connections_are_a_whole_number_from_1(connections: Any) -> None:
     sim = Simulation(seed=SEED)
-    with pytest.raises(ValueError, match="a connection of workload 'web'"):
+    with pytest.raises(ValueError, match=f"^connections={connections!r}; give a whole number"):
         PacedUsers(sim, "web", connections, constant_rate(1), lambda: 1)
+    with pytest.raises(ValueError, match=f"^max_in_flight={connections!r}; give a whole number"):
+        Workload(sim, "web", constant_rate(1), lambda: 1, max_in_flight=connections)
     assert not sim.components
 
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from foundation_lab.errors import DeadlockError
+from foundation_lab.errors import DeadlockError, TaskFailed
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.patches.virtual_threads import virtual_threads
 from foundation_lab.testing import virtual_time
 from tests.testing.inner import run_pytest
 
@@ -249,6 +250,110 @@ def test_what_was_cancelled_while_its_loop_was_blocked_does_not_happen(sim: Simu
 
     start(asyncio.run, main()).join()
     assert told == ["b"]
+
+
+def test_what_was_cancelled_while_nobody_ran_its_loop_does_not_happen(sim: Simulation) -> None:
+    loop, calls = asyncio.new_event_loop(), list[str]()
+    late = loop.call_later(1, calls.append, "late")
+    loop.call_later(1, calls.append, "early")
+    time.sleep(2)
+    late.cancel()
+    loop.run_until_complete(asyncio.sleep(1))
+    loop.close()
+    assert calls == ["early"]
+    assert getattr(loop, "unhandled", None) == []
+    assert sim.now == 3
+
+
+def test_a_loop_in_a_thread_runs_again_after_an_exit_at_the_instant_of_its_stop(
+    sim: Simulation,
+) -> None:
+    ends: list[object] = []
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    def work() -> None:
+        loop = asyncio.new_event_loop()
+        loop.call_soon(leave)
+        loop.stop()
+        with pytest.raises(SystemExit):
+            loop.run_forever()
+        ends.append(loop.run_until_complete(asyncio.sleep(1, "slept")))
+        loop.close()
+
+    start(work).join()
+    assert ends == ["slept"]
+    assert sim.now == 1
+
+
+def test_an_exit_in_a_coroutine_of_a_thread_leaves_time_to_clean_up(sim: Simulation) -> None:
+    told: list[tuple[str, float]] = []
+
+    async def clean_up() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(2)
+            told.append(("cleaned up", sim.now))
+
+    async def main() -> None:
+        task = asyncio.create_task(clean_up())
+        await asyncio.sleep(1)
+        raise SystemExit(task.get_name())
+
+    def work() -> None:
+        with pytest.raises(SystemExit):
+            asyncio.run(main())
+        time.sleep(1)
+        told.append(("slept", sim.now))
+
+    def beside() -> None:
+        for _ in range(3):
+            time.sleep(0.75)
+            told.append(("beside", sim.now))
+
+    threads = [start(work), start(beside)]
+    for thread in threads:
+        thread.join()
+    assert told[:3] == [("beside", 0.75), ("beside", 1.5), ("beside", 2.25)]
+    assert told[3:] == [("cleaned up", 3.0), ("slept", 4.0)]
+
+
+def test_tasks_that_a_thread_leaves_in_the_loop_of_the_simulation_go_on() -> None:
+    sim, times = Simulation(7), []
+
+    async def other() -> None:
+        await asyncio.sleep(2)
+        for _ in range(9):
+            await asyncio.sleep(0)
+        await asyncio.sleep(1)
+        times.append(sim.now)
+
+    async def main() -> None:
+        sim.task(other())
+        await asyncio.sleep(2)
+        await asyncio.sleep(0)
+
+    with virtual_threads(sim):
+        start(lambda: sim.event_loop().run_until_complete(main())).join()
+        assert sim.now == 2
+        sim.run()
+    assert times == [3]
+
+
+def test_a_task_of_the_simulation_that_fails_is_told_though_another_loop_ran(
+    sim: Simulation,
+) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(5)
+        raise ValueError
+
+    sim.task(fail())
+    asyncio.run(asyncio.sleep(1))
+    with pytest.raises(TaskFailed, match="fail"):
+        sim.run()
+    assert sim.now == 5
 
 
 def test_a_thread_whose_loop_runs_already_is_told(sim: Simulation) -> None:

@@ -79,6 +79,15 @@ def test_a_violation_that_was_told_and_expected_is_not_told_again(pytester: Pyte
     result.stdout.fnmatch_lines(["E*1 of 1 properties do not hold", "E*never shop.late()*"])
 
 
+def test_what_was_told_to_be_missing_is_not_told_again_later(pytester: Pytester) -> None:
+    told = (
+        "m = monitor(eventually('shop.a')).attach(); sim.run(until=1);"
+        "pytest.raises(AssertionError, m.check); sim.run(until=2)"
+    )
+    run(pytester, told).assert_outcomes(passed=1)
+    run(pytester, told, "--lab-seeds=3").assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize("end", ["", "; m.detach()"])
 def test_what_comes_after_the_check_is_checked_too(pytester: Pytester, end: str) -> None:
     attached = "m = monitor(never('shop.lost')).attach()"

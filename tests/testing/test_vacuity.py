@@ -487,9 +487,38 @@ def test_a_name_that_no_event_can_have_is_refused(sim: Simulation, name: Any, wo
 
 
 def test_a_count_is_a_whole_number(sim: Simulation) -> None:
-    for number in (1.5, True):
+    for number in (1.5, True, math.inf, math.nan, "3"):
         with pytest.raises(ValueError, match="says nothing that could be checked"):
             assert_count(sim, Ping, exactly=number)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        lambda sim, block: assert_event(sim, Ping, block=block),
+        lambda sim, block: refute_event(sim, Ping, block=block),
+        lambda sim, block: assert_count(sim, Ping, at_most=3, block=block),
+        lambda sim, block: wait_for(sim, lambda: False, block=block),
+    ],
+    ids=["assertion", "refutation", "count", "wait"],
+)
+def test_the_failure_of_a_coroutine_that_is_the_block_is_that_of_the_test(
+    sim: Simulation, expect: Callable[[Simulation, Any], Any]
+) -> None:
+    async def fails() -> None:
+        await sim.timeout(1.0)
+        raise KeyError(5)
+
+    sim.call_in(2.0, list)
+    with pytest.raises(KeyError, match="5"):
+        expect(sim, fails)
+
+    def tester() -> Generator[Any, Any, None]:
+        yield from expect(sim, fails)
+
+    sim.process(tester())
+    with pytest.raises(KeyError, match="5"):
+        sim.run()
 
 
 # -- since when ------------------------------------------------------------------------------------

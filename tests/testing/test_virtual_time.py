@@ -10,6 +10,7 @@ import datetime as dt
 import multiprocessing
 import pickle
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ import pytest
 
 from foundation_lab.errors import DeadlockError, LivelockError
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.exploring.exploration import Exploration
 from foundation_lab.testing import virtual_time
 from tests.testing.inner import run_pytest
 
@@ -407,6 +409,39 @@ def test_a_coroutine_may_block_on_a_thread_and_holds_up_its_loop(virtual: Simula
 
     assert asyncio.run(main()) == "done"
     assert told == [("process", 1.0), ("tick", 2.0)]
+
+
+@pytest.mark.parametrize("schedule", ["shuffle", "pct"])
+def test_no_order_lets_a_loop_go_on_that_is_blocked(schedule: str) -> None:
+    def told(seed: int) -> str:
+        sim, told = Exploration(seed, schedule=schedule), list[str]()
+
+        def process(name: str) -> Generator[Any, Any, None]:
+            for _ in range(2):
+                yield 1.0
+                told.append(name)
+
+        async def ticker() -> None:
+            await asyncio.sleep(1)
+            told.append(f"tick {sim.now:g} ")
+
+        async def main() -> None:
+            sim.process(process("p"))
+            sim.process(process("q"))
+            tasks = [asyncio.create_task(ticker()) for _ in range(2)]
+            await asyncio.sleep(0)
+            time.sleep(3)  # noqa: ASYNC251  (what is tested)
+            told.append("blocked ")
+            await asyncio.gather(*tasks)
+
+        with virtual_time(sim):
+            asyncio.run(main())
+        return "".join(told)
+
+    ways = {told(seed) for seed in range(20)}
+    # one that has not begun to sleep before wakes up a second later
+    assert all(re.fullmatch("[pq]{4}blocked tick [34] tick [34] ", way) for way in ways)
+    assert {"pqpqblocked tick 3 tick 3 ", "qpqpblocked tick 3 tick 3 "} <= ways
 
 
 def test_a_coroutine_that_blocks_on_what_only_its_loop_could_bring_is_a_deadlock(

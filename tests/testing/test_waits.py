@@ -106,7 +106,7 @@ def test_a_value_in_the_place_of_a_predicate_is_refused(sim: Simulation) -> None
         assert_condition(sim, value)
 
 
-@pytest.mark.parametrize("within", ["5", None, -1, float("nan")])
+@pytest.mark.parametrize("within", ["5", None, True, -1, float("nan")])
 def test_a_time_that_is_none_is_refused(sim: Simulation, within: Any) -> None:
     for refuses in (
         lambda: wait_for(sim, lambda: True, within),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CLOSE = 1e-9
 """Amounts of permits that differ by a smaller share are equal: accrued fractions are not exact."""
 
-Reservation = tuple[tuple[int, float], ...]
-"""How many permits of which cycles were reserved."""
+Reservation = tuple[tuple[int, int, float], ...]
+"""What was reserved: a first cycle, how many cycles there are, and how many permits of each."""
 
 
 class Limit(Protocol):

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from foundation_lab.services.arguments import positive, whole
+from foundation_lab.simulation.ability import able
 
 if TYPE_CHECKING:
     import random
@@ -46,7 +47,7 @@ class WindowedLimit:
         if percentile is not None and not 0 < percentile < 1:
             message = f"percentile={percentile!r}; give a share between 0 and 1, such as 0.9"
             raise ValueError(message)
-        self.inner = inner
+        self.inner = able("inner", inner, "sample", "give a limit that learns: VegasLimit(5)")
         self.least = positive("least", least)
         self.most = positive("most", most)
         self.size = whole("size", size)

@@ -31,6 +31,7 @@ def block_the_loop(sim: Simulation, event: Any) -> Any:
         BaseException: What the event has failed with.
     """
     active, late, ending = sim._active_proc, [], None
+    before, sim._loops_are_blocked = sim._loops_are_blocked, True
     try:
         while event._waiter is not GONE:
             if _next_is_of_a_loop(sim):
@@ -49,6 +50,7 @@ def block_the_loop(sim: Simulation, event: Any) -> Any:
         if ending is not None:
             sim._urgent.appendleft(_end_of_the_run(sim, ending))
         sim._active_proc = active
+        sim._loops_are_blocked = before
     if not event.ok:
         event.defused = True
         raise event.value
@@ -59,11 +61,12 @@ def _next_is_of_a_loop(sim: Simulation) -> bool:
     """Return whether the next thing that is due is the callback of an event loop."""
     sim.peek()  # clears away what was cancelled
     if sim._ready:
-        return _is_of_a_loop(sim._ready[0])
-    return not sim._urgent and bool(sim._later) and _is_of_a_loop(sim._later[0][2])
+        return is_of_a_loop(sim._ready[0])
+    return not sim._urgent and bool(sim._later) and is_of_a_loop(sim._later[0][2])
 
 
-def _is_of_a_loop(place: Any) -> bool:
+def is_of_a_loop(place: Any) -> bool:
+    """Return whether what is due is the callback of an event loop."""
     is_handle = place.__class__ in {Soon, Later}
     loop = place._loop if is_handle else getattr(getattr(place, "_waiter", None), "__self__", None)
     # One that is apart only takes in what is due.

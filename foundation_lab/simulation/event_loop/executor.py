@@ -192,8 +192,10 @@ def is_at_work(ident: int | None) -> bool:
         frame = frame.f_back
     if frame is None:
         return False
-    waits_for_work = frame.f_code is _worker.__code__
-    return not waits_for_work and frame.f_code is not _Result.result.__code__
+    if frame.f_code is _Result.result.__code__:
+        awaited = frame.f_locals.get("self")
+        return awaited is None or awaited.done()  # then it is only slow to go on
+    return frame.f_code is not _worker.__code__
 
 
 def _settle_unless_done(future: Future, value: Any, error: BaseException | None) -> None:

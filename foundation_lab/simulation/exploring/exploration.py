@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from heapq import heappop
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from simpy.events import NORMAL, Condition
 
 from foundation_lab.simulation.agenda import ODD, PRIORITY
 from foundation_lab.simulation.engine import Simulation
+from foundation_lab.simulation.event_loop.blocking import is_of_a_loop
 from foundation_lab.simulation.event_loop.clock import END_OF_SLEEP
 from foundation_lab.simulation.event_loop.handle import Sleepers
 from foundation_lab.simulation.event_loop.task import Task
@@ -157,10 +158,10 @@ class Exploration(Simulation):
                     if urgent[0] is not ODD:
                         self._put_first(urgent, list(starts(urgent)))
                     elif len(urgent) == 1:
-                        self._put_first(ready, list(wake_ups(ready)))
+                        self._put_first(ready, self._wake_ups())
                     self._happen(urgent.popleft())
                 elif ready:
-                    self._put_first(ready, list(wake_ups(ready)))
+                    self._put_first(ready, self._wake_ups())
                     self._happen(ready.popleft())
                 else:
                     self._next_instant()
@@ -177,7 +178,7 @@ class Exploration(Simulation):
             self._now = time
             self._ready.append(place)
             self._gather(time)
-            self._put_first(self._ready, list(wake_ups(self._ready)))
+            self._put_first(self._ready, self._wake_ups())
             self._happen(self._ready.popleft())
             return
         waiter = place._waiter  # asked before the clock moves, as lookouts want it
@@ -188,6 +189,13 @@ class Exploration(Simulation):
             waiter._resume(place)
         else:
             self._call(waiter, place)
+
+    def _wake_ups(self) -> list[tuple[int, Any]]:
+        """Return the places of those who may go on next, and who they are."""
+        found = wake_ups(self._ready)
+        if self._loops_are_blocked:  # their callbacks wait, and nobody overtakes them
+            found = takewhile(lambda one: not is_of_a_loop(self._ready[one[0]]), found)
+        return list(found)
 
     def _put_first(self, queue: deque[Any], candidates: list[tuple[int, Any]]) -> None:
         """Choose who goes first, and put them in front."""
@@ -236,7 +244,9 @@ def actor_of(event: Any, waiter: Any) -> Any:
     owner = getattr(callback, "__self__", None)
     if owner.__class__ is Task:
         return owner
-    return sleeper(event[0]) if event.__class__ is Sleepers else None
+    if event.__class__ is Sleepers:
+        return sleeper(event[0])
+    return sleeper(event._args[0]) if callback is END_OF_SLEEP else None  # of a loop that debugs
 
 
 def sleeper(future: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from simpy.events import PENDING
 
+from foundation_lab.simulation.ability import able
 from foundation_lab.simulation.lines.codel import DropControl
 from foundation_lab.simulation.lines.line import EarliestDeadline, Fifo, number
 
@@ -31,7 +32,11 @@ class Shedding:
     slots: Slots
 
     def __init__(self, order: Line | None = None) -> None:
-        self.order: Line = Fifo() if order is None else order
+        self.order: Line = (
+            Fifo()
+            if order is None
+            else able("order", order, "attach", "give a line, such as Lifo()")
+        )
 
     def verdict(self, waiter: Waiter, now: float) -> str | None:
         """Return why somebody whose turn it is is sent away; ``None`` when they are served."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from foundation_lab.simulation.lines.line import number
 from foundation_lab.simulation.slots import Slots
 from foundation_lab.simulation.workload import Workload
 
@@ -51,6 +52,7 @@ class PacedUsers(Workload):
         pinned: bool = False,
         node: str | None = None,
     ) -> None:
+        number("connections", connections, 1)
         super().__init__(sim, name, arrivals, call, node=node, max_in_flight=connections)
         if pinned:
             words = f"its connection of workload {name!r}"

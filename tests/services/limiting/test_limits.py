@@ -151,7 +151,7 @@ def test_a_reservation_of_two_cycles_goes_back_to_both() -> None:
     limit.take(0, 2)
     first = limit.reserve(0, 3)  # one permit of the present cycle and two of the next
     limit.take(0, 2)  # one of each of the next two
-    assert (first, limit.remaining(0)) == (((0, 1.0), (1, 2.0)), 0)
+    assert (first, limit.remaining(0)) == (((0, 1, 1.0), (1, 1, 2.0)), 0)
     limit.give_back(5, first)
     assert (limit.remaining(5), limit.wait_for(5, 2), limit.wait_for(5, 4)) == (1, 5, 15)
     limit.give_back(25, limit.reserve(15, 1))  # of a cycle that is over
@@ -417,6 +417,18 @@ def test_a_reservation_may_be_of_more_than_a_cycle_has(amount: int, granted: flo
     with pytest.raises(ValueError, match="amount=0; give a finite number above 0"):
         next(limiter.acquire(amount=0))
     sim.check_invariants()
+
+
+def test_a_huge_reservation_is_as_quick_as_a_small_one() -> None:
+    limit = CycleLimit(limit=2, period=10)
+    limit.take(0, 1)
+    huge = limit.reserve(0, 2e8)
+    assert huge == ((0, 1, 1.0), (1, 99_999_999, 2.0), (100_000_000, 1, 1.0))
+    assert limit.wait_for(0, 1) == 1e9
+    limit.take(0, 1)
+    limit.give_back(15, huge)  # that of the cycle from 0 on is lost
+    assert (limit.remaining(15), limit.wait_for(15, 3)) == (2, 5)
+    assert limit.wait_for(15, 2e8) == 1e9 + 10 - 15  # all of it but for the one that was taken
 
 
 class Balance:

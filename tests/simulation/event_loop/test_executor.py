@@ -13,7 +13,7 @@ import pytest
 
 from foundation_lab.errors import DeadlockError
 from foundation_lab.simulation.engine import Simulation
-from foundation_lab.simulation.event_loop.executor import Inline, Workers
+from foundation_lab.simulation.event_loop.executor import Inline, Workers, is_at_work
 
 SEED = 6
 
@@ -166,6 +166,18 @@ def test_a_real_thread_that_waits_for_the_loop_does_not_keep_the_clock() -> None
         return await asyncio.to_thread(work)
 
     assert sim.run_async(main()) == 2
+
+
+def test_a_real_thread_whose_result_is_there_is_at_work_however_slowly_it_wakes_up() -> None:
+    awaited: Future[None] = Future()
+    thread = threading.Thread(target=awaited.result)
+    thread.start()
+    while is_at_work(thread.ident):
+        threading.Event().wait(0.001)
+    with awaited._condition:  # which the thread needs, to go on
+        awaited.set_result(None)
+        assert is_at_work(thread.ident)
+    thread.join()
 
 
 def test_a_thread_and_a_loop_that_wait_for_each_other_are_a_deadlock() -> None:

@@ -152,6 +152,27 @@ def test_tasks_change_places_and_call_soon_stays_first_in_first_out() -> None:
     assert {run(seed) for seed in range(20)} == {"123ab", "123ba"}
 
 
+@pytest.mark.parametrize("schedule", ["shuffle", "pct"])
+def test_a_loop_that_debugs_takes_the_same_way(schedule: str) -> None:
+    def way(*, debug: bool) -> tuple[str, str]:
+        sim = Exploration(5, schedule=schedule)
+        order: list[str] = []
+
+        async def sleeper(name: str) -> None:
+            for _ in range(3):
+                await asyncio.sleep(1)
+                order.append(name)
+
+        async def main() -> None:
+            await asyncio.gather(*map(sleeper, "abcd"))
+
+        sim.event_loop().set_debug(debug)
+        sim.run_async(main())
+        return "".join(order), sim.schedule_digest
+
+    assert way(debug=True) == way(debug=False)
+
+
 def test_tasks_and_processes_change_places_with_each_other() -> None:
     def run(seed: int) -> str:
         sim = Exploration(seed)
