@@ -46,7 +46,7 @@ COMMENTS = _rules(
     ),
     (r"time(d)?[- _]?out", Purpose.EXPIRY, 3),
     (
-        r"restart|reload|boot|(come|came|coming) (back )?up|shut(ting)?[ -]?down|\bspawn|\bfork|to (die|exit|terminate)|\b(server|process|worker|service|daemon|broker|container)(es|s)?( \w+)? (to |has |have |is )*(be )?(start|stop|ready|up\b|down|finish setting|reload|running|listen|initiali[sz])|start[- ]?up",
+        r"restart|reload|boot|(come|came|coming) (back )?up|shut(ting)?[ -]?down|\bspawn|\bfork|to (die|exit|terminate)|\b(server|process|worker|service|daemon|broker|container)(es|s)?( (?!pick)\w+)? (to |has |have |is )*(be )?(start|stop|ready|up\b|down|finish setting|reload|running|listen|initiali[sz])|start[- ]?up",
         Purpose.PROCESS_RESTART,
         5,
     ),
@@ -79,7 +79,7 @@ COMMENTS = _rules(
         4,
     ),
     (
-        r"(chance|time|opportunity) (for|to) |(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
+        r"(chance|time|opportunity) (for|to) |(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|\bpick(s|ed)? (\w+ )*up\b|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
         Purpose.ASYNC_TASK,
         3,
     ),
@@ -210,7 +210,7 @@ AFTER = _rules(
     ),
     (r"acquire", Purpose.EXPIRY, 0.8),
     (
-        r"get_message|messages?\b|received|notifies|notification|\.events\b|listener|drain_events|consum",
+        r"get_message|\bmessages?\b|received|notifies|notification|\.events\b|listener|drain_events|consum",
         Purpose.PUBLISH,
         2,
     ),
@@ -275,6 +275,9 @@ INNER_STEPS = re.compile(
 )
 """Inner functions that are steps of the test, and no work that it looks at."""
 
+WAITING = re.compile(r"(^|_)wait(_|$|ing)|^_*(delay_for|sleep_until|settle|let_)", re.IGNORECASE)
+"""Functions whose name says that they wait."""
+
 WORK_NAMES = re.compile(
     r"slow|hang|long|block|sleep|never|forever|work|job|task|delay|handler|callback|consumer|actor"
     r"|producer|target|busy|stall|stuck|lazy|pending|side_effect|infinite|coro|fake|mock|stub|dummy",
@@ -288,7 +291,7 @@ DOUBLES = re.compile(
 """Classes that stand for something else."""
 
 TASKS = re.compile(
-    r"\.task\b|\bactor\b|shared_task|\.route\b|\.get\(|\.post\(|\bjob\b|periodic|\btask\b|\.agent\b|\.command|\bperiodiq\b|\.job\b"
+    r"\.task\b|\bactor\b|shared_task|\.route\b|\.get\(|\.post\(|\bjob\b|periodic|\btask\b|\.agent\b|\.command|\bperiodiq\b|\.job\b|\.process\b|\.thread\b|\bremote\b|\bdelayed\b"
 )
 """Decorators of work that somebody else runs."""
 
@@ -308,3 +311,8 @@ STARTED = re.compile(
     re.IGNORECASE,
 )
 """What they start."""
+
+LIFECYCLE = re.compile(
+    r"\b([a-z_][\w.]*)\.(start|stop|shutdown|restart|reload|terminate|kill|launch|boot)\w*\("
+)
+"""Calls that start or stop what they are called on."""

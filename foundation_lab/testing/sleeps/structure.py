@@ -7,9 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from foundation_lab.testing.sleeps import rules
+from foundation_lab.testing.sleeps.assertions import Compared
 from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.roles import Role
 from foundation_lab.testing.sleeps.rules import Clue
-from foundation_lab.testing.sleeps.scopes import FUNCTIONS
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,8 @@ def structure(context: Context) -> Iterator[Clue]:
     yield from _loop(context)
     yield from _teardown(context)
     yield from _start(context)
+    yield from _lifecycle(context)
+    yield from _compared(context)
     yield from _handed_on(context)
     yield from _work(context)
 
@@ -32,7 +36,7 @@ def _kind(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
     if context.place.site.kind == "wait" and _is_refuted(context):
         yield Clue(Purpose.NEGATIVE_WAIT, 6, "the test fails when the wait succeeds")
-    if context.each.exact == 0 and not context.duration.isidentifier():
+    if _lets_run(context):
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
         yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
@@ -142,6 +146,37 @@ def _start(context: Context) -> Iterator[Clue]:
             yield Clue(Purpose.PROCESS_RESTART, 3.5, f"{name}() starts something, and waits for it")
 
 
+def _lifecycle(context: Context) -> Iterator[Clue]:
+    """Tell what is started or stopped right before, by its name or by what it was made of."""
+    for distance, statement in enumerate(context.before[:3]):
+        found = rules.LIFECYCLE.search(statement)
+        if found is None:
+            continue
+        named = f"{found[1]} {_made(context, found[1].rpartition('.')[2])}"
+        if rules.STARTED.search(named):
+            weight = 3.5 / (1 + distance)
+            yield Clue(Purpose.PROCESS_RESTART, weight, f"{found[0]}) is right before it")
+        elif found[2] in _STOPS and not context.is_last:
+            yield Clue(Purpose.PROCESS_RESTART, 1.5, f"{found[0]}) is right before it")
+        return
+
+
+def _made(context: Context, name: str) -> str:
+    """Return the name of the class or function that made what a name stands for."""
+    tree = context.place.module.tree
+    bindings, _ = tree.scope_of(context.place.site.node).lookup(name)
+    made = [getattr(binding, "value", None) for binding in bindings]
+    return " ".join(last_name(each.func) for each in made if isinstance(each, ast.Call))
+
+
+def _compared(context: Context) -> Iterator[Clue]:
+    if context.compared is Compared.SAME:
+        yield Clue(Purpose.NEGATIVE_WAIT, 2.5, "the same is asserted before and after it")
+    elif context.compared is Compared.CHANGED:
+        yield Clue(Purpose.NEGATIVE_WAIT, -3, "what was asserted before it has changed after it")
+        yield Clue(Purpose.ASYNC_TASK, 1, "what was asserted before it has changed after it")
+
+
 def _handed_on(context: Context) -> Iterator[Clue]:
     """Tell sleeps that are handed on for somebody else to run."""
     is_passed = context.place.site.kind == "passed"
@@ -150,6 +185,8 @@ def _handed_on(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.ASYNC_TASK, 4, f"{handed}() lets the loop run meanwhile")
     elif handed in _STARTERS or (is_passed and context.each.exact is not None):
         yield Clue(Purpose.SIMULATED_WORK, 6, f"it is what {handed}() runs")
+    elif is_passed and rules.DOUBLES.search(handed):
+        yield Clue(Purpose.SIMULATED_WORK, 5, f"{handed}() stands for something else")
     elif is_passed:
         yield Clue(Purpose.RETRY, 3, f"{handed}() is given it, to sleep between attempts")
 
@@ -157,12 +194,25 @@ def _handed_on(context: Context) -> Iterator[Clue]:
 def _work(context: Context) -> Iterator[Clue]:
     """Tell sleeps that stand for work: in doubles, tasks, and functions inside of a test."""
     name = _name(context)
+    if _lets_run(context):
+        return
     if rules.TASKS.search(context.decorators) and not name.startswith("test"):
         yield Clue(Purpose.SIMULATED_WORK, 6, f"{name}() is a task that somebody else runs")
+    if context.role is Role.ENDING:
+        yield Clue(Purpose.CLEANUP, 6, f"{name}() is run at the end")
+    elif (
+        context.role is Role.WORK
+        and context.place.wrapper is None
+        and not rules.INNER_STEPS.match(name)
+    ):
+        weight = 1 if context.loop else 4
+        yield Clue(Purpose.SIMULATED_WORK, weight, f"{name}() is handed on, for others to run")
     if context.is_inner and not rules.INNER_STEPS.match(name):
         words = f"it is in {name}(), which is defined inside the test"
-        yield Clue(Purpose.SIMULATED_WORK, 5, words)
-    if name and re.match(r"_*wait", name):
+        # One that calls a wrapper is more often a step of the test.
+        weight = 5 if context.place.wrapper is None else 2
+        yield Clue(Purpose.SIMULATED_WORK, weight, words)
+    if rules.WAITING.search(name):
         yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() waits by its name")
     elif name and not name.startswith("test") and not rules.TEARDOWN.match(name):
         if rules.WORK_NAMES.search(name):
@@ -175,6 +225,11 @@ def _work(context: Context) -> Iterator[Clue]:
     exact = context.each.exact
     if exact is not None and exact >= _AGES and (context.is_inner or context.argument_of):
         yield Clue(Purpose.SIMULATED_WORK, 2, "it would last longer than any test")
+
+
+def _lets_run(context: Context) -> bool:
+    """Return whether it sleeps for no time at all, and says so."""
+    return context.each.exact == 0 and not context.duration.isidentifier()
 
 
 def _name(context: Context) -> str:
@@ -190,6 +245,7 @@ _STARTERS = {
 }  # fmt: skip
 _RUNNERS = {"run_until_complete"}
 """Given a sleep itself, these run whatever else there is on the loop for so long."""
+_STOPS = {"shutdown", "restart", "kill", "terminate", "reload"}
 _MOMENT = 0.005
 """Shorter sleeps wait for no work."""
 _AGES = 30.0

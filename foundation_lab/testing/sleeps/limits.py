@@ -1,0 +1,92 @@
+"""Limits: numbers in the code before a sleep that may be what the sleep waits out."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, NamedTuple
+
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS, last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from foundation_lab.testing.sleeps.project import Module
+
+
+class Limit(NamedTuple):
+    """A number of seconds and what it was set for: ``ttl=1``."""
+
+    name: str
+    seconds: float
+    text: str
+
+
+def limits(module: Module, node: ast.AST, statement: ast.stmt) -> Iterator[Limit]:
+    """Give what was set to a number of seconds in the outermost function, before a statement."""
+    around = [f for f in module.tree.functions_around(node) if isinstance(f, FUNCTIONS)]
+    if not around:
+        return
+    for each in _within(around[-1]):
+        line = getattr(each, "lineno", statement.lineno)
+        if line < statement.lineno or isinstance(each, ast.arg):
+            for name, value in _named(each):
+                yield from _limit(module, name, value)
+
+
+def _within(function: ast.AST) -> Iterator[ast.AST]:
+    """Give the nodes of a function without its decorators: they are about the test as a whole."""
+    for part in (getattr(function, "args", None), *getattr(function, "body", ())):
+        if part is not None:
+            yield from ast.walk(part)
+
+
+def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Give the values in a node that have names."""
+    if isinstance(node, ast.Call):
+        for keyword in node.keywords:
+            if keyword.arg:
+                yield keyword.arg, keyword.value
+        yield from _positional(node)
+    elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript):
+            yield _text(target.slice), node.value
+        elif isinstance(target, ast.Attribute | ast.Name):
+            yield last_name(target), node.value
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is not None:
+                yield _text(key), value
+
+
+def _positional(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Give what is set by position: ``expire(key, 1)``, and ``setattr(conf, "RETRY", 1)``."""
+    name = last_name(call.func)
+    args = call.args
+    if name in ("setattr", "object", "setenv", "setitem", "patch", "set", "setdefault"):
+        if len(args) > 1 and _text(args[-2]):
+            yield _text(args[-2]).rpartition(".")[2], args[-1]
+        return
+    for each in args:
+        yield name, each
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _limit(module: Module, name: str, value: ast.expr) -> Iterator[Limit]:
+    if not name or not isinstance(
+        value, ast.Constant | ast.Name | ast.BinOp | ast.Attribute | ast.Call
+    ):
+        return
+    if isinstance(value, ast.Constant) and (
+        isinstance(value.value, bool) or not isinstance(value.value, int | float)
+    ):
+        return
+    seconds = module.folding.fold(value).exact
+    if seconds is None and isinstance(value, ast.Call) and "timedelta" in ast.unparse(value.func):
+        total = ast.Call(ast.Attribute(value, "total_seconds", ast.Load()), [], [])
+        seconds = module.folding.fold(total, None, module.tree.scope_of(value)).exact
+    if seconds is not None and seconds > 0:
+        yield Limit(name.lower(), seconds, f"{name}={ast.unparse(value)}")
