@@ -178,7 +178,7 @@ BEFORE = _rules(
     ),
     (r"retry|backoff|attempt", Purpose.RETRY, 1),
     (
-        r"\.close\(|\.shutdown\(|\.stop\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
+        r"\.close\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
         Purpose.CLEANUP,
         1.5,
     ),

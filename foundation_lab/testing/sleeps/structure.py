@@ -148,16 +148,22 @@ def _start(context: Context) -> Iterator[Clue]:
 
 def _lifecycle(context: Context) -> Iterator[Clue]:
     """Tell what is started or stopped right before, by its name or by what it was made of."""
-    for distance, statement in enumerate(context.before[:3]):
+    steps = 0
+    for statement in context.before:
         found = rules.LIFECYCLE.search(statement)
         if found is None:
+            # What is asserted between does not part a step from the sleep.
+            steps += not re.search(r"\bassert", statement)
+            if steps > _MOST_STEPS:
+                return
             continue
         named = f"{found[1]} {_made(context, found[1].rpartition('.')[2])}"
         if rules.STARTED.search(named):
-            weight = 3.5 / (1 + distance)
+            weight = 3.5 / (1 + steps)
             yield Clue(Purpose.PROCESS_RESTART, weight, f"{found[0]}) is right before it")
-        elif found[2] in _STOPS and not context.is_last:
-            yield Clue(Purpose.PROCESS_RESTART, 1.5, f"{found[0]}) is right before it")
+        elif found[2] in _STOPS:
+            purpose = Purpose.CLEANUP if context.is_last else Purpose.PROCESS_RESTART
+            yield Clue(purpose, 1.8 / (1 + steps), f"{found[0]}) is right before it")
         return
 
 
@@ -194,8 +200,6 @@ def _handed_on(context: Context) -> Iterator[Clue]:
 def _work(context: Context) -> Iterator[Clue]:
     """Tell sleeps that stand for work: in doubles, tasks, and functions inside of a test."""
     name = _name(context)
-    if _lets_run(context):
-        return
     if rules.TASKS.search(context.decorators) and not name.startswith("test"):
         yield Clue(Purpose.SIMULATED_WORK, 6, f"{name}() is a task that somebody else runs")
     if context.role is Role.ENDING:
@@ -203,6 +207,7 @@ def _work(context: Context) -> Iterator[Clue]:
     elif (
         context.role is Role.WORK
         and context.place.wrapper is None
+        and not _lets_run(context)
         and not rules.INNER_STEPS.match(name)
     ):
         weight = 1 if context.loop else 4
@@ -245,7 +250,9 @@ _STARTERS = {
 }  # fmt: skip
 _RUNNERS = {"run_until_complete"}
 """Given a sleep itself, these run whatever else there is on the loop for so long."""
-_STOPS = {"shutdown", "restart", "kill", "terminate", "reload"}
+_MOST_STEPS = 2
+"""So many steps back is looked for what was started."""
+_STOPS = {"shutdown", "stop", "restart", "kill", "terminate", "reload"}
 _MOMENT = 0.005
 """Shorter sleeps wait for no work."""
 _AGES = 30.0
