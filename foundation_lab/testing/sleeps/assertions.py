@@ -27,19 +27,24 @@ def compare(before: Iterable[str], after: Iterable[str]) -> Compared:
         before: The statements before it, the nearest first.
         after: The statements after it, the nearest first.
     """
-    said: dict[str, str] = {}
+    said: dict[str, tuple[str, int]] = {}
+    steps = 0
     for statement in before:
-        for subject, value in _claims(statement):
-            said.setdefault(subject, value)
+        claims = list(_claims(statement))
+        for subject, value in claims:
+            said.setdefault(subject, (value, steps))
+        steps += not claims
     found = [
-        said[subject] == value
+        (said[subject][0] == value, said[subject][1])
         for statement in after
         for subject, value in _claims(statement)
         if subject in said
     ]
-    if not found:
-        return Compared.NEITHER
-    return Compared.SAME if all(found) else Compared.CHANGED
+    if not all(same for same, _ in found):
+        return Compared.CHANGED
+    # What was asserted long before may have changed, and changed back.
+    is_near = any(steps <= 1 for _, steps in found)
+    return Compared.SAME if is_near else Compared.NEITHER
 
 
 def _claims(statement: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from foundation_lab.testing.sleeps.purposes import Purpose
 from foundation_lab.testing.sleeps.rules import Clue
-from foundation_lab.testing.sleeps.structure import structure
+from foundation_lab.testing.sleeps.structure import is_awaited_in_a_test, structure
 from foundation_lab.testing.sleeps.wording import wording
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
     for clue in clues:
         weights[clue.purpose] += clue.weight
     if not weights or max(weights.values()) < _LEAST:
+        if is_awaited_in_a_test(context):
+            return Verdict(Purpose.ASYNC_TASK, 0.1, ("other tasks run while it is awaited",))
         return Verdict(Purpose.UNKNOWN, 0.0, ("nothing around it tells",))
     ranked = sorted(weights, key=lambda purpose: (-weights[purpose], purpose))
     best = ranked[0]

@@ -92,7 +92,9 @@ def gather(place: Place, each: Bounds) -> Context:
         test=named[-1].name if named else "",
         owners=tuple(c.name for c in tree.above(node) if isinstance(c, ast.ClassDef)),
         file=module.path.rpartition("/")[2].removesuffix(".py"),
-        comment=_comment(module, node, line) or _told(before),
+        comment=_comment(module, node, line)
+        or _comment_of_duration(module, statement, duration)
+        or _told(before),
         comment_below=_comment_below(module, statement),
         docstring=(ast.get_docstring(named[0]) or "") if named else "",
         before=tuple(before[:_MOST_BEFORE]),
@@ -249,6 +251,17 @@ def _comment(module: Module, node: ast.AST, line: int) -> str:
             break
         at -= 1
     return " ".join([*above, *filter(None, own)])
+
+
+def _comment_of_duration(module: Module, statement: ast.stmt, duration: ast.AST | None) -> str:
+    """Return the comments of the statement right before, when it sets the duration."""
+    block = _block(module, statement)
+    place = block.index(statement) if statement in block else 0
+    setter = block[place - 1] if place else None
+    if not isinstance(setter, ast.Assign) or not isinstance(duration, ast.Name):
+        return ""
+    names = [each.id for each in setter.targets if isinstance(each, ast.Name)]
+    return _comment(module, setter, setter.lineno) if duration.id in names else ""
 
 
 def _told(before: list[str]) -> str:

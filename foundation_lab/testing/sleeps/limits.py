@@ -14,11 +14,19 @@ if TYPE_CHECKING:
 
 
 class Limit(NamedTuple):
-    """A number of seconds and what it was set for: ``ttl=1``."""
+    """A number of seconds and what it was set for: ``ttl=1``.
+
+    Attributes:
+        name: What it was set for, in lower case.
+        seconds: The number.
+        text: The code.
+        is_named: Whether the code names it; else it is an argument of what has this name.
+    """
 
     name: str
     seconds: float
     text: str
+    is_named: bool = True
 
 
 def limits(module: Module, node: ast.AST, statement: ast.stmt) -> Iterator[Limit]:
@@ -31,6 +39,11 @@ def limits(module: Module, node: ast.AST, statement: ast.stmt) -> Iterator[Limit
         if line < statement.lineno or isinstance(each, ast.arg):
             for name, value in _named(each):
                 yield from _limit(module, name, value)
+            if isinstance(each, ast.Call) and not _has_ended(module, each, line=statement.lineno):
+                name = last_name(each.func)
+                for value in each.args:
+                    for limit in _limit(module, name, value):
+                        yield limit._replace(text=f"{name}({ast.unparse(value)})", is_named=False)
 
 
 def _within(function: ast.AST) -> Iterator[ast.AST]:
@@ -46,7 +59,7 @@ def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         for keyword in node.keywords:
             if keyword.arg:
                 yield keyword.arg, keyword.value
-        yield from _positional(node)
+        yield from _set(node)
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
         if isinstance(target, ast.Subscript):
@@ -59,16 +72,17 @@ def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
                 yield _text(key), value
 
 
-def _positional(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
-    """Give what is set by position: ``expire(key, 1)``, and ``setattr(conf, "RETRY", 1)``."""
-    name = last_name(call.func)
-    args = call.args
-    if name in ("setattr", "object", "setenv", "setitem", "patch", "set", "setdefault"):
-        if len(args) > 1 and _text(args[-2]):
-            yield _text(args[-2]).rpartition(".")[2], args[-1]
-        return
-    for each in args:
-        yield name, each
+def _has_ended(module: Module, call: ast.Call, line: int) -> bool:
+    """Return whether a call is the head of a block that has ended: ``with timeout(1): …``."""
+    above = module.tree.parents.get(module.tree.parents.get(call, call))
+    return isinstance(above, ast.With | ast.AsyncWith) and (above.end_lineno or line) < line
+
+
+def _set(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Give what is set under a name that is a text: ``setattr(conf, "RETRY", 1)``."""
+    texts = [_text(each) for each in call.args[:-1]]
+    if texts and texts[-1] and last_name(call.func) in _SETTERS:
+        yield texts[-1].rpartition(".")[2], call.args[-1]
 
 
 def _text(node: ast.expr) -> str:
@@ -90,3 +104,6 @@ def _limit(module: Module, name: str, value: ast.expr) -> Iterator[Limit]:
         seconds = module.folding.fold(total, None, module.tree.scope_of(value)).exact
     if seconds is not None and seconds > 0:
         yield Limit(name.lower(), seconds, f"{name}={ast.unparse(value)}")
+
+
+_SETTERS = {"setattr", "object", "setenv", "setitem", "patch", "set", "setdefault"}

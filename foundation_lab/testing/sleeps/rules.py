@@ -34,10 +34,11 @@ def _rules(*lines: tuple[str, Purpose, float]) -> tuple[Rule, ...]:
 
 COMMENTS = _rules(
     (
-        r"\bsimulat|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b|do(ing)? (some )?work|some work|\bheavy\b",
+        r"\bsimulat|artificial|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b|do(ing)? (some )?work|some work|\bheavy\b",
         Purpose.SIMULATED_WORK,
         5,
     ),
+    (r"artificial", Purpose.SIMULATED_WORK, 4),
     (r"\bblock(s|ing)?\b|\bhang|\bbusy\b|longer than (the )?timeout", Purpose.SIMULATED_WORK, 2.5),
     (
         r"expir|\bttl|time[- ]to[- ]live|\blease|\bstale|\bevict|rate[- ]?limit|\bbucket|\bquota|\bwindow|token[s]? (to )?refill|refill|cooldown",
@@ -79,7 +80,7 @@ COMMENTS = _rules(
         4,
     ),
     (
-        r"(chance|time|opportunity) (for|to) |(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|\bpick(s|ed)? (\w+ )*up\b|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
+        r"(chance|time|opportunity) (for|to) |giv(e|es|ing)\b.* time\b|(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|\bpick(s|ed)? (\w+ )*up\b|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
         Purpose.ASYNC_TASK,
         3,
     ),
@@ -138,7 +139,7 @@ NAMES = _rules(
         Purpose.TIMER,
         1.5,
     ),
-    (r"poll|wait_for|wait_until|until", Purpose.POLLING, 1),
+    (r"poll|wait_for|wait_until|(^|_)until(_|$)", Purpose.POLLING, 1),
     (r"not_|no_|never|without|_does_not|doesnt|ignored|refus", Purpose.NEGATIVE_WAIT, 0.6),
     (r"task|job|async|thread|background|worker|concurren|parallel|cancel", Purpose.ASYNC_TASK, 0.7),
     (
@@ -269,6 +270,9 @@ LIMITS = _rules(
     ),
 )
 """For what was set before to a time that the sleep just waits out."""
+
+FINISHED = re.compile(r"\.(result|join)\(")
+"""Statements that wait themselves for what they start."""
 
 INNER_STEPS = re.compile(
     r"^_?(wait|poll|teardown|tear_down|cleanup|finali[sz]|until|eventually|retry)", re.IGNORECASE

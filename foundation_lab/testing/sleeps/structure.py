@@ -26,6 +26,7 @@ def structure(context: Context) -> Iterator[Clue]:
     yield from _teardown(context)
     yield from _start(context)
     yield from _lifecycle(context)
+    yield from _repeats(context)
     yield from _compared(context)
     yield from _handed_on(context)
     yield from _work(context)
@@ -34,15 +35,33 @@ def structure(context: Context) -> Iterator[Clue]:
 def _kind(context: Context) -> Iterator[Clue]:
     if context.place.site.kind == "busy_wait":
         yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
+    if context.place.site.kind == "process":
+        yield Clue(Purpose.SIMULATED_WORK, 5, "a command that sleeps stands for one that works")
     if context.place.site.kind == "wait" and _is_refuted(context):
         yield Clue(Purpose.NEGATIVE_WAIT, 6, "the test fails when the wait succeeds")
     if _lets_run(context):
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
         yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
+    if _is_just_over(context.place.site.duration) and not context.is_inner and not context.loop:
+        words = f"{context.duration} is just over a time that has a name"
+        yield Clue(Purpose.EXPIRY, 2, words)
     for rule in rules.DURATIONS:
         if context.duration and rule.pattern.search(context.duration):
             yield Clue(rule.purpose, rule.weight, f"it sleeps for {context.duration!r}")
+
+
+def _is_just_over(duration: ast.expr | None) -> bool:
+    """Return whether a duration is a named one and a little more: ``period + 1``, ``2 * ttl``."""
+    if not isinstance(duration, ast.BinOp):
+        return False
+    sides = (duration.left, duration.right)
+    numbers = [side.value for side in sides if isinstance(side, ast.Constant)]
+    named = any(isinstance(side, ast.Name | ast.Attribute) for side in sides)
+    if not named or not numbers or not isinstance(numbers[0], int | float):
+        return False
+    least = {ast.Add: 0, ast.Mult: 1}.get(type(duration.op))
+    return least is not None and numbers[0] > least
 
 
 def _loop(context: Context) -> Iterator[Clue]:
@@ -71,6 +90,22 @@ def _is_refuted(context: Context) -> bool:
     return refuted is not None or bool(context.before and "Empty" in context.before[0])
 
 
+def _repeats(context: Context) -> Iterator[Clue]:
+    """Tell the same call before and after: the sleep keeps the two apart."""
+    if context.before and context.after:
+        called = [_CALL.match(each[0]) for each in (context.before, context.after)]
+        if called[0] and called[1] and called[0][1] == called[1][1]:
+            words = f"{called[0][1]}() is called before and after it"
+            yield Clue(Purpose.PACING, 3, words)
+
+
+def is_awaited_in_a_test(context: Context) -> bool:
+    """Return whether it is a step of a test, and hands the loop over to other tasks meanwhile."""
+    above = context.place.module.tree.parents.get(context.place.site.node)
+    is_step = not (context.is_inner or context.loop) and context.test.startswith("test")
+    return context.place.site.kind == "sleep" and isinstance(above, ast.Await) and is_step
+
+
 def _rest(context: Context) -> int:
     """Return how many statements of the loop follow in the same round."""
     loop, line = context.loop, context.place.site.node.lineno
@@ -85,7 +120,7 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
     """Return how a loop ends when a condition holds; an empty text when it does not."""
     if isinstance(loop, ast.While) and not isinstance(loop.test, ast.Constant):
         condition = ast.unparse(loop.test)
-        if not _asks_only_the_clock(loop.test):
+        if not _asks_only_the_clock(loop.test) and not _counts(loop):
             return f"goes on while {condition}"
     waiting: list[ast.AST] = list(loop.body)
     while waiting:
@@ -96,6 +131,20 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
             continue
         waiting += ast.iter_child_nodes(node)
     return ""
+
+
+def _counts(loop: ast.While) -> bool:
+    """Return whether a loop counts its rounds: ``while i < 5: …; i += 1``."""
+    test = loop.test
+    if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name):
+        return False
+    return any(
+        isinstance(each, ast.AugAssign)
+        and isinstance(each.target, ast.Name)
+        and each.target.id == test.left.id
+        and isinstance(each.value, ast.Constant)
+        for each in loop.body
+    )
 
 
 def _asks_only_the_clock(test: ast.expr) -> bool:
@@ -180,7 +229,7 @@ def _compared(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.NEGATIVE_WAIT, 2.5, "the same is asserted before and after it")
     elif context.compared is Compared.CHANGED:
         yield Clue(Purpose.NEGATIVE_WAIT, -3, "what was asserted before it has changed after it")
-        yield Clue(Purpose.ASYNC_TASK, 1, "what was asserted before it has changed after it")
+        yield Clue(Purpose.ASYNC_TASK, 0.5, "what was asserted before it has changed after it")
 
 
 def _handed_on(context: Context) -> Iterator[Clue]:
@@ -190,7 +239,8 @@ def _handed_on(context: Context) -> Iterator[Clue]:
     if handed in _RUNNERS and not is_passed:
         yield Clue(Purpose.ASYNC_TASK, 4, f"{handed}() lets the loop run meanwhile")
     elif handed in _STARTERS or (is_passed and context.each.exact is not None):
-        yield Clue(Purpose.SIMULATED_WORK, 6, f"it is what {handed}() runs")
+        weight = 6 if context.place.wrapper is None else 3
+        yield Clue(Purpose.SIMULATED_WORK, weight, f"it is what {handed}() runs")
     elif is_passed and rules.DOUBLES.search(handed):
         yield Clue(Purpose.SIMULATED_WORK, 5, f"{handed}() stands for something else")
     elif is_passed:
@@ -250,6 +300,7 @@ _STARTERS = {
 }  # fmt: skip
 _RUNNERS = {"run_until_complete"}
 """Given a sleep itself, these run whatever else there is on the loop for so long."""
+_CALL = re.compile(r"(?:await )?(?!assert|self\.assert|pytest\b|print\b)([\w.]+)\(")
 _MOST_STEPS = 2
 """So many steps back is looked for what was started."""
 _STOPS = {"shutdown", "stop", "restart", "kill", "terminate", "reload"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from foundation_lab.testing.sleeps import rules
@@ -24,7 +25,11 @@ def wording(context: Context) -> Iterator[Clue]:
 
 def _comments(context: Context) -> Iterator[Clue]:
     for rule in rules.COMMENTS:
-        if context.comment and rule.pattern.search(context.comment):
+        # What would happen otherwise is not what the sleep waits for.
+        comment = context.comment
+        if rule.purpose is Purpose.NEGATIVE_WAIT:
+            comment = re.split(r"\botherwise\b|\bor else\b", comment)[0]
+        if comment and rule.pattern.search(comment):
             yield Clue(rule.purpose, rule.weight, f"the comment says {_quoted(context.comment)}")
         if context.comment_below and rule.pattern.search(context.comment_below):
             words = f"the comment below says {_quoted(context.comment_below)}"
@@ -40,15 +45,17 @@ def _limits(context: Context) -> Iterator[Clue]:
     best: dict[Purpose, Clue] = {}
     for limit in context.limits:
         for seconds in (limit.seconds, limit.seconds / 1000):
-            if not seconds <= slept <= 2.5 * seconds + 1.0 or seconds < slept / 12:
+            if not seconds <= slept <= 2.5 * seconds + 1.0 or seconds < slept / 120:
                 continue
             for rule in rules.LIMITS:
                 if rule.pattern.search(limit.name):
                     near = 1.0 if slept <= 2 * seconds + 0.2 else 0.6
+                    near = near if seconds >= slept / 12 else 0.5
                     milli = 1.0 if seconds == limit.seconds else 0.6
+                    named = 1.0 if limit.is_named else 0.7
                     clue = Clue(
                         rule.purpose,
-                        rule.weight * near * milli,
+                        rule.weight * near * milli * named,
                         f"{limit.text} was set before, and it sleeps just over that",
                     )
                     if rule.purpose not in best or best[rule.purpose].weight < clue.weight:
@@ -80,11 +87,20 @@ def _statements(context: Context) -> Iterator[Clue]:
         for rule in table:
             for distance, statement in enumerate(statements):
                 found = rule.pattern.search(statement)
-                if found:
+                if found and not _is_over(rule.purpose, statement, context):
                     weight = rule.weight * inner * _NEARNESS[min(distance, len(_NEARNESS) - 1)]
                     line = _line_of(statement, found.start())
                     yield Clue(rule.purpose, weight, f"{where} {_quoted(line)}")
                     break
+
+
+def _is_over(purpose: Purpose, statement: str, context: Context) -> bool:
+    """Return whether a statement before waits itself for the work that it starts."""
+    return (
+        purpose is Purpose.ASYNC_TASK
+        and statement in context.before
+        and rules.FINISHED.search(statement) is not None
+    )
 
 
 def _line_of(text: str, position: int) -> str:
