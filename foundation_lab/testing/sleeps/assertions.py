@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING
+
+from foundation_lab.testing.sleeps.scopes import last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,23 +36,25 @@ def compare(before: Iterable[str], after: Iterable[str]) -> Compared:
         claims = list(_claims(statement))
         for subject, value in claims:
             said.setdefault(subject, (value, steps))
-        steps += not claims
-    found = [
-        (said[subject][0] == value, said[subject][1])
-        for statement in after
-        for subject, value in _claims(statement)
-        if subject in said
-    ]
+        steps += not claims and not statement.startswith(("try:", "with ", "async with "))
+    found = []
+    for statement in after:
+        for claimed, value in _claims(statement):
+            # In what is empty there is nothing.
+            subject = claimed if claimed in said else claimed.rpartition(" in ")[2]
+            if subject in said:
+                first, distance = said[subject]
+                found.append((_agree(first, value), distance))
     if not all(same for same, _ in found):
         return Compared.CHANGED
     # What was asserted long before may have changed, and changed back.
-    is_near = any(steps <= 1 for _, steps in found)
+    is_near = any(distance <= _NEAR for _, distance in found)
     return Compared.SAME if is_near else Compared.NEITHER
 
 
 def _claims(statement: str) -> Iterator[tuple[str, str]]:
     """Give what is asserted of what: ``assert not x.done()`` claims ``false`` of ``x.done()``."""
-    if "assert" not in statement:
+    if "assert" not in statement and not _SETS.match(statement):
         return
     try:
         tree = ast.parse(statement)
@@ -58,12 +63,15 @@ def _claims(statement: str) -> Iterator[tuple[str, str]]:
     for node in tree.body:
         if isinstance(node, ast.Assert):
             yield from _claim(node.test, "true")
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and node.value.args:
             call = node.value
-            name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-            if name in _METHODS and call.args:
+            name = last_name(call.func)
+            if name in _METHODS:
                 other = ast.unparse(call.args[1]) if len(call.args) > 1 else ""
                 yield ast.unparse(call.args[0]), _METHODS[name] or other
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            yield ast.unparse(target), ast.unparse(node.value)
 
 
 def _claim(test: ast.expr, value: str) -> Iterator[tuple[str, str]]:
@@ -78,15 +86,33 @@ def _claim(test: ast.expr, value: str) -> Iterator[tuple[str, str]]:
         if isinstance(operator, ast.In | ast.NotIn):
             yield f"{left} in {right}", "true" if isinstance(operator, ast.In) else "false"
         elif isinstance(operator, ast.Eq | ast.Is):
-            yield left, {"True": "true", "False": "false"}.get(right, right)
+            if left.startswith("len(") and right == "0":
+                left, right = left[4:-1], "false"
+            yield left, right
         elif isinstance(operator, ast.NotEq | ast.IsNot):
             yield left, f"not {right}"
     else:
         yield ast.unparse(test), value
 
 
+def _agree(one: str, other: str) -> bool:
+    """Return whether two claims of the same thing can both be true."""
+    if "false" in (one, other):
+        return {one, other} <= _FALSE
+    if "true" in (one, other):
+        return not {one, other} & _FALSE
+    return one == other
+
+
+_NEAR = 2
+_FALSE = {"false", "False", "[]", "{}", "0", "None", "''", "set()", "dict()", "list()", "()"}
+_SETS = re.compile(
+    r"(eq_|is_)\(|[\w.]+(: [^=\n]+)? = (\[\]|\{\}|0|None|False|set\(\)|list\(\)|dict\(\))$"
+)
+"""Statements that claim something without the word, or give a name its first value."""
 _METHODS = {
     "assertTrue": "true", "assertFalse": "false", "assertIsNone": "None", "assertEqual": "",
-    "assertEquals": "", "assertIs": "", "assertIsNotNone": "not None",
+    "assertEquals": "", "assertIs": "", "assertIsNotNone": "not None", "eq_": "", "is_": "",
+    "assert_equal": "", "assert_equals": "", "assert_is": "",
 }  # fmt: skip
 """Methods of unittest, and what they claim of their first argument; nothing: it is their second."""

@@ -30,12 +30,18 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
         inherited: For the call of a wrapper, what the sleep in it waits for.
     """
     clues = [*structure(context), *wording(context)]
-    if inherited is not None and inherited.purpose in _HANDED_DOWN and inherited.confidence >= 0.5:
-        clues.append(Clue(inherited.purpose, 8 * inherited.confidence, "the wrapper waits for it"))
+    if inherited is not None:
+        sure = inherited.purpose in _HANDED_DOWN and inherited.confidence >= 0.5
+        weight = (8 if sure else 4) * inherited.confidence
+        if not sure and inherited.purpose is Purpose.SIMULATED_WORK:
+            weight = 0.0  # who calls it knows better
+        clues.append(Clue(inherited.purpose, weight, "the wrapper waits for it"))
     weights: dict[Purpose, float] = defaultdict(float)
     for clue in clues:
         weights[clue.purpose] += clue.weight
     if not weights or max(weights.values()) < _LEAST:
+        if not context.names:
+            return Verdict(Purpose.SIMULATED_WORK, 0.1, ("it is a program that others run",))
         if is_awaited_in_a_test(context):
             return Verdict(Purpose.ASYNC_TASK, 0.1, ("other tasks run while it is awaited",))
         return Verdict(Purpose.UNKNOWN, 0.0, ("nothing around it tells",))

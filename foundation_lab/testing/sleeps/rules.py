@@ -154,7 +154,7 @@ NAMES = _rules(
 
 BEFORE = _rules(
     (
-        r"create_task|ensure_future|start_soon|\.submit\(|Thread\(|\.start\(\)|run_in_executor|apply_async|\.delay\(|enqueue|spawn\(|nursery|create_background|run_coroutine_threadsafe|call_soon|add_task|_in_thread|greenlet",
+        r"create_task|ensure_future|start_soon|\.submit\(|Thread\(|\.start\(\)|run_in_executor|apply_async|\.delay\(|enqueue|spawn\(|nursery|start_background|background_task|create_background|run_coroutine_threadsafe|call_soon|add_task|_in_thread|greenlet",
         Purpose.ASYNC_TASK,
         3,
     ),
@@ -179,7 +179,7 @@ BEFORE = _rules(
     ),
     (r"retry|backoff|attempt", Purpose.RETRY, 1),
     (
-        r"\.close\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
+        r"\.close\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(|gc\.collect",
         Purpose.CLEANUP,
         1.5,
     ),
@@ -320,3 +320,13 @@ LIFECYCLE = re.compile(
     r"\b([a-z_][\w.]*)\.(start|stop|shutdown|restart|reload|terminate|kill|launch|boot)\w*\("
 )
 """Calls that start or stop what they are called on."""
+
+HELD = re.compile(
+    r"lock|acquire|time_?out|timer\b|timed|fail_after|fail_at|move_on|raises|measure|span|limit"
+    r"|semaphore|cancel_?scope|elapsed|profil|stopwatch|slot|busy|throttl",
+    re.IGNORECASE,
+)
+"""Blocks whose time is what they are about: what sleeps in them stands for work."""
+
+TEST_CLASSES = re.compile(r"test|case|mixin|base\b|fixture", re.IGNORECASE)
+"""Classes that hold tests, or help them."""

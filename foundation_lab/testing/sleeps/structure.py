@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from foundation_lab.testing.sleeps import rules
 from foundation_lab.testing.sleeps.assertions import Compared
+from foundation_lab.testing.sleeps.context import statement_of
 from foundation_lab.testing.sleeps.purposes import Purpose
 from foundation_lab.testing.sleeps.roles import Role
 from foundation_lab.testing.sleeps.rules import Clue
@@ -28,6 +29,7 @@ def structure(context: Context) -> Iterator[Clue]:
     yield from _lifecycle(context)
     yield from _repeats(context)
     yield from _compared(context)
+    yield from _held(context)
     yield from _handed_on(context)
     yield from _work(context)
 
@@ -35,6 +37,9 @@ def structure(context: Context) -> Iterator[Clue]:
 def _kind(context: Context) -> Iterator[Clue]:
     if context.place.site.kind == "busy_wait":
         yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
+    node = context.place.site.node
+    if isinstance(node, ast.Call) and last_name(node.func) == "deferLater" and len(node.args) > 2:  # noqa: PLR2004
+        yield Clue(Purpose.PACING, 3, "it puts off a step of the test")
     if context.place.site.kind == "process":
         yield Clue(Purpose.SIMULATED_WORK, 5, "a command that sleeps stands for one that works")
     if context.place.site.kind == "wait" and _is_refuted(context):
@@ -96,7 +101,7 @@ def _repeats(context: Context) -> Iterator[Clue]:
         called = [_CALL.match(each[0]) for each in (context.before, context.after)]
         if called[0] and called[1] and called[0][1] == called[1][1]:
             words = f"{called[0][1]}() is called before and after it"
-            yield Clue(Purpose.PACING, 3, words)
+            yield Clue(Purpose.PACING, 4, words)
 
 
 def is_awaited_in_a_test(context: Context) -> bool:
@@ -232,6 +237,16 @@ def _compared(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.ASYNC_TASK, 0.5, "what was asserted before it has changed after it")
 
 
+def _held(context: Context) -> Iterator[Clue]:
+    """Tell what is held, or timed, for as long as the sleep lasts: it is all that a block does."""
+    statement = statement_of(context.place)
+    block = context.place.module.tree.parents.get(statement)
+    if isinstance(block, ast.With | ast.AsyncWith) and block.body[0] is statement:
+        head = " ".join(ast.unparse(item.context_expr) for item in block.items)
+        if len(block.body) <= _SHORT and rules.HELD.search(head):
+            yield Clue(Purpose.SIMULATED_WORK, 4.5, f"it is what happens within {head}")
+
+
 def _handed_on(context: Context) -> Iterator[Clue]:
     """Tell sleeps that are handed on for somebody else to run."""
     is_passed = context.place.site.kind == "passed"
@@ -274,12 +289,26 @@ def _work(context: Context) -> Iterator[Clue]:
             yield Clue(Purpose.SIMULATED_WORK, 3.5, f"{name}() is work by its name")
         elif not (context.is_inner or context.loop or context.after_yield):
             yield Clue(Purpose.SIMULATED_WORK, 1.5, f"{name}() is no test")
+    if _stands_in(context):
+        words = f"{context.owners[0]} is no class of tests"
+        yield Clue(Purpose.SIMULATED_WORK, 2, words)
     double = next((owner for owner in context.owners if rules.DOUBLES.search(owner)), None)
     if double and not double.startswith("Test") and not name.startswith("test"):
         yield Clue(Purpose.SIMULATED_WORK, 4, f"{double} stands for something else")
     exact = context.each.exact
     if exact is not None and exact >= _AGES and (context.is_inner or context.argument_of):
         yield Clue(Purpose.SIMULATED_WORK, 2, "it would last longer than any test")
+
+
+def _stands_in(context: Context) -> bool:
+    """Return whether it is in a method of a class that is neither tests nor a base of them."""
+    if context.loop or not context.owners or rules.TEST_CLASSES.search(context.owners[0]):
+        return False
+    owner = context.place.module.tree.class_around(context.place.site.node)
+    if owner is None or any("TestCase" in ast.unparse(base) for base in owner.bases):
+        return False
+    methods = [each.name for each in owner.body if isinstance(each, FUNCTIONS)]
+    return not any(name.startswith("test") for name in methods)
 
 
 def _lets_run(context: Context) -> bool:
@@ -300,7 +329,10 @@ _STARTERS = {
 }  # fmt: skip
 _RUNNERS = {"run_until_complete"}
 """Given a sleep itself, these run whatever else there is on the loop for so long."""
-_CALL = re.compile(r"(?:await )?(?!assert|self\.assert|pytest\b|print\b)([\w.]+)\(")
+_CALL = re.compile(
+    r"(?:await )?(?!assert|self\.assert|pytest\b|print\b|eq_|is_|ok_|check|expect|verify|log)([\w.]+)\("
+)
+_SHORT = 2
 _MOST_STEPS = 2
 """So many steps back is looked for what was started."""
 _STOPS = {"shutdown", "stop", "restart", "kill", "terminate", "reload"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from foundation_lab.testing.sleeps import rules
 from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.roles import Role
 from foundation_lab.testing.sleeps.rules import Clue
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ def _comments(context: Context) -> Iterator[Clue]:
 def _limits(context: Context) -> Iterator[Clue]:
     """Compare the sleep with times that were set before: it waits out what is a bit shorter."""
     slept = context.each.exact
-    if slept is None or context.is_inner or slept == 0:
+    if slept is None or slept == 0 or context.is_inner or context.role is Role.WORK:
         return
+    earlier = slept + sum(_slept(each) for each in context.before)
     best: dict[Purpose, Clue] = {}
     for limit in context.limits:
         for seconds in (limit.seconds, limit.seconds / 1000):
-            if not seconds <= slept <= 2.5 * seconds + 1.0 or seconds < slept / 120:
+            if not seconds <= earlier or slept > 2.5 * seconds + 1.0 or seconds < slept / 120:
                 continue
             for rule in rules.LIMITS:
                 if rule.pattern.search(limit.name):
@@ -62,6 +64,12 @@ def _limits(context: Context) -> Iterator[Clue]:
                         best[rule.purpose] = clue
                     break
     yield from best.values()
+
+
+def _slept(statement: str) -> float:
+    """Return how long a statement sleeps itself, as far as it says so."""
+    found = re.match(r"(?:await )?[\w.]*sleep\((\d*\.?\d+)\)", statement)
+    return float(found[1]) if found else 0.0
 
 
 def _names(context: Context) -> Iterator[Clue]:
