@@ -93,6 +93,7 @@ def gather(place: Place, each: Bounds) -> Context:
         owners=tuple(c.name for c in tree.above(node) if isinstance(c, ast.ClassDef)),
         file=module.path.rpartition("/")[2].removesuffix(".py"),
         comment=_comment(module, node, line)
+        or _comment_of_branch(module, statement)
         or _comment_of_duration(module, statement, duration)
         or _told(before),
         comment_below=_comment_below(module, statement),
@@ -262,6 +263,14 @@ def _comment_of_duration(module: Module, statement: ast.stmt, duration: ast.AST 
         return ""
     names = [each.id for each in setter.targets if isinstance(each, ast.Name)]
     return _comment(module, setter, setter.lineno) if duration.id in names else ""
+
+
+def _comment_of_branch(module: Module, statement: ast.stmt) -> str:
+    """Return the comments above the ``if`` whose first statement it is."""
+    above = module.tree.parents.get(statement)
+    if isinstance(above, ast.If) and above.body[0] is statement:
+        return _comment(module, above.test, above.lineno)
+    return ""
 
 
 def _told(before: list[str]) -> str:

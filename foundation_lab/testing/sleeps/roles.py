@@ -34,9 +34,24 @@ def role_of(tree: Tree, function: Function | ast.Lambda) -> Role:
     if inner and isinstance(function, FUNCTIONS) and takers & RUNNERS:
         if _asserts(function) or not rules.WORK_NAMES.search(name):
             return Role.BODY
+    if inner and not takers and _is_a_step(tree, function, name):
+        return Role.BODY
     if inner and takers & _ENDINGS:
         return Role.ENDING
     return Role.WORK if takers - RUNNERS - _LOOKING else Role.NONE
+
+
+def _is_a_step(tree: Tree, function: Function | ast.Lambda, name: str) -> bool:
+    """Return whether the test calls a function itself, and waits for it: it is a part of it."""
+    if getattr(function, "decorator_list", None) or rules.WORK_NAMES.search(name):
+        return False
+    for call in tree.calls:
+        if isinstance(call.func, ast.Name) and call.func.id == name:
+            above = tree.parents.get(call)
+            above = tree.parents.get(above) if isinstance(above, ast.Await) else above
+            if isinstance(above, ast.Expr | ast.Assign | ast.Assert):
+                return True
+    return False
 
 
 def name_of(tree: Tree, function: Function | ast.Lambda) -> str:

@@ -41,7 +41,7 @@ COMMENTS = _rules(
     (r"artificial", Purpose.SIMULATED_WORK, 4),
     (r"\bblock(s|ing)?\b|\bhang|\bbusy\b|longer than (the )?timeout", Purpose.SIMULATED_WORK, 2.5),
     (
-        r"expir|\bttl|time[- ]to[- ]live|\blease|\bstale|\bevict|rate[- ]?limit|\bbucket|\bquota|\bwindow|token[s]? (to )?refill|refill|cooldown",
+        r"expir|\bttl|time[- ]to[- ]live|\blease|\bstale|\bevict|rate[- ]?limit|\bbucket|\bquota|\bwindow\b|token[s]? (to )?refill|refill|cooldown",
         Purpose.EXPIRY,
         5,
     ),
@@ -59,7 +59,7 @@ COMMENTS = _rules(
         3,
     ),
     (
-        r"\bpool|idle conn|connections? (to )?(be )?(return|releas|clos|establish)",
+        r"\bpool|\bidle\b|connections? (to )?(be )?(return|releas|clos|establish)",
         Purpose.POOL,
         3.5,
     ),
@@ -114,7 +114,7 @@ COMMENTS = _rules(
 
 NAMES = _rules(
     (
-        r"expir|ttl\b|_ttl|time_to_live|stale|evict|lease|rate_?limit|window|bucket|quota|throttle|keep_?ttl|visibility|debounce|sliding",
+        r"expir|ttl\b|_ttl|time_to_live|stale|evict|lease|rate_?limit|window(?!s)|token_?bucket|leaky|quota|throttle|keep_?ttl|visibility|debounce|sliding",
         Purpose.EXPIRY,
         2,
     ),
@@ -173,16 +173,17 @@ BEFORE = _rules(
     (r"breaker|circuit|\.trip\(|CBState|STATE_OPEN|half_open", Purpose.BREAKER, 1.5),
     (r"pool\b|getconn|get_connection|putconn|\.disconnect\(", Purpose.POOL, 1.5),
     (
-        r"schedul|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(",
+        r"schedul|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(|\bcron",
         Purpose.TIMER,
         2,
     ),
     (r"retry|backoff|attempt", Purpose.RETRY, 1),
     (
-        r"\.close\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(|gc\.collect",
+        r"\.close\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
         Purpose.CLEANUP,
         1.5,
     ),
+    (r"gc\.collect", Purpose.CLEANUP, 3),
     (
         r"requests?\.(get|post|put)|httpx|urlopen|session\.(get|post)|boto|driver\.|browser|page\.|execute_command|replica|failover",
         Purpose.EXTERNAL_SYSTEM,
@@ -194,7 +195,7 @@ BEFORE = _rules(
 
 AFTER = _rules(
     (
-        r"assert_not_called|assert_not_awaited|not \w*\.called|call_count == (0|before)|not .*\.(done|is_set|called|triggered|expired)\(?|assert not\b|assertFalse|refute|is None\b|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False|== \[\]|== 0\b|assertIsNone|raises\(.*(Empty|Timeout)",
+        r"assert_not_called|assert_not_awaited|not \w*\.called|call_count == (0|before)|not .*\.(done|is_set|called|triggered|expired)\(?|assert not\b|assertFalse|refute|is None\b|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False|== \[\]|== 0\b|, b?(''|\"\")\)|== b?(''|\"\")|assertIsNone|raises\(.*(Empty|Timeout)",
         Purpose.NEGATIVE_WAIT,
         1.5,
     ),
@@ -229,7 +230,9 @@ AFTER = _rules(
     ),
     (r"last_heartbeat|interval", Purpose.TIMER, 2),
     (r"attempt|retry|retries", Purpose.RETRY, 1),
-    (r"\.close\(|\.shutdown\(|\.unlink|os\.remove|rmtree|drop_", Purpose.CLEANUP, 1.2),
+    (r"\.close\(", Purpose.CLEANUP, 0.5),
+    (r"\.shutdown\(|\.unlink|os\.remove|rmtree|drop_", Purpose.CLEANUP, 1.2),
+    (r"assert_called|assert_awaited|assert_any_call|has_calls", Purpose.ASYNC_TASK, 1.5),
     (
         r"time\(\)|perf_counter|elapsed|assertGreater|assertLess|updated_at|modified|timestamp|\btime\b.*[<>]",
         Purpose.PACING,
@@ -258,7 +261,7 @@ LIMITS = _rules(
         5,
     ),
     (
-        r"ttl|expir|^p?ex$|^px$|lease|window|rate|stale|max_age|lifetime|visibility|max_idle|idle_time|keep_alive|duration|timeout|time_limit|deadline|grace",
+        r"ttl|expir|^p?ex$|^px$|lease|window|rate|stale|max_age|lifetime|visibility|max_?idle|idle_?time|keep_alive|duration|timeout|time_limit|deadline|grace",
         Purpose.EXPIRY,
         4,
     ),
@@ -330,3 +333,6 @@ HELD = re.compile(
 
 TEST_CLASSES = re.compile(r"test|case|mixin|base\b|fixture", re.IGNORECASE)
 """Classes that hold tests, or help them."""
+
+CALLED = re.compile(r"assert_(called|awaited|any_call|has_calls)")
+"""Assertions that a double was called."""

@@ -127,6 +127,8 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
         condition = ast.unparse(loop.test)
         if not _asks_only_the_clock(loop.test) and not _counts(loop):
             return f"goes on while {condition}"
+    if _takes(loop):
+        return ""
     waiting: list[ast.AST] = list(loop.body)
     while waiting:
         node = waiting.pop()
@@ -136,6 +138,17 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
             continue
         waiting += ast.iter_child_nodes(node)
     return ""
+
+
+def _takes(loop: ast.For | ast.AsyncFor | ast.While) -> bool:
+    """Return whether each round begins by waiting for what comes in: ``message = await receive()``.
+
+    Such a loop serves somebody, and does not ask.
+    """
+    first = loop.body[0]
+    value = getattr(first, "value", None)
+    call = value.value if isinstance(value, ast.Await) else value
+    return isinstance(call, ast.Call) and last_name(call.func) in _TAKING
 
 
 def _counts(loop: ast.While) -> bool:
@@ -158,6 +171,10 @@ def _asks_only_the_clock(test: ast.expr) -> bool:
         return False
     words = re.findall(r"[A-Za-z_]+", ast.unparse(test).lower())
     clock = {
+        "math",
+        "ceil",
+        "floor",
+        "int",
         "time",
         "monotonic",
         "perf_counter",
@@ -185,7 +202,15 @@ def _teardown(context: Context) -> Iterator[Clue]:
         and not context.is_inner
         and not context.loop
     ):
-        yield Clue(Purpose.CLEANUP, 1.5, "nothing of the test follows it")
+        if _is_in_a_block(context):
+            yield Clue(Purpose.ASYNC_TASK, 1, "the block that it is in ends after it")
+        else:
+            yield Clue(Purpose.CLEANUP, 1.5, "nothing of the test follows it")
+
+
+def _is_in_a_block(context: Context) -> bool:
+    above = context.place.module.tree.parents.get(statement_of(context.place))
+    return isinstance(above, ast.With | ast.AsyncWith)
 
 
 def _start(context: Context) -> Iterator[Clue]:
@@ -234,7 +259,7 @@ def _compared(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.NEGATIVE_WAIT, 2.5, "the same is asserted before and after it")
     elif context.compared is Compared.CHANGED:
         yield Clue(Purpose.NEGATIVE_WAIT, -3, "what was asserted before it has changed after it")
-        yield Clue(Purpose.ASYNC_TASK, 0.5, "what was asserted before it has changed after it")
+        yield Clue(Purpose.ASYNC_TASK, 1, "what was asserted before it has changed after it")
 
 
 def _held(context: Context) -> Iterator[Clue]:
@@ -253,7 +278,7 @@ def _handed_on(context: Context) -> Iterator[Clue]:
     handed = context.argument_of.rpartition(".")[2]
     if handed in _RUNNERS and not is_passed:
         yield Clue(Purpose.ASYNC_TASK, 4, f"{handed}() lets the loop run meanwhile")
-    elif handed in _STARTERS or (is_passed and context.each.exact is not None):
+    elif handed in _STARTERS or (is_passed and context.duration):
         weight = 6 if context.place.wrapper is None else 3
         yield Clue(Purpose.SIMULATED_WORK, weight, f"it is what {handed}() runs")
     elif is_passed and rules.DOUBLES.search(handed):
@@ -273,7 +298,7 @@ def _work(context: Context) -> Iterator[Clue]:
         context.role is Role.WORK
         and context.place.wrapper is None
         and not _lets_run(context)
-        and not rules.INNER_STEPS.match(name)
+        and not (context.is_inner and rules.INNER_STEPS.match(name))
     ):
         weight = 1 if context.loop else 4
         yield Clue(Purpose.SIMULATED_WORK, weight, f"{name}() is handed on, for others to run")
@@ -282,7 +307,7 @@ def _work(context: Context) -> Iterator[Clue]:
         # One that calls a wrapper is more often a step of the test.
         weight = 5 if context.place.wrapper is None else 2
         yield Clue(Purpose.SIMULATED_WORK, weight, words)
-    if rules.WAITING.search(name):
+    if rules.WAITING.search(name) and not name.startswith("test"):
         yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() waits by its name")
     elif name and not name.startswith("test") and not rules.TEARDOWN.match(name):
         if rules.WORK_NAMES.search(name):
@@ -332,6 +357,7 @@ _RUNNERS = {"run_until_complete"}
 _CALL = re.compile(
     r"(?:await )?(?!assert|self\.assert|pytest\b|print\b|eq_|is_|ok_|check|expect|verify|log)([\w.]+)\("
 )
+_TAKING = {"receive", "recv", "accept", "readline", "recv_json", "recv_multipart"}
 _SHORT = 2
 _MOST_STEPS = 2
 """So many steps back is looked for what was started."""

@@ -46,14 +46,15 @@ def _limits(context: Context) -> Iterator[Clue]:
     earlier = slept + sum(_slept(each) for each in context.before)
     best: dict[Purpose, Clue] = {}
     for limit in context.limits:
-        for seconds in (limit.seconds, limit.seconds / 1000):
+        in_millis = re.search(r"ms$|milli", limit.name)
+        for seconds in (limit.seconds / 1000,) if in_millis else (limit.seconds, limit.seconds / 1000):
             if not seconds <= earlier or slept > 2.5 * seconds + 1.0 or seconds < slept / 120:
                 continue
             for rule in rules.LIMITS:
                 if rule.pattern.search(limit.name):
                     near = 1.0 if slept <= 2 * seconds + 0.2 else 0.6
                     near = near if seconds >= slept / 12 else 0.5
-                    milli = 1.0 if seconds == limit.seconds else 0.6
+                    milli = 1.0 if seconds == limit.seconds or in_millis else 0.6
                     named = 1.0 if limit.is_named else 0.7
                     clue = Clue(
                         rule.purpose,
@@ -87,13 +88,15 @@ def _names(context: Context) -> Iterator[Clue]:
 
 
 def _statements(context: Context) -> Iterator[Clue]:
-    inner = 0.4 if context.is_inner else 1.0
+    inner = 0.4 if context.is_inner or context.role is Role.WORK else 1.0
     for table, statements, where in (
         (rules.BEFORE, context.before, "before it stands"),
         (rules.AFTER, context.after, "after it comes"),
     ):
         for rule in table:
             for distance, statement in enumerate(statements):
+                if rule.purpose is Purpose.NEGATIVE_WAIT and rules.CALLED.search(statement):
+                    break  # what was called by then is what was waited for
                 found = rule.pattern.search(statement)
                 if found and not _is_over(rule.purpose, statement, context):
                     weight = rule.weight * inner * _NEARNESS[min(distance, len(_NEARNESS) - 1)]
