@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from foundation_lab.testing.sleeps import rules
 from foundation_lab.testing.sleeps.purposes import Purpose
 from foundation_lab.testing.sleeps.rules import Clue
 from foundation_lab.testing.sleeps.structure import is_awaited_in_a_test, structure
@@ -40,6 +41,8 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
     for clue in clues:
         weights[clue.purpose] += clue.weight
     if not weights or max(weights.values()) < _LEAST:
+        if rules.ABOUT_A_WAIT.search(context.comment):
+            return Verdict(Purpose.ASYNC_TASK, 0.2, ("the comment says that it waits for something",))
         if not context.names:
             return Verdict(Purpose.SIMULATED_WORK, 0.1, ("it is a program that others run",))
         if is_awaited_in_a_test(context):
@@ -62,7 +65,7 @@ _HANDED_DOWN = {
     Purpose.CLEANUP,
     Purpose.YIELD,
 }
-_LEAST = 1.0
+_LEAST = 0.9
 """Less than this says nothing."""
 _FULL = 4.0
 """From here on the confidence depends on what speaks against it alone."""

@@ -75,6 +75,11 @@ COMMENTS = _rules(
     ),
     (r"\bpoll(s|ing)?\b", Purpose.POLLING, 3),
     (
+        r"(make sure|ensure)\b.*\b(waiting|running|ready|started|blocked|stuck|listening)\b",
+        Purpose.ASYNC_TASK,
+        2,
+    ),
+    (
         r"\byield\b|event loop|context switch|other (tasks?|coroutines?|threads?|greenlets?) (to )?(get |have )?(a )?(chance|run)|give .*control|next (loop )?iteration|hand over",
         Purpose.YIELD,
         4,
@@ -314,7 +319,8 @@ STARTING = re.compile(
 """Functions that start something and then wait a little."""
 
 STARTED = re.compile(
-    r"server|process|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen",
+    r"server|process|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen"
+    r"|kernel|engine|nanny|supervisor",
     re.IGNORECASE,
 )
 """What they start."""
@@ -336,3 +342,13 @@ TEST_CLASSES = re.compile(r"test|case|mixin|base\b|fixture", re.IGNORECASE)
 
 CALLED = re.compile(r"assert_(called|awaited|any_call|has_calls)")
 """Assertions that a double was called."""
+
+STOPPED = re.compile(
+    r"not [\w.]*(stop|shut_?down|closed|closing|exit|quit|cancel|terminat)|^[\w.]*(running|active)$",
+    re.IGNORECASE,
+)
+"""Conditions of loops that go on until they are told to stop."""
+ABOUT_THE_SLEEP = re.compile(r"\b(rather than|instead of|replace|avoid|without)\b.*\bsleep")
+"""Comments on the code, which tell nothing of what it waits for."""
+ABOUT_A_WAIT = re.compile(r"\b(wait|make sure|ensure|give|let|until|allow)\b", re.IGNORECASE)
+"""Comments that say that something is waited for, and perhaps not what."""

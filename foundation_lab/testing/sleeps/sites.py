@@ -190,7 +190,7 @@ def _is_imported(module: Tree, node: ast.expr) -> bool:
 
 def _handed_on(module: Tree, call: ast.Call, sought: Sought) -> Iterator[Site]:
     """Find functions that sleep and are arguments: ``Retrying(sleep=time.sleep)``."""
-    if isinstance(call.func, ast.Name) and call.func.id in _LOOKED_AT:
+    if last_name(call.func) in _LOOKED_AT:
         return
     positional = list(call.args)
     for place, argument in enumerate(positional):
@@ -315,5 +315,6 @@ def _is_empty(node: ast.expr) -> bool:
 
 
 _LASTS = {"select", *(name.rpartition(".")[2] for name in SHELLS)}
-_LOOKED_AT = {"isinstance", "issubclass", "getattr", "hasattr", "id", "repr", "callable", "type"}
+_LOOKED_AT = {"isinstance", "issubclass", "getattr", "hasattr", "id", "repr", "callable", "type", "create_autospec",
+}
 """What only looks at a function that it is given."""

@@ -43,7 +43,7 @@ def _kind(context: Context) -> Iterator[Clue]:
     if context.place.site.kind == "process":
         yield Clue(Purpose.SIMULATED_WORK, 5, "a command that sleeps stands for one that works")
     if context.place.site.kind == "wait" and _is_refuted(context):
-        yield Clue(Purpose.NEGATIVE_WAIT, 6, "the test fails when the wait succeeds")
+        yield Clue(Purpose.NEGATIVE_WAIT, 10, "the test fails when the wait succeeds")
     if _lets_run(context):
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
@@ -73,13 +73,15 @@ def _loop(context: Context) -> Iterator[Clue]:
     loop = context.loop
     if loop is not None:
         ending = _exit(loop)
+        # Where each round checks something, it waits for that, and not for the next round.
+        checks = _checks_after(loop, context.place.site.node.lineno)
+        if ending == _BREAKS and checks:
+            ending = ""
         if ending:
             yield Clue(Purpose.POLLING, 7, f"it is in a loop that {ending}")
         elif context.branch == "except":
             yield Clue(Purpose.RETRY, 5, "it is in a loop, and follows an error")
         elif isinstance(loop, ast.For | ast.AsyncFor) or not isinstance(loop.test, ast.Constant):
-            # Where each round checks something, it waits for that, and not for the next round.
-            checks = any(re.search(r"\bassert", line) for line in context.after[: _rest(context)])
             words = "it stands between the rounds of a loop"
             yield Clue(Purpose.PACING, 1.5 if checks else 4.5, words)
         else:
@@ -111,13 +113,13 @@ def is_awaited_in_a_test(context: Context) -> bool:
     return context.place.site.kind == "sleep" and isinstance(above, ast.Await) and is_step
 
 
-def _rest(context: Context) -> int:
-    """Return how many statements of the loop follow in the same round."""
-    loop, line = context.loop, context.place.site.node.lineno
-    return (
-        sum(each.lineno > line for each in ast.walk(loop) if isinstance(each, ast.stmt))
-        if loop
-        else 0
+def _checks_after(loop: ast.AST, line: int) -> bool:
+    """Return whether something is asserted after a line in the same round of a loop."""
+    return any(
+        isinstance(each, ast.Assert)
+        or (isinstance(each, ast.Attribute) and each.attr.startswith("assert"))
+        for each in ast.walk(loop)
+        if getattr(each, "lineno", 0) > line
     )
 
 
@@ -125,6 +127,8 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
     """Return how a loop ends when a condition holds; an empty text when it does not."""
     if isinstance(loop, ast.While) and not isinstance(loop.test, ast.Constant):
         condition = ast.unparse(loop.test)
+        if _works_until_stopped(loop, condition):
+            return ""
         if not _asks_only_the_clock(loop.test) and not _counts(loop):
             return f"goes on while {condition}"
     if _takes(loop):
@@ -133,11 +137,19 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Break | ast.Return):
-            return "ends when a condition holds"
+            return _BREAKS
         if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.For, ast.While, ast.ClassDef)):
             continue
         waiting += ast.iter_child_nodes(node)
     return ""
+
+
+def _works_until_stopped(loop: ast.While, condition: str) -> bool:
+    """Return whether a loop has work of its own, until somebody tells it to stop."""
+    if not rules.STOPPED.search(condition):
+        return False
+    steps = [each for each in loop.body if isinstance(each, ast.Expr | ast.If | ast.Try | ast.With)]
+    return len(steps) > 1
 
 
 def _takes(loop: ast.For | ast.AsyncFor | ast.While) -> bool:
@@ -236,7 +248,7 @@ def _lifecycle(context: Context) -> Iterator[Clue]:
             if steps > _MOST_STEPS:
                 return
             continue
-        named = f"{found[1]} {_made(context, found[1].rpartition('.')[2])}"
+        named = f"{found[0]} {_made(context, found[1].rpartition('.')[2])}"
         if rules.STARTED.search(named):
             weight = 3.5 / (1 + steps)
             yield Clue(Purpose.PROCESS_RESTART, weight, f"{found[0]}) is right before it")
@@ -259,7 +271,7 @@ def _compared(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.NEGATIVE_WAIT, 2.5, "the same is asserted before and after it")
     elif context.compared is Compared.CHANGED:
         yield Clue(Purpose.NEGATIVE_WAIT, -3, "what was asserted before it has changed after it")
-        yield Clue(Purpose.ASYNC_TASK, 1, "what was asserted before it has changed after it")
+        yield Clue(Purpose.ASYNC_TASK, 0.9, "what was asserted before it has changed after it")
 
 
 def _held(context: Context) -> Iterator[Clue]:
@@ -357,6 +369,7 @@ _RUNNERS = {"run_until_complete"}
 _CALL = re.compile(
     r"(?:await )?(?!assert|self\.assert|pytest\b|print\b|eq_|is_|ok_|check|expect|verify|log)([\w.]+)\("
 )
+_BREAKS = "ends when a condition holds"
 _TAKING = {"receive", "recv", "accept", "readline", "recv_json", "recv_multipart"}
 _SHORT = 2
 _MOST_STEPS = 2

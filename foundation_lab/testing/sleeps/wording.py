@@ -28,6 +28,8 @@ def _comments(context: Context) -> Iterator[Clue]:
     for rule in rules.COMMENTS:
         # What would happen otherwise is not what the sleep waits for.
         comment = context.comment
+        if rules.ABOUT_THE_SLEEP.search(comment):
+            comment = ""
         if rule.purpose is Purpose.NEGATIVE_WAIT:
             comment = re.split(r"\botherwise\b|\bor else\b", comment)[0]
         if comment and rule.pattern.search(comment):
