@@ -35,9 +35,12 @@ def compare(before: Iterable[str], after: Iterable[str]) -> Compared:
     for statement in before:
         claims = list(_claims(statement))
         for subject, value in claims:
-            said.setdefault(subject, (value, steps))
+            # What is empty at first stays so until something happens, however far away.
+            distance = steps if "assert" in statement else 0
+            said.setdefault(subject, (value, distance))
         steps += not claims and not statement.startswith(("try:", "with ", "async with "))
-    found = []
+    found: list[tuple[bool, int]] = []
+    news = False
     for statement in after:
         for claimed, value in _claims(statement):
             # In what is empty there is nothing.
@@ -45,10 +48,12 @@ def compare(before: Iterable[str], after: Iterable[str]) -> Compared:
             if subject in said:
                 first, distance = said[subject]
                 found.append((_agree(first, value), distance))
+            elif "assert" in statement and not found:
+                news = True
     if not all(same for same, _ in found):
         return Compared.CHANGED
     # What was asserted long before may have changed, and changed back.
-    is_near = any(distance <= _NEAR for _, distance in found)
+    is_near = not news and any(distance <= _NEAR for _, distance in found)
     return Compared.SAME if is_near else Compared.NEITHER
 
 
@@ -67,11 +72,17 @@ def _claims(statement: str) -> Iterator[tuple[str, str]]:
             call = node.value
             name = last_name(call.func)
             if name in _METHODS:
-                other = ast.unparse(call.args[1]) if len(call.args) > 1 else ""
-                yield ast.unparse(call.args[0]), _METHODS[name] or other
+                first, *rest = [ast.unparse(each) for each in call.args]
+                if not _METHODS[name] and _is_literal(call.args[0]):
+                    first, *rest = [*rest[:1], first] if rest else [first]
+                yield first, _METHODS[name] or "".join(rest[:1])
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
             yield ast.unparse(target), ast.unparse(node.value)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set)
 
 
 def _claim(test: ast.expr, value: str) -> Iterator[tuple[str, str]]:

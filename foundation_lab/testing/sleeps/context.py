@@ -238,7 +238,10 @@ def _is_in_inner_class(module: Module, node: ast.AST) -> bool:
 def _comment(module: Module, node: ast.AST, line: int) -> str:
     """Return the comments at the end of a node's lines, and those right above its statement."""
     first = getattr(node, "lineno", line)
-    own = [_trailing(text) for text in module.lines[first - 1 : getattr(node, "end_lineno", first)]]
+    lines = module.lines[first - 1 : getattr(node, "end_lineno", first)]
+    own = " ".join(filter(None, map(_trailing, lines)))
+    if len(own.split()) >= _SAYS_ENOUGH:
+        return own  # what stands above may be about the step as a whole
     above: list[str] = []
     at = line - 2
     blanks = 0
@@ -251,7 +254,7 @@ def _comment(module: Module, node: ast.AST, line: int) -> str:
         else:
             break
         at -= 1
-    return " ".join([*above, *filter(None, own)])
+    return " ".join([*above, *filter(None, [own])])
 
 
 def _comment_of_duration(module: Module, statement: ast.stmt, duration: ast.AST | None) -> str:
@@ -335,6 +338,8 @@ def _argument_of(module: Module, node: ast.AST) -> str:
     return ""
 
 
+_SAYS_ENOUGH = 3
+"""Words of a comment at the sleep itself."""
 _MOST_BEFORE = 6
 _MOST_AFTER = 6
 _MOST_LINES = 8

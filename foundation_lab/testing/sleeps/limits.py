@@ -57,7 +57,9 @@ def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Give the values in a node that have names."""
     if isinstance(node, ast.Call):
         for keyword in node.keywords:
-            if keyword.arg:
+            if keyword.arg in _UNITS:
+                yield f"{last_name(node.func)}_{keyword.arg}", keyword.value
+            elif keyword.arg:
                 yield keyword.arg, keyword.value
         yield from _set(node)
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -107,3 +109,5 @@ def _limit(module: Module, name: str, value: ast.expr) -> Iterator[Limit]:
 
 
 _SETTERS = {"setattr", "object", "setenv", "setitem", "patch", "set", "setdefault"}
+_UNITS = {"seconds", "milliseconds", "minutes"}
+"""Keywords that tell no more than a unit: what is called says what they are for."""

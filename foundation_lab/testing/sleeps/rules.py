@@ -34,7 +34,7 @@ def _rules(*lines: tuple[str, Purpose, float]) -> tuple[Rule, ...]:
 
 COMMENTS = _rules(
     (
-        r"\bsimulat|artificial|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b|do(ing)? (some )?work|some work|\bheavy\b",
+        r"\bsimulat|artificial|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b(?! (on|machine|ci|systems?|box|host|runner|computer|hardware|bot))|do(ing)? (some )?work|some work|\bheavy\b",
         Purpose.SIMULATED_WORK,
         5,
     ),
@@ -85,12 +85,12 @@ COMMENTS = _rules(
         4,
     ),
     (
-        r"(chance|time|opportunity) (for|to) |giv(e|es|ing)\b.* time\b|(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|\bpick(s|ed)? (\w+ )*up\b|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
+        r"(chance|time|opportunity) (for|to) |giv(e|es|ing)\b.* time\b|(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|\bflush|coroutine|\bpick(s|ed)? (\w+ )*up\b|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
         Purpose.ASYNC_TASK,
         3,
     ),
     (
-        r"(should|must|does|(?<=\w )do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|not (be )?(called|trigger|fire|expire)",
+        r"(should|must|does|(?<=\w )do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|\bexpect\b.*\bnot\b|not (be )?(called|trigger|fire|expire)",
         Purpose.NEGATIVE_WAIT,
         2.5,
     ),
@@ -99,6 +99,7 @@ COMMENTS = _rules(
         Purpose.NEGATIVE_WAIT,
         4,
     ),
+    (r"\bno [\w/ ]+ (has|have) \w+", Purpose.NEGATIVE_WAIT, 3),
     (
         r"(should|must|is|are|has|have) still|still (be|is|there|alive|open|closed|the same)|nothing happen|no (additional|further|more|new) \w+",
         Purpose.NEGATIVE_WAIT,
@@ -119,12 +120,13 @@ COMMENTS = _rules(
 
 NAMES = _rules(
     (
-        r"expir|ttl\b|_ttl|time_to_live|stale|evict|lease|rate_?limit|window(?!s)|token_?bucket|leaky|quota|throttle|keep_?ttl|visibility|debounce|sliding",
+        r"expir|ttl\b|_ttl|time_to_live|stale|evict|lease|rate_?limit|window(?!s)|leaky|quota|throttle|keep_?ttl|visibility|debounce|sliding",
         Purpose.EXPIRY,
         2,
     ),
     (r"time_?out|deadline|grace", Purpose.EXPIRY, 1.2),
     (r"lock", Purpose.EXPIRY, 0.5),
+    (r"(?<!gridfs_)bucket", Purpose.EXPIRY, 2),
     (r"cache", Purpose.EXPIRY, 0.7),
     (r"breaker|circuit|half_?open", Purpose.BREAKER, 1.5),
     (r"retr(y|ies)|backoff|reconnect", Purpose.RETRY, 1.2),
@@ -159,7 +161,7 @@ NAMES = _rules(
 
 BEFORE = _rules(
     (
-        r"create_task|ensure_future|start_soon|\.submit\(|Thread\(|\.start\(\)|run_in_executor|apply_async|\.delay\(|enqueue|spawn\(|nursery|start_background|background_task|create_background|run_coroutine_threadsafe|call_soon|add_task|_in_thread|greenlet",
+        r"create_task|ensure_future|start_soon|\.submit\(|Thread\(|\.start\(\)|run_in_executor|apply_async|\.delay\(|enqueue|spawn\(|nursery|start_background|create_background|run_coroutine_threadsafe|call_soon|add_task|_in_thread|greenlet",
         Purpose.ASYNC_TASK,
         3,
     ),
@@ -237,6 +239,7 @@ AFTER = _rules(
     (r"attempt|retry|retries", Purpose.RETRY, 1),
     (r"\.close\(", Purpose.CLEANUP, 0.5),
     (r"\.shutdown\(|\.unlink|os\.remove|rmtree|drop_", Purpose.CLEANUP, 1.2),
+    (r"gc\.collect", Purpose.CLEANUP, 3),
     (r"assert_called|assert_awaited|assert_any_call|has_calls", Purpose.ASYNC_TASK, 1.5),
     (
         r"time\(\)|perf_counter|elapsed|assertGreater|assertLess|updated_at|modified|timestamp|\btime\b.*[<>]",
@@ -319,7 +322,7 @@ STARTING = re.compile(
 """Functions that start something and then wait a little."""
 
 STARTED = re.compile(
-    r"server|process|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen"
+    r"server|process(?!or)|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen"
     r"|kernel|engine|nanny|supervisor",
     re.IGNORECASE,
 )
@@ -352,3 +355,5 @@ ABOUT_THE_SLEEP = re.compile(r"\b(rather than|instead of|replace|avoid|without)\
 """Comments on the code, which tell nothing of what it waits for."""
 ABOUT_A_WAIT = re.compile(r"\b(wait|make sure|ensure|give|let|until|allow)\b", re.IGNORECASE)
 """Comments that say that something is waited for, and perhaps not what."""
+PAUSES = re.compile(r"delay|wait|pause|sleep|settle|catch_?up|nap|breath|tick", re.IGNORECASE)
+"""Helpers that are named after the time that they take."""

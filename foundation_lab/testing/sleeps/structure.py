@@ -47,7 +47,12 @@ def _kind(context: Context) -> Iterator[Clue]:
     if _lets_run(context):
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
-        yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
+        awaited = isinstance(context.place.module.tree.parents.get(node), ast.Await)
+        if awaited:
+            yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
+        else:
+            words = f"{context.duration} s is enough for another time, and for nothing else"
+            yield Clue(Purpose.PACING, 1.5, words)
     if _is_just_over(context.place.site.duration) and not context.is_inner and not context.loop:
         words = f"{context.duration} is just over a time that has a name"
         yield Clue(Purpose.EXPIRY, 2, words)
@@ -74,7 +79,9 @@ def _loop(context: Context) -> Iterator[Clue]:
     if loop is not None:
         ending = _exit(loop)
         # Where each round checks something, it waits for that, and not for the next round.
-        checks = _checks_after(loop, context.place.site.node.lineno)
+        checks = not _asks_again(context) and _checks_after(
+            loop, context.place.site.node.lineno
+        )
         if ending == _BREAKS and checks:
             ending = ""
         if ending:
@@ -113,6 +120,11 @@ def is_awaited_in_a_test(context: Context) -> bool:
     return context.place.site.kind == "sleep" and isinstance(above, ast.Await) and is_step
 
 
+def _asks_again(context: Context) -> bool:
+    """Return whether the next round follows at once: ``sleep(1); continue``."""
+    return bool(context.after) and context.after[0].startswith("continue")
+
+
 def _checks_after(loop: ast.AST, line: int) -> bool:
     """Return whether something is asserted after a line in the same round of a loop."""
     return any(
@@ -138,7 +150,12 @@ def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
         node = waiting.pop()
         if isinstance(node, ast.Break | ast.Return):
             return _BREAKS
-        if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.For, ast.While, ast.ClassDef)):
+        if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
+            continue
+        if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            # What breaks out of an inner loop does not leave this one; what returns does.
+            if any(isinstance(each, ast.Return) for each in ast.walk(node)):
+                return _BREAKS
             continue
         waiting += ast.iter_child_nodes(node)
     return ""
@@ -268,7 +285,7 @@ def _made(context: Context, name: str) -> str:
 
 def _compared(context: Context) -> Iterator[Clue]:
     if context.compared is Compared.SAME:
-        yield Clue(Purpose.NEGATIVE_WAIT, 2.5, "the same is asserted before and after it")
+        yield Clue(Purpose.NEGATIVE_WAIT, 3, "the same is asserted before and after it")
     elif context.compared is Compared.CHANGED:
         yield Clue(Purpose.NEGATIVE_WAIT, -3, "what was asserted before it has changed after it")
         yield Clue(Purpose.ASYNC_TASK, 0.9, "what was asserted before it has changed after it")
@@ -304,6 +321,13 @@ def _work(context: Context) -> Iterator[Clue]:
     name = _name(context)
     if rules.TASKS.search(context.decorators) and not name.startswith("test"):
         yield Clue(Purpose.SIMULATED_WORK, 6, f"{name}() is a task that somebody else runs")
+    if _is_all_of_a_test(context):
+        yield Clue(Purpose.SIMULATED_WORK, 4, "the test does nothing else")
+    if _is_a_pause(context):
+        yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() does nothing but wait")
+        return
+    if context.loop and _gives(context.loop) and not name.startswith("test"):
+        yield Clue(Purpose.SIMULATED_WORK, 5, f"{name}() gives its values slowly")
     if context.role is Role.ENDING:
         yield Clue(Purpose.CLEANUP, 6, f"{name}() is run at the end")
     elif (
@@ -335,6 +359,37 @@ def _work(context: Context) -> Iterator[Clue]:
     exact = context.each.exact
     if exact is not None and exact >= _AGES and (context.is_inner or context.argument_of):
         yield Clue(Purpose.SIMULATED_WORK, 2, "it would last longer than any test")
+
+
+def _is_all_of_a_test(context: Context) -> bool:
+    """Return whether a test does nothing but sleep: it stands for a test that takes long."""
+    function = context.place.function
+    if not isinstance(function, FUNCTIONS) or not function.name.startswith("test"):
+        return False
+    statement = statement_of(context.place)
+    return all(
+        each is statement
+        or isinstance(each, ast.Pass)
+        or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        or (isinstance(each, ast.Assert) and isinstance(each.test, ast.Constant))
+        for each in function.body
+    )
+
+
+def _is_a_pause(context: Context) -> bool:
+    """Return whether a helper of tests does nothing but sleep: its callers know what for."""
+    function = context.place.function
+    if not isinstance(function, FUNCTIONS) or context.is_inner or context.role is Role.WORK:
+        return False
+    if function.name.startswith("test") or function.decorator_list or context.owners:
+        return False
+    steps = [each for each in function.body if not isinstance(each, ast.Expr) or not isinstance(each.value, ast.Constant)]
+    return steps == [statement_of(context.place)] and rules.PAUSES.search(function.name) is not None
+
+
+def _gives(loop: ast.AST) -> bool:
+    """Return whether a loop is that of a generator."""
+    return any(isinstance(each, ast.Yield) for each in ast.walk(loop))
 
 
 def _stands_in(context: Context) -> bool:

@@ -53,6 +53,8 @@ def _limits(context: Context) -> Iterator[Clue]:
             if not seconds <= earlier or slept > 2.5 * seconds + 1.0 or seconds < slept / 120:
                 continue
             for rule in rules.LIMITS:
+                if not limit.is_named and rule.purpose not in _BY_POSITION:
+                    continue
                 if rule.pattern.search(limit.name):
                     near = 1.0 if slept <= 2 * seconds + 0.2 else 0.6
                     near = near if seconds >= slept / 12 else 0.5
@@ -125,6 +127,8 @@ def _quoted(text: str) -> str:
     return f"'{words if len(words) <= _MOST_LETTERS else words[: _MOST_LETTERS - 1] + '…'}'"
 
 
+_BY_POSITION = {Purpose.EXPIRY, Purpose.BREAKER}
+"""What the time that a function is given by position may be about: ``expire(key, 1)``."""
 _NEARNESS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.2)
 """How much a statement counts, by how many stand between it and the sleep."""
 _MOST_LETTERS = 80
