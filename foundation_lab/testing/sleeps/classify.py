@@ -34,7 +34,12 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
     if inherited is not None:
         sure = inherited.purpose in _HANDED_DOWN and inherited.confidence >= 0.5
         weight = (8 if sure else 4) * inherited.confidence
-        if not sure and inherited.purpose is Purpose.SIMULATED_WORK:
+        if sure or inherited.purpose is Purpose.SIMULATED_WORK:
+            # A loop around the call repeats what the wrapper waits for.
+            clues = [
+                c._replace(weight=0.3 * c.weight) if c.purpose in _ROUNDS else c for c in clues
+            ]
+        if inherited.purpose is Purpose.SIMULATED_WORK and inherited.confidence < _VAGUE:
             weight = 0.0  # who calls it knows better
         clues.append(Clue(inherited.purpose, weight, "the wrapper waits for it"))
     weights: dict[Purpose, float] = defaultdict(float)
@@ -42,7 +47,9 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
         weights[clue.purpose] += clue.weight
     if not weights or max(weights.values()) < _LEAST:
         if rules.ABOUT_A_WAIT.search(context.comment):
-            return Verdict(Purpose.ASYNC_TASK, 0.2, ("the comment says that it waits for something",))
+            return Verdict(
+                Purpose.ASYNC_TASK, 0.2, ("the comment says that it waits for something",)
+            )
         if not context.names:
             return Verdict(Purpose.SIMULATED_WORK, 0.1, ("it is a program that others run",))
         if is_awaited_in_a_test(context):
@@ -65,6 +72,8 @@ _HANDED_DOWN = {
     Purpose.CLEANUP,
     Purpose.YIELD,
 }
+_VAGUE = 0.4
+_ROUNDS = {Purpose.POLLING, Purpose.PACING}
 _LEAST = 0.9
 """Less than this says nothing."""
 _FULL = 4.0

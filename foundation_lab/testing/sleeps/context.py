@@ -257,7 +257,9 @@ def _comment(module: Module, node: ast.AST, line: int) -> str:
     return " ".join([*above, *filter(None, [own])])
 
 
-def _comment_of_duration(module: Module, statement: ast.stmt, duration: ast.AST | None) -> str:
+def _comment_of_duration(
+    module: Module, statement: ast.stmt, duration: ast.expr | float | None
+) -> str:
     """Return the comments of the statement right before, when it sets the duration."""
     block = _block(module, statement)
     place = block.index(statement) if statement in block else 0
@@ -291,8 +293,9 @@ def _comment_below(module: Module, statement: ast.stmt) -> str:
         if stripped.startswith("#"):
             found.append(stripped.lstrip("# "))
         elif stripped:
+            found.append(_trailing(text))
             break
-    return " ".join(found)
+    return " ".join(filter(None, found))
 
 
 def _trailing(line: str) -> str:

@@ -59,19 +59,16 @@ def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         for keyword in node.keywords:
             if keyword.arg in _UNITS:
                 yield f"{last_name(node.func)}_{keyword.arg}", keyword.value
-            elif keyword.arg:
-                yield keyword.arg, keyword.value
+            else:
+                yield keyword.arg or "", keyword.value
         yield from _set(node)
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
-        if isinstance(target, ast.Subscript):
-            yield _text(target.slice), node.value
-        elif isinstance(target, ast.Attribute | ast.Name):
-            yield last_name(target), node.value
+        name = _text(target.slice) if isinstance(target, ast.Subscript) else last_name(target)
+        yield name, node.value
     elif isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
-            if key is not None:
-                yield _text(key), value
+            yield _text(key), value
 
 
 def _has_ended(module: Module, call: ast.Call, line: int) -> bool:
@@ -87,7 +84,7 @@ def _set(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
         yield texts[-1].rpartition(".")[2], call.args[-1]
 
 
-def _text(node: ast.expr) -> str:
+def _text(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 

@@ -64,7 +64,7 @@ COMMENTS = _rules(
         3.5,
     ),
     (
-        r"clean|tear ?down|to be (closed|freed|released|removed)|garbage|collected|\bgc\b|\bdrain|release (the )?(port|resource|socket|file)",
+        r"clean(?!ly)|tear ?down|to be (closed|freed|released|removed)|garbage|collected|\bgc\b|\bdrain|release (the )?(port|resource|socket|file)",
         Purpose.CLEANUP,
         3.5,
     ),
@@ -98,6 +98,11 @@ COMMENTS = _rules(
         r"\bno (\w+ ){1,3}(fire|happen|come|arrive|appear|run|start|leak|(is|was|are|were|be|gets?) \w+)s?\b",
         Purpose.NEGATIVE_WAIT,
         4,
+    ),
+    (
+        r"^(check|verify|ensure|make sure|assert)( that)? (no|nothing|nobody|none)\b",
+        Purpose.NEGATIVE_WAIT,
+        6,
     ),
     (r"\bno [\w/ ]+ (has|have) \w+", Purpose.NEGATIVE_WAIT, 3),
     (
@@ -180,7 +185,7 @@ BEFORE = _rules(
     (r"breaker|circuit|\.trip\(|CBState|STATE_OPEN|half_open", Purpose.BREAKER, 1.5),
     (r"pool\b|getconn|get_connection|putconn|\.disconnect\(", Purpose.POOL, 1.5),
     (
-        r"schedul|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(|\bcron",
+        r"schedul(?!er=)|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(|\bcron",
         Purpose.TIMER,
         2,
     ),
@@ -231,7 +236,7 @@ AFTER = _rules(
         2.5,
     ),
     (
-        r"heartbeat|next_run|run_pending|enqueue_scheduled|schedul|call_count >?= ?[2-9]|ran_|ticks?\b",
+        r"heartbeat|next_run|run_pending|enqueue_scheduled|schedul(?!er[ =])|call_count >?= ?[2-9]|ran_|ticks?\b",
         Purpose.TIMER,
         1.5,
     ),
@@ -347,7 +352,7 @@ CALLED = re.compile(r"assert_(called|awaited|any_call|has_calls)")
 """Assertions that a double was called."""
 
 STOPPED = re.compile(
-    r"not [\w.]*(stop|shut_?down|closed|closing|exit|quit|cancel|terminat)|^[\w.]*(running|active)$",
+    r"not [\w.]*(stop|shut_?down|closed|closing|exit|quit|cancel|terminat|expired)|^[\w.]*(running|active)$",
     re.IGNORECASE,
 )
 """Conditions of loops that go on until they are told to stop."""
@@ -357,3 +362,5 @@ ABOUT_A_WAIT = re.compile(r"\b(wait|make sure|ensure|give|let|until|allow)\b", r
 """Comments that say that something is waited for, and perhaps not what."""
 PAUSES = re.compile(r"delay|wait|pause|sleep|settle|catch_?up|nap|breath|tick", re.IGNORECASE)
 """Helpers that are named after the time that they take."""
+SENT = re.compile(r"send|publish|emit\(|\.put\(|produce|notify\(|broadcast")
+"""Statements that send something: after a sleep, that is not what it waited for."""

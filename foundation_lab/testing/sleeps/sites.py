@@ -315,6 +315,15 @@ def _is_empty(node: ast.expr) -> bool:
 
 
 _LASTS = {"select", *(name.rpartition(".")[2] for name in SHELLS)}
-_LOOKED_AT = {"isinstance", "issubclass", "getattr", "hasattr", "id", "repr", "callable", "type", "create_autospec",
+_LOOKED_AT = {
+    "isinstance",
+    "issubclass",
+    "getattr",
+    "hasattr",
+    "id",
+    "repr",
+    "callable",
+    "type",
+    "create_autospec",
 }
 """What only looks at a function that it is given."""

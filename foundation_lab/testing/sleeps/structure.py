@@ -6,13 +6,14 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from foundation_lab.testing.sleeps import rules
+from foundation_lab.testing.sleeps import loops, rules
 from foundation_lab.testing.sleeps.assertions import Compared
 from foundation_lab.testing.sleeps.context import statement_of
 from foundation_lab.testing.sleeps.purposes import Purpose
 from foundation_lab.testing.sleeps.roles import Role
 from foundation_lab.testing.sleeps.rules import Clue
-from foundation_lab.testing.sleeps.scopes import FUNCTIONS, last_name
+from foundation_lab.testing.sleeps.scopes import last_name
+from foundation_lab.testing.sleeps.work import lets_run, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,31 +30,40 @@ def structure(context: Context) -> Iterator[Clue]:
     yield from _lifecycle(context)
     yield from _repeats(context)
     yield from _compared(context)
-    yield from _held(context)
-    yield from _handed_on(context)
-    yield from _work(context)
+    yield from work(context)
 
 
 def _kind(context: Context) -> Iterator[Clue]:
-    if context.place.site.kind == "busy_wait":
+    site = context.place.site
+    if site.kind == "busy_wait":
         yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
-    node = context.place.site.node
-    if isinstance(node, ast.Call) and last_name(node.func) == "deferLater" and len(node.args) > 2:  # noqa: PLR2004
-        yield Clue(Purpose.PACING, 3, "it puts off a step of the test")
-    if context.place.site.kind == "process":
+    elif site.kind == "process":
         yield Clue(Purpose.SIMULATED_WORK, 5, "a command that sleeps stands for one that works")
-    if context.place.site.kind == "wait" and _is_refuted(context):
+    elif site.kind == "wait" and _is_refuted(context):
         yield Clue(Purpose.NEGATIVE_WAIT, 10, "the test fails when the wait succeeds")
-    if _lets_run(context):
+    elif _puts_off(site.node):
+        yield Clue(Purpose.PACING, 3, "it puts off a step of the test")
+    yield from _duration(context)
+
+
+def _puts_off(node: ast.AST) -> bool:
+    """Return whether a call runs a step of the test later: ``deferLater(reactor, 1, step)``."""
+    if not isinstance(node, ast.Call) or last_name(node.func) != "deferLater":
+        return False
+    return bool(node.args[2:])
+
+
+def _duration(context: Context) -> Iterator[Clue]:
+    node, duration = context.place.site.node, context.place.site.duration
+    if lets_run(context):
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
-        awaited = isinstance(context.place.module.tree.parents.get(node), ast.Await)
-        if awaited:
+        if isinstance(context.place.module.tree.parents.get(node), ast.Await):
             yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
         else:
             words = f"{context.duration} s is enough for another time, and for nothing else"
             yield Clue(Purpose.PACING, 1.5, words)
-    if _is_just_over(context.place.site.duration) and not context.is_inner and not context.loop:
+    if _is_just_over(duration) and not context.is_inner and not context.loop:
         words = f"{context.duration} is just over a time that has a name"
         yield Clue(Purpose.EXPIRY, 2, words)
     for rule in rules.DURATIONS:
@@ -61,7 +71,7 @@ def _kind(context: Context) -> Iterator[Clue]:
             yield Clue(rule.purpose, rule.weight, f"it sleeps for {context.duration!r}")
 
 
-def _is_just_over(duration: ast.expr | None) -> bool:
+def _is_just_over(duration: ast.expr | float | None) -> bool:
     """Return whether a duration is a named one and a little more: ``period + 1``, ``2 * ttl``."""
     if not isinstance(duration, ast.BinOp):
         return False
@@ -77,12 +87,12 @@ def _is_just_over(duration: ast.expr | None) -> bool:
 def _loop(context: Context) -> Iterator[Clue]:
     loop = context.loop
     if loop is not None:
-        ending = _exit(loop)
+        ending = loops.ending(loop)
         # Where each round checks something, it waits for that, and not for the next round.
-        checks = not _asks_again(context) and _checks_after(
+        checks = not _asks_again(context) and loops.checks_after(
             loop, context.place.site.node.lineno
         )
-        if ending == _BREAKS and checks:
+        if ending == loops.BREAKS and checks:
             ending = ""
         if ending:
             yield Clue(Purpose.POLLING, 7, f"it is in a loop that {ending}")
@@ -90,7 +100,8 @@ def _loop(context: Context) -> Iterator[Clue]:
             yield Clue(Purpose.RETRY, 5, "it is in a loop, and follows an error")
         elif isinstance(loop, ast.For | ast.AsyncFor) or not isinstance(loop.test, ast.Constant):
             words = "it stands between the rounds of a loop"
-            yield Clue(Purpose.PACING, 1.5 if checks else 4.5, words)
+            weight = 1.5 if checks or context.role is Role.WORK else 4.5
+            yield Clue(Purpose.PACING, weight, words)
         else:
             yield Clue(Purpose.PACING, 2, "it stands between the rounds of a loop")
     elif context.branch == "except":
@@ -106,11 +117,11 @@ def _is_refuted(context: Context) -> bool:
 
 def _repeats(context: Context) -> Iterator[Clue]:
     """Tell the same call before and after: the sleep keeps the two apart."""
-    if context.before and context.after:
+    if context.before and context.after and not lets_run(context):
         called = [_CALL.match(each[0]) for each in (context.before, context.after)]
         if called[0] and called[1] and called[0][1] == called[1][1]:
             words = f"{called[0][1]}() is called before and after it"
-            yield Clue(Purpose.PACING, 4, words)
+            yield Clue(Purpose.PACING, 2.5 if context.role is Role.WORK else 5, words)
 
 
 def is_awaited_in_a_test(context: Context) -> bool:
@@ -123,99 +134,6 @@ def is_awaited_in_a_test(context: Context) -> bool:
 def _asks_again(context: Context) -> bool:
     """Return whether the next round follows at once: ``sleep(1); continue``."""
     return bool(context.after) and context.after[0].startswith("continue")
-
-
-def _checks_after(loop: ast.AST, line: int) -> bool:
-    """Return whether something is asserted after a line in the same round of a loop."""
-    return any(
-        isinstance(each, ast.Assert)
-        or (isinstance(each, ast.Attribute) and each.attr.startswith("assert"))
-        for each in ast.walk(loop)
-        if getattr(each, "lineno", 0) > line
-    )
-
-
-def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
-    """Return how a loop ends when a condition holds; an empty text when it does not."""
-    if isinstance(loop, ast.While) and not isinstance(loop.test, ast.Constant):
-        condition = ast.unparse(loop.test)
-        if _works_until_stopped(loop, condition):
-            return ""
-        if not _asks_only_the_clock(loop.test) and not _counts(loop):
-            return f"goes on while {condition}"
-    if _takes(loop):
-        return ""
-    waiting: list[ast.AST] = list(loop.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Break | ast.Return):
-            return _BREAKS
-        if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
-            continue
-        if isinstance(node, ast.For | ast.AsyncFor | ast.While):
-            # What breaks out of an inner loop does not leave this one; what returns does.
-            if any(isinstance(each, ast.Return) for each in ast.walk(node)):
-                return _BREAKS
-            continue
-        waiting += ast.iter_child_nodes(node)
-    return ""
-
-
-def _works_until_stopped(loop: ast.While, condition: str) -> bool:
-    """Return whether a loop has work of its own, until somebody tells it to stop."""
-    if not rules.STOPPED.search(condition):
-        return False
-    steps = [each for each in loop.body if isinstance(each, ast.Expr | ast.If | ast.Try | ast.With)]
-    return len(steps) > 1
-
-
-def _takes(loop: ast.For | ast.AsyncFor | ast.While) -> bool:
-    """Return whether each round begins by waiting for what comes in: ``message = await receive()``.
-
-    Such a loop serves somebody, and does not ask.
-    """
-    first = loop.body[0]
-    value = getattr(first, "value", None)
-    call = value.value if isinstance(value, ast.Await) else value
-    return isinstance(call, ast.Call) and last_name(call.func) in _TAKING
-
-
-def _counts(loop: ast.While) -> bool:
-    """Return whether a loop counts its rounds: ``while i < 5: …; i += 1``."""
-    test = loop.test
-    if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name):
-        return False
-    return any(
-        isinstance(each, ast.AugAssign)
-        and isinstance(each.target, ast.Name)
-        and each.target.id == test.left.id
-        and isinstance(each.value, ast.Constant)
-        for each in loop.body
-    )
-
-
-def _asks_only_the_clock(test: ast.expr) -> bool:
-    """Return whether a condition is about the time alone: such a loop has a length, and no aim."""
-    if not (isinstance(test, ast.Compare) and len(test.comparators) == 1):
-        return False
-    words = re.findall(r"[A-Za-z_]+", ast.unparse(test).lower())
-    clock = {
-        "math",
-        "ceil",
-        "floor",
-        "int",
-        "time",
-        "monotonic",
-        "perf_counter",
-        "now",
-        "loop",
-        "get_running_loop",
-        "get_event_loop",
-    }
-    ends = re.compile(
-        r"end|start|begin|deadline|timeout|until|limit|max|wait|dur|t\d?$|until|stop_at|seconds|self"
-    )
-    return any(word in clock for word in words) and all(w in clock or ends.search(w) for w in words)
 
 
 def _teardown(context: Context) -> Iterator[Clue]:
@@ -291,145 +209,16 @@ def _compared(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.ASYNC_TASK, 0.9, "what was asserted before it has changed after it")
 
 
-def _held(context: Context) -> Iterator[Clue]:
-    """Tell what is held, or timed, for as long as the sleep lasts: it is all that a block does."""
-    statement = statement_of(context.place)
-    block = context.place.module.tree.parents.get(statement)
-    if isinstance(block, ast.With | ast.AsyncWith) and block.body[0] is statement:
-        head = " ".join(ast.unparse(item.context_expr) for item in block.items)
-        if len(block.body) <= _SHORT and rules.HELD.search(head):
-            yield Clue(Purpose.SIMULATED_WORK, 4.5, f"it is what happens within {head}")
-
-
-def _handed_on(context: Context) -> Iterator[Clue]:
-    """Tell sleeps that are handed on for somebody else to run."""
-    is_passed = context.place.site.kind == "passed"
-    handed = context.argument_of.rpartition(".")[2]
-    if handed in _RUNNERS and not is_passed:
-        yield Clue(Purpose.ASYNC_TASK, 4, f"{handed}() lets the loop run meanwhile")
-    elif handed in _STARTERS or (is_passed and context.duration):
-        weight = 6 if context.place.wrapper is None else 3
-        yield Clue(Purpose.SIMULATED_WORK, weight, f"it is what {handed}() runs")
-    elif is_passed and rules.DOUBLES.search(handed):
-        yield Clue(Purpose.SIMULATED_WORK, 5, f"{handed}() stands for something else")
-    elif is_passed:
-        yield Clue(Purpose.RETRY, 3, f"{handed}() is given it, to sleep between attempts")
-
-
-def _work(context: Context) -> Iterator[Clue]:
-    """Tell sleeps that stand for work: in doubles, tasks, and functions inside of a test."""
-    name = _name(context)
-    if rules.TASKS.search(context.decorators) and not name.startswith("test"):
-        yield Clue(Purpose.SIMULATED_WORK, 6, f"{name}() is a task that somebody else runs")
-    if _is_all_of_a_test(context):
-        yield Clue(Purpose.SIMULATED_WORK, 4, "the test does nothing else")
-    if _is_a_pause(context):
-        yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() does nothing but wait")
-        return
-    if context.loop and _gives(context.loop) and not name.startswith("test"):
-        yield Clue(Purpose.SIMULATED_WORK, 5, f"{name}() gives its values slowly")
-    if context.role is Role.ENDING:
-        yield Clue(Purpose.CLEANUP, 6, f"{name}() is run at the end")
-    elif (
-        context.role is Role.WORK
-        and context.place.wrapper is None
-        and not _lets_run(context)
-        and not (context.is_inner and rules.INNER_STEPS.match(name))
-    ):
-        weight = 1 if context.loop else 4
-        yield Clue(Purpose.SIMULATED_WORK, weight, f"{name}() is handed on, for others to run")
-    if context.is_inner and not rules.INNER_STEPS.match(name):
-        words = f"it is in {name}(), which is defined inside the test"
-        # One that calls a wrapper is more often a step of the test.
-        weight = 5 if context.place.wrapper is None else 2
-        yield Clue(Purpose.SIMULATED_WORK, weight, words)
-    if rules.WAITING.search(name) and not name.startswith("test"):
-        yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() waits by its name")
-    elif name and not name.startswith("test") and not rules.TEARDOWN.match(name):
-        if rules.WORK_NAMES.search(name):
-            yield Clue(Purpose.SIMULATED_WORK, 3.5, f"{name}() is work by its name")
-        elif not (context.is_inner or context.loop or context.after_yield):
-            yield Clue(Purpose.SIMULATED_WORK, 1.5, f"{name}() is no test")
-    if _stands_in(context):
-        words = f"{context.owners[0]} is no class of tests"
-        yield Clue(Purpose.SIMULATED_WORK, 2, words)
-    double = next((owner for owner in context.owners if rules.DOUBLES.search(owner)), None)
-    if double and not double.startswith("Test") and not name.startswith("test"):
-        yield Clue(Purpose.SIMULATED_WORK, 4, f"{double} stands for something else")
-    exact = context.each.exact
-    if exact is not None and exact >= _AGES and (context.is_inner or context.argument_of):
-        yield Clue(Purpose.SIMULATED_WORK, 2, "it would last longer than any test")
-
-
-def _is_all_of_a_test(context: Context) -> bool:
-    """Return whether a test does nothing but sleep: it stands for a test that takes long."""
-    function = context.place.function
-    if not isinstance(function, FUNCTIONS) or not function.name.startswith("test"):
-        return False
-    statement = statement_of(context.place)
-    return all(
-        each is statement
-        or isinstance(each, ast.Pass)
-        or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
-        or (isinstance(each, ast.Assert) and isinstance(each.test, ast.Constant))
-        for each in function.body
-    )
-
-
-def _is_a_pause(context: Context) -> bool:
-    """Return whether a helper of tests does nothing but sleep: its callers know what for."""
-    function = context.place.function
-    if not isinstance(function, FUNCTIONS) or context.is_inner or context.role is Role.WORK:
-        return False
-    if function.name.startswith("test") or function.decorator_list or context.owners:
-        return False
-    steps = [each for each in function.body if not isinstance(each, ast.Expr) or not isinstance(each.value, ast.Constant)]
-    return steps == [statement_of(context.place)] and rules.PAUSES.search(function.name) is not None
-
-
-def _gives(loop: ast.AST) -> bool:
-    """Return whether a loop is that of a generator."""
-    return any(isinstance(each, ast.Yield) for each in ast.walk(loop))
-
-
-def _stands_in(context: Context) -> bool:
-    """Return whether it is in a method of a class that is neither tests nor a base of them."""
-    if context.loop or not context.owners or rules.TEST_CLASSES.search(context.owners[0]):
-        return False
-    owner = context.place.module.tree.class_around(context.place.site.node)
-    if owner is None or any("TestCase" in ast.unparse(base) for base in owner.bases):
-        return False
-    methods = [each.name for each in owner.body if isinstance(each, FUNCTIONS)]
-    return not any(name.startswith("test") for name in methods)
-
-
-def _lets_run(context: Context) -> bool:
-    """Return whether it sleeps for no time at all, and says so."""
-    return context.each.exact == 0 and not context.duration.isidentifier()
-
-
 def _name(context: Context) -> str:
     return context.names[0] if context.names else ""
 
 
-_STARTERS = {
-    "create_task", "ensure_future", "gather", "wait_for", "submit", "run_in_executor", "to_thread",
-    "Thread", "Process", "start_soon", "spawn", "Mock", "MagicMock", "AsyncMock", "partial", "map",
-    "apply_async", "enqueue", "shield", "wait", "run_sync", "run_coroutine_threadsafe", "Task",
-    "enqueue_in", "enqueue_at", "add_job", "create_job", "Timer", "run", "run_until_complete",
-    "timeout",
-}  # fmt: skip
-_RUNNERS = {"run_until_complete"}
-"""Given a sleep itself, these run whatever else there is on the loop for so long."""
 _CALL = re.compile(
-    r"(?:await )?(?!assert|self\.assert|pytest\b|print\b|eq_|is_|ok_|check|expect|verify|log)([\w.]+)\("
+    r"(?:await )?(?!assert|self\.assert|pytest\b|print\b|eq_|is_|ok_|check|expect|verify|log)"
+    r"([\w.]+)\("
 )
-_BREAKS = "ends when a condition holds"
-_TAKING = {"receive", "recv", "accept", "readline", "recv_json", "recv_multipart"}
-_SHORT = 2
 _MOST_STEPS = 2
 """So many steps back is looked for what was started."""
 _STOPS = {"shutdown", "stop", "restart", "kill", "terminate", "reload"}
 _MOMENT = 0.005
 """Shorter sleeps wait for no work."""
-_AGES = 30.0

@@ -49,7 +49,9 @@ def _limits(context: Context) -> Iterator[Clue]:
     best: dict[Purpose, Clue] = {}
     for limit in context.limits:
         in_millis = re.search(r"ms$|milli", limit.name)
-        for seconds in (limit.seconds / 1000,) if in_millis else (limit.seconds, limit.seconds / 1000):
+        for seconds in (
+            (limit.seconds / 1000,) if in_millis else (limit.seconds, limit.seconds / 1000)
+        ):
             if not seconds <= earlier or slept > 2.5 * seconds + 1.0 or seconds < slept / 120:
                 continue
             for rule in rules.LIMITS:
@@ -110,7 +112,12 @@ def _statements(context: Context) -> Iterator[Clue]:
 
 
 def _is_over(purpose: Purpose, statement: str, context: Context) -> bool:
-    """Return whether a statement before waits itself for the work that it starts."""
+    """Return whether a statement has nothing to do with the wait.
+
+    One before it may wait itself for the work that it starts; one after it may send the next.
+    """
+    if purpose is Purpose.PUBLISH and statement in context.after:
+        return rules.SENT.search(statement) is not None
     return (
         purpose is Purpose.ASYNC_TASK
         and statement in context.before
