@@ -57,6 +57,8 @@ def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Give the values in a node that have names."""
     if isinstance(node, ast.Call):
         for keyword in node.keywords:
+            if keyword.arg in _UNITS and last_name(node.func) == "timedelta":
+                continue  # what it is given to says what it is for
             if keyword.arg in _UNITS:
                 yield f"{last_name(node.func)}_{keyword.arg}", keyword.value
             else:

@@ -129,8 +129,7 @@ NAMES = _rules(
         Purpose.EXPIRY,
         2,
     ),
-    (r"time_?out|deadline|grace", Purpose.EXPIRY, 1.2),
-    (r"lock", Purpose.EXPIRY, 0.5),
+    (r"timed?_?out|deadline|grace", Purpose.EXPIRY, 1.2),
     (r"(?<!gridfs_)bucket", Purpose.EXPIRY, 2),
     (r"cache", Purpose.EXPIRY, 0.7),
     (r"breaker|circuit|half_?open", Purpose.BREAKER, 1.5),
@@ -145,22 +144,13 @@ NAMES = _rules(
         Purpose.PUBLISH,
         1.2,
     ),
-    (r"pool|idle", Purpose.POOL, 1),
+    (r"connection_?pool|conn_?pool|idle_conn", Purpose.POOL, 1),
     (
-        r"schedul|interval|timer|periodic|cron|heart_?beat|countdown|delay|\beta\b|beat\b|monitor",
+        r"schedul|interval|timer|periodic|cron|heart_?beat|countdown|delay|\beta\b|beat\b",
         Purpose.TIMER,
         1.5,
     ),
     (r"poll|wait_for|wait_until|(^|_)until(_|$)", Purpose.POLLING, 1),
-    (r"not_|no_|never|without|_does_not|doesnt|ignored|refus", Purpose.NEGATIVE_WAIT, 0.6),
-    (r"task|job|async|thread|background|worker|concurren|parallel|cancel", Purpose.ASYNC_TASK, 0.7),
-    (
-        r"external|integration|scenario|e2e|docker|replicat|failover|cluster",
-        Purpose.EXTERNAL_SYSTEM,
-        0.6,
-    ),
-    (r"clean|teardown|close|dispose", Purpose.CLEANUP, 0.6),
-    (r"order|timestamp|elapsed|duration|benchmark|perf", Purpose.PACING, 0.7),
 )
 """For the names of the test, its class and its file."""
 
@@ -181,26 +171,19 @@ BEFORE = _rules(
         2.5,
     ),
     (r"ttl|expire|\bp?ex=|\bpx=|\bexpiration|visibility", Purpose.EXPIRY, 2),
-    (r"acquire|get_lock|lock\(", Purpose.EXPIRY, 0.7),
     (r"breaker|circuit|\.trip\(|CBState|STATE_OPEN|half_open", Purpose.BREAKER, 1.5),
-    (r"pool\b|getconn|get_connection|putconn|\.disconnect\(", Purpose.POOL, 1.5),
+    (r"getconn|get_connection|putconn|conn_?pool|connection_?pool", Purpose.POOL, 1.5),
     (
         r"schedul(?!er=)|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(|\bcron",
         Purpose.TIMER,
         2,
     ),
-    (r"retry|backoff|attempt", Purpose.RETRY, 1),
     (
         r"\.close\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
         Purpose.CLEANUP,
         1.5,
     ),
     (r"gc\.collect", Purpose.CLEANUP, 3),
-    (
-        r"requests?\.(get|post|put)|httpx|urlopen|session\.(get|post)|boto|driver\.|browser|page\.|execute_command|replica|failover",
-        Purpose.EXTERNAL_SYSTEM,
-        1.2,
-    ),
     (r"event\.wait\(|started\.wait\(|_event\.wait\(", Purpose.ASYNC_TASK, 2),
 )
 """For the statements before the sleep, the nearest first."""
@@ -229,7 +212,7 @@ AFTER = _rules(
         2,
     ),
     (r"circuit|breaker|CBState|half_open|\.state ==", Purpose.BREAKER, 2),
-    (r"pool\b|idle|num_connections|in_use|available_conn|checkedout", Purpose.POOL, 1.5),
+    (r"num_connections|in_use|available_conn|checkedout|\bpool\.(idle|size|free)", Purpose.POOL, 1.5),
     (
         r"\.kill\(|\.terminate\(|send_signal|\.poll\(\)|returncode|\.pid\b|os\.kill|proc\.wait|is_running",
         Purpose.PROCESS_RESTART,
@@ -241,9 +224,6 @@ AFTER = _rules(
         1.5,
     ),
     (r"last_heartbeat|interval", Purpose.TIMER, 2),
-    (r"attempt|retry|retries", Purpose.RETRY, 1),
-    (r"\.close\(", Purpose.CLEANUP, 0.5),
-    (r"\.shutdown\(|\.unlink|os\.remove|rmtree|drop_", Purpose.CLEANUP, 1.2),
     (r"gc\.collect", Purpose.CLEANUP, 3),
     (r"assert_called|assert_awaited|assert_any_call|has_calls", Purpose.ASYNC_TASK, 1.5),
     (

@@ -66,6 +66,8 @@ def _duration(context: Context) -> Iterator[Clue]:
     if _is_just_over(duration) and not context.is_inner and not context.loop:
         words = f"{context.duration} is just over a time that has a name"
         yield Clue(Purpose.EXPIRY, 2, words)
+    if context.loop is not None and loops.ending(context.loop):
+        return  # how often it asks says nothing about what it asks for
     for rule in rules.DURATIONS:
         if context.duration and rule.pattern.search(context.duration):
             yield Clue(rule.purpose, rule.weight, f"it sleeps for {context.duration!r}")
@@ -128,7 +130,7 @@ def is_awaited_in_a_test(context: Context) -> bool:
     """Return whether it is a step of a test, and hands the loop over to other tasks meanwhile."""
     above = context.place.module.tree.parents.get(context.place.site.node)
     is_step = not (context.is_inner or context.loop) and context.test.startswith("test")
-    return context.place.site.kind == "sleep" and isinstance(above, ast.Await) and is_step
+    return context.place.site.kind == "sleep" and isinstance(above, ast.Await | ast.Yield) and is_step
 
 
 def _asks_again(context: Context) -> bool:
