@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from foundation_lab.testing.sleeps import rules
 from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.roles import asserts
 from foundation_lab.testing.sleeps.rules import Clue
 from foundation_lab.testing.sleeps.structure import is_awaited_in_a_test, structure
 from foundation_lab.testing.sleeps.wording import wording
@@ -33,7 +34,7 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
     clues = [*structure(context), *wording(context)]
     if inherited is not None:
         sure = inherited.purpose in _HANDED_DOWN and inherited.confidence >= 0.5
-        weight = (8 if sure else 4) * inherited.confidence
+        weight = (8 if sure or _checks(context) else 4) * inherited.confidence
         if sure or inherited.purpose is Purpose.SIMULATED_WORK:
             # A loop around the call repeats what the wrapper waits for.
             clues = [
@@ -46,6 +47,9 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
     for clue in clues:
         weights[clue.purpose] += clue.weight
     if not weights or max(weights.values()) < _LEAST:
+        if inherited is not None and inherited.purpose is not Purpose.UNKNOWN:
+            words = "the wrapper waits for it, and nothing else tells"
+            return Verdict(inherited.purpose, min(0.2, inherited.confidence), (words,))
         if rules.ABOUT_A_WAIT.search(context.comment):
             return Verdict(
                 Purpose.ASYNC_TASK, 0.2, ("the comment says that it waits for something",)
@@ -62,6 +66,12 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
     confidence = round(share * min(1.0, weights[best] / _FULL), 2)
     own = sorted((c for c in clues if c.purpose is best), key=lambda c: (-c.weight, c.words))
     return Verdict(best, confidence, tuple(dict.fromkeys(c.words for c in own))[:4])
+
+
+def _checks(context: Context) -> bool:
+    """Return whether it calls a helper that is a test itself, since it asserts something."""
+    wrapper = context.place.wrapper
+    return wrapper is not None and asserts(wrapper.function)
 
 
 _HANDED_DOWN = {

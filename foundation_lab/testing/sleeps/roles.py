@@ -32,7 +32,7 @@ def role_of(tree: Tree, function: Function | ast.Lambda) -> Role:
     inner = len(tree.functions_around(function)) > 0
     takers = tree.takers.get(name, set())
     is_run = inner and isinstance(function, FUNCTIONS) and not takers.isdisjoint(RUNNERS)
-    if is_run and (_asserts(function) or not rules.WORK_NAMES.search(name)):
+    if is_run and (asserts(function) or not rules.WORK_NAMES.search(name)):
         return Role.BODY
     if inner and not takers and _is_a_step(tree, function, name):
         return Role.BODY
@@ -64,7 +64,7 @@ def name_of(tree: Tree, function: Function | ast.Lambda) -> str:
     return "lambda"
 
 
-def _asserts(function: Function | ast.Lambda) -> bool:
+def asserts(function: Function | ast.Lambda) -> bool:
     """Return whether a function checks something, as only tests do."""
     return any(
         isinstance(each, ast.Assert)

@@ -73,7 +73,7 @@ COMMENTS = _rules(
         Purpose.TIMER,
         4,
     ),
-    (r"\bpoll(s|ing)?\b", Purpose.POLLING, 3),
+    (r"\bpolling\b", Purpose.POLLING, 3),
     (
         r"(make sure|ensure)\b.*\b(waiting|running|ready|started|blocked|stuck|listening)\b",
         Purpose.ASYNC_TASK,
@@ -190,9 +190,14 @@ BEFORE = _rules(
 
 AFTER = _rules(
     (
-        r"assert_not_called|assert_not_awaited|not \w*\.called|call_count == (0|before)|not .*\.(done|is_set|called|triggered|expired)\(?|assert not\b|assertFalse|refute|is None\b|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False|== \[\]|== 0\b|, b?(''|\"\")\)|== b?(''|\"\")|assertIsNone|raises\(.*(Empty|Timeout)",
+        r"not .*\.(done|is_set|triggered|expired)\(?|refute|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False",
         Purpose.NEGATIVE_WAIT,
         1.5,
+    ),
+    (
+        r"assert not\b|assertFalse|is None\b|== \[\]|== 0\b|, b?(''|\"\")\)|== b?(''|\"\")|assertIsNone|assert_not_called|assert_not_awaited|not [\w.]*\.called|call_count == 0",
+        Purpose.NEGATIVE_WAIT,
+        1,
     ),
     (
         r"\.cancel\(|\.join\(|\.result\(|\.done\(|await task|gather\(|is_finished|is_alive|get_status|is_stopped|\.state\b",

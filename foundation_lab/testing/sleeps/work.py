@@ -54,6 +54,8 @@ def _handed_on(context: Context) -> Iterator[Clue]:
     handed = context.argument_of.rpartition(".")[2]
     if handed in _RUNNERS and not is_passed:
         yield Clue(Purpose.ASYNC_TASK, 4, f"{handed}() lets the loop run meanwhile")
+    elif _is_kept(context):
+        yield Clue(Purpose.SIMULATED_WORK, 6, "nobody awaits it here: it is work for others to run")
     elif handed in _STARTERS or (is_passed and context.duration):
         weight = 6 if context.place.wrapper is None else 3
         yield Clue(Purpose.SIMULATED_WORK, weight, f"it is what {handed}() runs")
@@ -61,6 +63,14 @@ def _handed_on(context: Context) -> Iterator[Clue]:
         yield Clue(Purpose.SIMULATED_WORK, 5, f"{handed}() stands for something else")
     elif is_passed:
         yield Clue(Purpose.RETRY, 3, f"{handed}() is given it, to sleep between attempts")
+
+
+def _is_kept(context: Context) -> bool:
+    """Return whether a sleep that must be awaited is put aside: ``[asyncio.sleep(i) for …]``."""
+    node = context.place.site.node
+    above = context.place.module.tree.parents.get(node)
+    is_call = isinstance(node, ast.Call) and ast.unparse(node.func) in _AWAITABLE
+    return is_call and isinstance(above, ast.ListComp | ast.GeneratorExp | ast.List | ast.Tuple)
 
 
 def _function(context: Context) -> Iterator[Clue]:
@@ -89,14 +99,15 @@ def _function(context: Context) -> Iterator[Clue]:
 def _name(context: Context) -> Iterator[Clue]:
     """Tell by the function's name."""
     name = context.names[0] if context.names else ""
+    calls_a_wrapper = context.place.wrapper is not None
     if not name or name.startswith("test"):
         return
-    if rules.WAITING.search(name):
+    if rules.WAITING.search(name) and not context.loop:
         yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() waits by its name")
     elif not rules.TEARDOWN.match(name):
         if rules.WORK_NAMES.search(name):
             yield Clue(Purpose.SIMULATED_WORK, 3.5, f"{name}() is work by its name")
-        elif not (context.is_inner or context.loop or context.after_yield):
+        elif not (calls_a_wrapper or context.is_inner or context.loop or context.after_yield):
             yield Clue(Purpose.SIMULATED_WORK, 1.5, f"{name}() is no test")
 
 
@@ -145,7 +156,9 @@ def _is_a_pause(context: Context) -> bool:
 
 def _stands_in(context: Context) -> bool:
     """Return whether it is in a method of a class that is neither tests nor a base of them."""
-    if context.loop or not context.owners or rules.TEST_CLASSES.search(context.owners[0]):
+    if context.place.wrapper is not None or context.loop or not context.owners:
+        return False
+    if rules.TEST_CLASSES.search(context.owners[0]):
         return False
     owner = context.place.module.tree.class_around(context.place.site.node)
     if owner is None or any("TestCase" in ast.unparse(base) for base in owner.bases):
@@ -161,6 +174,7 @@ _STARTERS = {
     "enqueue_in", "enqueue_at", "add_job", "create_job", "Timer", "run", "run_until_complete",
     "timeout",
 }  # fmt: skip
+_AWAITABLE = {"asyncio.sleep", "anyio.sleep", "trio.sleep"}
 _RUNNERS = {"run_until_complete"}
 """Given a sleep itself, these run whatever else there is on the loop for so long."""
 _SHORT = 2
