@@ -38,6 +38,28 @@ def ending(loop: ast.For | ast.AsyncFor | ast.While) -> str:
     return ""
 
 
+def asks_in_between(loop: ast.AST, above: list[ast.AST]) -> bool:
+    """Return whether what is slept for is asked for again: ``if not done: sleep(1); done = …``.
+
+    Args:
+        loop: The loop around the sleep.
+        above: What is around the sleep, the innermost first.
+    """
+    for each in above:
+        if each is loop:
+            return False
+        if isinstance(each, ast.If):
+            asked = {name.id for name in ast.walk(each.test) if isinstance(name, ast.Name)}
+            return any(
+                isinstance(name, ast.Name)
+                and isinstance(name.ctx, ast.Store)
+                and name.id in asked
+                for step in each.body
+                for name in ast.walk(step)
+            )
+    return False
+
+
 def _works_until_stopped(loop: ast.While, condition: str) -> bool:
     """Return whether a loop has work of its own, until somebody tells it to stop."""
     if not rules.STOPPED.search(condition):

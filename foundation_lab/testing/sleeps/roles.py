@@ -49,7 +49,7 @@ def _is_a_step(tree: Tree, function: Function | ast.Lambda, name: str) -> bool:
         if isinstance(call.func, ast.Name) and call.func.id == name:
             above = tree.parents.get(call)
             above = tree.parents.get(above) if isinstance(above, ast.Await) else above
-            if isinstance(above, ast.Expr | ast.Assign | ast.Assert):
+            if isinstance(above, ast.Expr | ast.Assign | ast.Assert | ast.Return):
                 return True
     return False
 

@@ -36,9 +36,8 @@ COMMENTS = _rules(
     (
         r"\bsimulat|artificial|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b(?! (on|machine|ci|systems?|box|host|runner|computer|hardware|bot))|do(ing)? (some )?work|some work|\bheavy\b",
         Purpose.SIMULATED_WORK,
-        5,
+        6.5,
     ),
-    (r"artificial", Purpose.SIMULATED_WORK, 4),
     (r"\bblock(s|ing)?\b|\bhang|\bbusy\b|longer than (the )?timeout", Purpose.SIMULATED_WORK, 2.5),
     (
         r"expir|\bttl|time[- ]to[- ]live|\blease|\bstale|\bevict|rate[- ]?limit|\bbucket|\bquota|\bwindow\b|token[s]? (to )?refill|refill|cooldown",
@@ -116,7 +115,7 @@ COMMENTS = _rules(
         4,
     ),
     (
-        r"\bexternal|third[- ]party|\bdatabase|replica|replication|\bnetwork|docker|elastic|kafka|kubernetes|\baws\b|\bindex(ing|ed)?\b|eventual|cluster|browser|page to load|\bserver\b",
+        r"\bexternal|third[- ]party|\bdatabase|replica|replication|\bnetwork|docker|elastic|kafka|kubernetes|\baws\b|\bindex(ing|ed)?\b|eventual|cluster|browser|page to load|\bserver\b|not (immediately|instantly) \w+",
         Purpose.EXTERNAL_SYSTEM,
         2.5,
     ),

@@ -96,6 +96,9 @@ def _loop(context: Context) -> Iterator[Clue]:
         )
         if ending == loops.BREAKS and checks:
             ending = ""
+        above = context.place.module.tree.above(context.place.site.node)
+        if not ending and loops.asks_in_between(loop, list(above)):
+            ending = "asks again in each round"
         if ending:
             yield Clue(Purpose.POLLING, 7, f"it is in a loop that {ending}")
         elif context.branch == "except":

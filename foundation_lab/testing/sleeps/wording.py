@@ -103,6 +103,8 @@ def _statements(context: Context) -> Iterator[Clue]:
             for distance, statement in enumerate(statements):
                 if rule.purpose is Purpose.NEGATIVE_WAIT and rules.CALLED.search(statement):
                     break  # what was called by then is what was waited for
+                if table is rules.BEFORE and _FAILS.match(statement):
+                    continue  # what fails starts nothing
                 found = rule.pattern.search(statement)
                 if found and not _is_over(rule.purpose, statement, context):
                     weight = rule.weight * inner * _NEARNESS[min(distance, len(_NEARNESS) - 1)]
@@ -134,6 +136,7 @@ def _quoted(text: str) -> str:
     return f"'{words if len(words) <= _MOST_LETTERS else words[: _MOST_LETTERS - 1] + '…'}'"
 
 
+_FAILS = re.compile(r"(async )?with (pytest\.|self\.)?(raises|assertRaises)")
 _BY_POSITION = {Purpose.EXPIRY, Purpose.BREAKER}
 """What the time that a function is given by position may be about: ``expire(key, 1)``."""
 _NEARNESS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.2)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def work(context: Context) -> Iterator[Clue]:
     """Give what speaks for a sleep that nothing is waited for in."""
+    if _takes_no_time(context):
+        return  # what takes no time is no work
     yield from _handed_on(context)
     yield from _held(context)
     if _is_all_of_a_test(context):
@@ -36,6 +38,12 @@ def work(context: Context) -> Iterator[Clue]:
 def lets_run(context: Context) -> bool:
     """Return whether it sleeps for no time at all, and says so."""
     return context.each.exact == 0 and not context.duration.isidentifier()
+
+
+def _takes_no_time(context: Context) -> bool:
+    """Return whether it is a single step that lets the others run, wherever it stands."""
+    is_step = context.place.site.kind == "sleep" and context.place.wrapper is None
+    return is_step and lets_run(context) and not (context.loop or context.argument_of)
 
 
 def _held(context: Context) -> Iterator[Clue]:
