@@ -117,6 +117,11 @@ def _asks_only_the_clock(test: ast.expr) -> bool:
     return any(word in clock for word in words) and all(w in clock or ends.search(w) for w in words)
 
 
+def is_within(loop: ast.For | ast.AsyncFor | ast.While, statement: ast.stmt) -> bool:
+    """Return whether a statement is a step amid the round of a loop, and no pause at its border."""
+    return statement in loop.body[1:-1]
+
+
 def checks_after(loop: ast.AST, line: int) -> bool:
     """Return whether something is asserted after a line in the same round of a loop."""
     return any(

@@ -36,7 +36,7 @@ COMMENTS = _rules(
     (
         r"\bsimulat|artificial|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b(?! (on|machine|ci|systems?|box|host|runner|computer|hardware|bot))|do(ing)? (some )?work|some work|\bheavy\b",
         Purpose.SIMULATED_WORK,
-        6.5,
+        8.5,
     ),
     (r"\bblock(s|ing)?\b|\bhang|\bbusy\b|longer than (the )?timeout", Purpose.SIMULATED_WORK, 2.5),
     (
@@ -323,7 +323,7 @@ LIFECYCLE = re.compile(
 """Calls that start or stop what they are called on."""
 
 HELD = re.compile(
-    r"lock|acquire|time_?out|timer\b|timed|fail_after|fail_at|move_on|raises|measure|span|limit"
+    r"lock|acquire|time_?out|timer\b|timed|\.time\(|fail_after|fail_at|move_on|raises|measure|span|limit"
     r"|semaphore|cancel_?scope|elapsed|profil|stopwatch|slot|busy|throttl",
     re.IGNORECASE,
 )
@@ -331,6 +331,9 @@ HELD = re.compile(
 
 TEST_CLASSES = re.compile(r"test|case|mixin|base\b|fixture", re.IGNORECASE)
 """Classes that hold tests, or help them."""
+
+RETRYING = re.compile(r"retr(y|ies)|reconnect", re.IGNORECASE)
+"""Functions whose name says that they try again."""
 
 CALLED = re.compile(r"assert_(called|awaited|any_call|has_calls)")
 """Assertions that a double was called."""

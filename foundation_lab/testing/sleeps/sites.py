@@ -163,6 +163,8 @@ def _from_star(module: Tree, node: ast.expr, sought: Sought) -> Sleeper | None:
         return None
     name = ast.unparse(node)
     for star in module.stars:
+        if f"{star}.{name}" in SLEEPERS:
+            return SLEEPERS[f"{star}.{name}"]
         outside = sought.origin(f"{star}.{name}")
         if outside in SLEEPERS:
             return SLEEPERS[outside]

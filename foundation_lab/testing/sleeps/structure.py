@@ -25,6 +25,7 @@ def structure(context: Context) -> Iterator[Clue]:
     """Give what the place of a sleep in the code speaks for."""
     yield from _kind(context)
     yield from _loop(context)
+    yield from _rounds(context)
     yield from _teardown(context)
     yield from _start(context)
     yield from _lifecycle(context)
@@ -99,18 +100,29 @@ def _loop(context: Context) -> Iterator[Clue]:
         above = context.place.module.tree.above(context.place.site.node)
         if not ending and loops.asks_in_between(loop, list(above)):
             ending = "asks again in each round"
-        if ending:
+        if context.branch == "except" and rules.RETRYING.search(_name(context)):
+            yield Clue(Purpose.RETRY, 8, f"{_name(context)}() tries again after an error")
+        elif ending:
             yield Clue(Purpose.POLLING, 7, f"it is in a loop that {ending}")
         elif context.branch == "except":
             yield Clue(Purpose.RETRY, 5, "it is in a loop, and follows an error")
         elif isinstance(loop, ast.For | ast.AsyncFor) or not isinstance(loop.test, ast.Constant):
             words = "it stands between the rounds of a loop"
-            weight = 1.5 if checks or context.role is Role.WORK else 4.5
+            is_step = checks or loops.is_within(loop, statement_of(context.place))
+            weight = 1.5 if is_step or context.role is Role.WORK else 4.5
             yield Clue(Purpose.PACING, weight, words)
         else:
             yield Clue(Purpose.PACING, 2, "it stands between the rounds of a loop")
     elif context.branch == "except":
         yield Clue(Purpose.RETRY, 3, "it follows an error")
+
+
+def _rounds(context: Context) -> Iterator[Clue]:
+    """Tell a helper that sleeps between the rounds of a loop that it is the head of."""
+    call = context.place.site.node
+    above = context.place.module.tree.parents.get(call)
+    if isinstance(above, ast.For | ast.AsyncFor) and above.iter is call and loops.ending(above):
+        yield Clue(Purpose.POLLING, 7, "it gives the rounds of a loop that ends on a condition")
 
 
 def _is_refuted(context: Context) -> bool:

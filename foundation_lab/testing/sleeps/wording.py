@@ -36,7 +36,7 @@ def _comments(context: Context) -> Iterator[Clue]:
             yield Clue(rule.purpose, rule.weight, f"the comment says {_quoted(context.comment)}")
         if context.comment_below and rule.pattern.search(context.comment_below):
             words = f"the comment below says {_quoted(context.comment_below)}"
-            factor = 1.2 if rule.purpose is Purpose.NEGATIVE_WAIT else 0.35
+            factor = 1.2 if rule.purpose is Purpose.NEGATIVE_WAIT else 0.2
             yield Clue(rule.purpose, rule.weight * factor, words)
 
 
