@@ -37,8 +37,9 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
         weight = (8 if sure or _checks(context) else 4) * inherited.confidence
         if sure or inherited.purpose is Purpose.SIMULATED_WORK:
             # A loop around the call repeats what the wrapper waits for.
+            rounds = _ROUNDS if context.loop else {Purpose.PACING}
             clues = [
-                c._replace(weight=0.3 * c.weight) if c.purpose in _ROUNDS else c for c in clues
+                c._replace(weight=0.3 * c.weight) if c.purpose in rounds else c for c in clues
             ]
         if inherited.purpose is Purpose.SIMULATED_WORK and inherited.confidence < _VAGUE:
             weight = 0.0  # who calls it knows better

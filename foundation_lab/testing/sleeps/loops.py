@@ -119,7 +119,8 @@ def _asks_only_the_clock(test: ast.expr) -> bool:
 
 def is_within(loop: ast.For | ast.AsyncFor | ast.While, statement: ast.stmt) -> bool:
     """Return whether a statement is a step amid the round of a loop, and no pause at its border."""
-    return statement in loop.body[1:-1]
+    blocks = [loop.body, *(each.body for each in loop.body if isinstance(each, ast.Try | ast.With))]
+    return any(statement in block[1:-1] for block in blocks)
 
 
 def checks_after(loop: ast.AST, line: int) -> bool:
