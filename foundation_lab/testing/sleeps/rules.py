@@ -306,7 +306,7 @@ TEARDOWN = re.compile(
 """Functions that put things in order after a test."""
 
 STARTING = re.compile(
-    r"^_?(start|launch|run|spawn|boot|setup|setUp|setUpClass|restart|init)\w*", re.IGNORECASE
+    r"^_?(start|launch|run(?!ner)|spawn|boot|setup|setUp|setUpClass|restart|init)\w*", re.IGNORECASE
 )
 """Functions that start something and then wait a little."""
 
@@ -328,6 +328,9 @@ HELD = re.compile(
     re.IGNORECASE,
 )
 """Blocks whose time is what they are about: what sleeps in them stands for work."""
+
+ENDED = re.compile(r"(time_?out\w*|fail_after|fail_at|move_on\w*)\(", re.IGNORECASE)
+"""Those of them that end what takes too long."""
 
 TEST_CLASSES = re.compile(r"test|case|mixin|base\b|fixture", re.IGNORECASE)
 """Classes that hold tests, or help them."""

@@ -53,7 +53,9 @@ def _held(context: Context) -> Iterator[Clue]:
     if isinstance(block, ast.With | ast.AsyncWith) and block.body[0] is statement:
         head = " ".join(ast.unparse(item.context_expr) for item in block.items)
         if len(block.body) <= _SHORT and rules.HELD.search(head):
-            yield Clue(Purpose.SIMULATED_WORK, 4.5, f"it is what happens within {head}")
+            # What a timeout ends stands for work that takes too long, whatever is asserted after.
+            weight = 8 if rules.ENDED.search(head) else 4.5
+            yield Clue(Purpose.SIMULATED_WORK, weight, f"it is what happens within {head}")
 
 
 def _handed_on(context: Context) -> Iterator[Clue]:
