@@ -38,9 +38,7 @@ def classify(context: Context, inherited: Verdict | None = None) -> Verdict:
         if sure or inherited.purpose is Purpose.SIMULATED_WORK:
             # A loop around the call repeats what the wrapper waits for.
             rounds = _ROUNDS if context.loop else {Purpose.PACING}
-            clues = [
-                c._replace(weight=0.3 * c.weight) if c.purpose in rounds else c for c in clues
-            ]
+            clues = [c._replace(weight=0.3 * c.weight) if c.purpose in rounds else c for c in clues]
         if inherited.purpose is Purpose.SIMULATED_WORK and inherited.confidence < _VAGUE:
             weight = 0.0  # who calls it knows better
         clues.append(Clue(inherited.purpose, weight, "the wrapper waits for it"))

@@ -51,9 +51,7 @@ def asks_in_between(loop: ast.AST, above: list[ast.AST]) -> bool:
         if isinstance(each, ast.If):
             asked = {name.id for name in ast.walk(each.test) if isinstance(name, ast.Name)}
             return any(
-                isinstance(name, ast.Name)
-                and isinstance(name.ctx, ast.Store)
-                and name.id in asked
+                isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store) and name.id in asked
                 for step in each.body
                 for name in ast.walk(step)
             )

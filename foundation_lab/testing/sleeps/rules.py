@@ -216,7 +216,11 @@ AFTER = _rules(
         2,
     ),
     (r"circuit|breaker|CBState|half_open|\.state ==", Purpose.BREAKER, 2),
-    (r"num_connections|in_use|available_conn|checkedout|\bpool\.(idle|size|free)", Purpose.POOL, 1.5),
+    (
+        r"num_connections|in_use|available_conn|checkedout|\bpool\.(idle|size|free)",
+        Purpose.POOL,
+        1.5,
+    ),
     (
         r"\.kill\(|\.terminate\(|send_signal|\.poll\(\)|returncode|\.pid\b|os\.kill|proc\.wait|is_running",
         Purpose.PROCESS_RESTART,

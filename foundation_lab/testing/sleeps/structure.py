@@ -145,7 +145,9 @@ def is_awaited_in_a_test(context: Context) -> bool:
     """Return whether it is a step of a test, and hands the loop over to other tasks meanwhile."""
     above = context.place.module.tree.parents.get(context.place.site.node)
     is_step = not (context.is_inner or context.loop) and context.test.startswith("test")
-    return context.place.site.kind == "sleep" and isinstance(above, ast.Await | ast.Yield) and is_step
+    return (
+        context.place.site.kind == "sleep" and isinstance(above, ast.Await | ast.Yield) and is_step
+    )
 
 
 def _asks_again(context: Context) -> bool:

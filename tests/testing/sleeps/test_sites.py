@@ -174,6 +174,6 @@ def test_a_star_brings_what_the_module_behind_it_has_imported(tmp_path: Path) ->
     suite(
         tmp_path,
         helpers="import time\nfrom time import sleep\ndef nap(n):\n    return n\n",
-        test_it="from helpers import *\ndef test_it():\n    sleep(2)\n    time.sleep(3)\n    nap(1)\n",
+        test_it="from helpers import *\ndef f():\n    sleep(2)\n    time.sleep(3)\n    nap(1)\n",
     )
     assert [each.seconds for each in audit([tmp_path]).findings] == [2.0, 3.0]
