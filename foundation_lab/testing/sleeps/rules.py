@@ -177,11 +177,6 @@ BEFORE = _rules(
         Purpose.TIMER,
         2,
     ),
-    (
-        r"\.close\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
-        Purpose.CLEANUP,
-        1.5,
-    ),
     (r"gc\.collect", Purpose.CLEANUP, 3),
     (r"event\.wait\(|started\.wait\(|_event\.wait\(", Purpose.ASYNC_TASK, 2),
 )
@@ -211,7 +206,7 @@ AFTER = _rules(
     ),
     (r"acquire", Purpose.EXPIRY, 0.8),
     (
-        r"get_message|\bmessages?\b|received|notifies|notification|\.events\b|listener|drain_events|consum",
+        r"get_message|received|notifies|notification|drain_events",
         Purpose.PUBLISH,
         2,
     ),
@@ -225,11 +220,6 @@ AFTER = _rules(
         r"\.kill\(|\.terminate\(|send_signal|\.poll\(\)|returncode|\.pid\b|os\.kill|proc\.wait|is_running",
         Purpose.PROCESS_RESTART,
         2.5,
-    ),
-    (
-        r"heartbeat|next_run|run_pending|enqueue_scheduled|schedul(?!er[ =])|call_count >?= ?[2-9]|ran_|ticks?\b",
-        Purpose.TIMER,
-        1.5,
     ),
     (r"last_heartbeat|interval", Purpose.TIMER, 2),
     (r"gc\.collect", Purpose.CLEANUP, 3),

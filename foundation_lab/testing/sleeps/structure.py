@@ -170,8 +170,6 @@ def _teardown(context: Context) -> Iterator[Clue]:
     ):
         if _is_in_a_block(context):
             yield Clue(Purpose.ASYNC_TASK, 1, "the block that it is in ends after it")
-        else:
-            yield Clue(Purpose.CLEANUP, 1.5, "nothing of the test follows it")
 
 
 def _is_in_a_block(context: Context) -> bool:

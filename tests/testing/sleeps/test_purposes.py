@@ -252,6 +252,67 @@ SAYS_IT_OTHERWISE = [
 
 
 SAYS_IT_BY_STRUCTURE = {
+    "it is asked for again in each round": (
+        Purpose.POLLING,
+        """
+        def test_it(client):
+            result = client.get()
+            for _ in range(5):
+                if "enabled" not in result:
+                    time.sleep(1)
+                    result = client.get()
+            assert result["enabled"]
+        """,
+    ),
+    "a loop with a deadline asks, whatever else it does": (
+        Purpose.POLLING,
+        """
+        def completion(machine, deadline):
+            while not machine.is_terminated and now() < deadline:
+                time.sleep(0.02)
+                machine.step()
+        """,
+    ),
+    "an interval is how often it asks": (
+        Purpose.POLLING,
+        """
+        def wait_until(predicate, interval):
+            while True:
+                found = predicate()
+                if found:
+                    return found
+                time.sleep(interval)
+        """,
+    ),
+    "nobody awaits it where it is made": (
+        Purpose.SIMULATED_WORK,
+        """
+        async def test_it():
+            for each in as_completed([asyncio.sleep(0.01 * i) for i in range(30)]):
+                await each
+        """,
+    ),
+    "a timeout ends it": (
+        Purpose.SIMULATED_WORK,
+        """
+        async def test_timeout_expired():
+            with pytest.raises(TimeoutError):
+                async with timeout(0.01) as cm:
+                    await asyncio.sleep(10)
+            assert cm.expired
+        """,
+    ),
+    "work that takes no time is none": (
+        Purpose.YIELD,
+        """
+        def test_it(queue):
+            async def work(n):
+                await asyncio.sleep(0)
+                return n + 1
+
+            queue.put(work)
+        """,
+    ),
     "the same is asserted before and after": (
         Purpose.NEGATIVE_WAIT,
         """
