@@ -167,9 +167,9 @@ def _teardown(context: Context) -> Iterator[Clue]:
         and context.test.startswith("test")
         and not context.is_inner
         and not context.loop
+        and _is_in_a_block(context)
     ):
-        if _is_in_a_block(context):
-            yield Clue(Purpose.ASYNC_TASK, 1, "the block that it is in ends after it")
+        yield Clue(Purpose.ASYNC_TASK, 1, "the block that it is in ends after it")
 
 
 def _is_in_a_block(context: Context) -> bool:
