@@ -6,6 +6,9 @@ import ast
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from foundation_lab.testing.sleeps.assertions import Compared, compare
+from foundation_lab.testing.sleeps.limits import Limit, limits
+from foundation_lab.testing.sleeps.roles import Role, name_of, role_of
 from foundation_lab.testing.sleeps.scopes import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -14,14 +17,6 @@ if TYPE_CHECKING:
     from foundation_lab.testing.sleeps.durations import Bounds
     from foundation_lab.testing.sleeps.project import Module
     from foundation_lab.testing.sleeps.wrappers import Place
-
-
-class Limit(NamedTuple):
-    """A number in the code before a sleep that may be what the sleep waits out: ``ttl=1``."""
-
-    name: str
-    seconds: float
-    text: str
 
 
 class Context(NamedTuple):
@@ -48,6 +43,8 @@ class Context(NamedTuple):
         after_yield: Whether it follows the ``yield`` of a fixture.
         is_last: Whether nothing of its function follows.
         argument_of: The call that it is an argument of, if any.
+        role: What the innermost function is to the test.
+        compared: Whether an assertion before it holds on after it, or no longer.
     """
 
     place: Place
@@ -70,6 +67,8 @@ class Context(NamedTuple):
     after_yield: bool
     is_last: bool
     argument_of: str
+    role: Role
+    compared: Compared
 
 
 def gather(place: Place, each: Bounds) -> Context:
@@ -84,29 +83,35 @@ def gather(place: Place, each: Bounds) -> Context:
     named = [each for each in around if isinstance(each, FUNCTIONS)]
     duration = place.site.duration
     line = statement.lineno
+    name = name_of(tree, innermost) if innermost is not None else ""
+    role = role_of(tree, innermost) if innermost is not None else Role.NONE
     return Context(
         place=place,
         each=each,
-        names=tuple("lambda" if isinstance(f, ast.Lambda) else f.name for f in around),
+        names=tuple(name_of(tree, function) for function in around),
         test=named[-1].name if named else "",
         owners=tuple(c.name for c in tree.above(node) if isinstance(c, ast.ClassDef)),
         file=module.path.rpartition("/")[2].removesuffix(".py"),
-        comment=_comment(module, node, line) or _told(before),
+        comment=_comment(module, node, line)
+        or _comment_of_branch(module, statement)
+        or _comment_of_duration(module, statement, duration)
+        or _told(before),
         comment_below=_comment_below(module, statement),
         docstring=(ast.get_docstring(named[0]) or "") if named else "",
         before=tuple(before[:_MOST_BEFORE]),
         after=tuple(_until_next_sleep(after)[:_MOST_AFTER]),
         loop=_loop(place),
         duration=ast.unparse(duration) if isinstance(duration, ast.expr) else "",
-        is_inner=isinstance(innermost, ast.Lambda)
-        or len(around) > 1
-        or _is_in_inner_class(module, node),
+        is_inner=role is not Role.BODY
+        and (len(around) > 1 or name == "lambda" or _is_in_inner_class(module, node)),
         decorators=" ".join(ast.unparse(d) for d in named[0].decorator_list) if named else "",
-        limits=tuple(_limits(place, statement)),
+        limits=tuple(limits(module, node, statement)),
         branch=_branch(place),
         after_yield=_after_yield(statement, innermost),
         is_last=not after,
         argument_of=_argument_of(module, node),
+        role=role,
+        compared=compare(before, _until_next_sleep(after)),
     )
 
 
@@ -137,7 +142,8 @@ def _before(module: Module, statement: ast.stmt, function: ast.AST | None) -> It
             block = _block(module, at)
             place = block.index(at) if at in block else 0
             for each in reversed(block[:place]):
-                yield source(module, each, from_end=True)
+                if not _is_text(each):
+                    yield source(module, each, from_end=True)
         above = module.tree.parents.get(at)
         if above is None or above is function:
             return
@@ -148,6 +154,11 @@ def _before(module: Module, statement: ast.stmt, function: ast.AST | None) -> It
         elif isinstance(above, ast.stmt):
             yield _head(module, above)
         at = above
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Return whether a statement is a docstring: it is no step of the test."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _after(module: Module, statement: ast.stmt, function: ast.AST | None) -> Iterator[str]:
@@ -193,9 +204,25 @@ def _loop(place: Place) -> ast.For | ast.AsyncFor | ast.While | None:
         if above is place.function or isinstance(above, (*FUNCTIONS, ast.ClassDef)):
             return None
         if isinstance(above, ast.For | ast.AsyncFor | ast.While) and inside in above.body:
-            return above
+            return None if _leaves(place.module, place.site.node, above) else above
         inside = above
     return None
+
+
+def _leaves(module: Module, node: ast.AST, loop: ast.AST) -> bool:
+    """Return whether the loop ends after a node in any case: it is passed once only."""
+    for at in (node, *module.tree.above(node)):
+        if at is loop:
+            return False
+        if isinstance(at, ast.stmt):
+            block = _block(module, at)
+            following = block[block.index(at) + 1 :] if at in block else []
+            for each in following:
+                if isinstance(each, ast.Continue):
+                    return False
+                if isinstance(each, ast.Break | ast.Return):
+                    return True
+    return False
 
 
 def _is_in_inner_class(module: Module, node: ast.AST) -> bool:
@@ -211,7 +238,10 @@ def _is_in_inner_class(module: Module, node: ast.AST) -> bool:
 def _comment(module: Module, node: ast.AST, line: int) -> str:
     """Return the comments at the end of a node's lines, and those right above its statement."""
     first = getattr(node, "lineno", line)
-    own = [_trailing(text) for text in module.lines[first - 1 : getattr(node, "end_lineno", first)]]
+    lines = module.lines[first - 1 : getattr(node, "end_lineno", first)]
+    own = " ".join(filter(None, map(_trailing, lines)))
+    if len(own.split()) >= _SAYS_ENOUGH:
+        return own  # what stands above may be about the step as a whole
     above: list[str] = []
     at = line - 2
     blanks = 0
@@ -224,7 +254,28 @@ def _comment(module: Module, node: ast.AST, line: int) -> str:
         else:
             break
         at -= 1
-    return " ".join([*above, *filter(None, own)])
+    return " ".join([*above, *filter(None, [own])])
+
+
+def _comment_of_duration(
+    module: Module, statement: ast.stmt, duration: ast.expr | float | None
+) -> str:
+    """Return the comments of the statement right before, when it sets the duration."""
+    block = _block(module, statement)
+    place = block.index(statement) if statement in block else 0
+    setter = block[place - 1] if place else None
+    if not isinstance(setter, ast.Assign) or not isinstance(duration, ast.Name):
+        return ""
+    names = [each.id for each in setter.targets if isinstance(each, ast.Name)]
+    return _comment(module, setter, setter.lineno) if duration.id in names else ""
+
+
+def _comment_of_branch(module: Module, statement: ast.stmt) -> str:
+    """Return the comments above the ``if`` whose first statement it is."""
+    above = module.tree.parents.get(statement)
+    if isinstance(above, ast.If) and above.body[0] is statement:
+        return _comment(module, above.test, above.lineno)
+    return ""
 
 
 def _told(before: list[str]) -> str:
@@ -242,8 +293,9 @@ def _comment_below(module: Module, statement: ast.stmt) -> str:
         if stripped.startswith("#"):
             found.append(stripped.lstrip("# "))
         elif stripped:
+            found.append(_trailing(text))
             break
-    return " ".join(found)
+    return " ".join(filter(None, found))
 
 
 def _trailing(line: str) -> str:
@@ -251,42 +303,6 @@ def _trailing(line: str) -> str:
     bare = re.sub(r"'[^'\\]*'|\"[^\"\\]*\"", lambda found: "_" * len(found[0]), line)
     at = bare.find("#")
     return "" if at < 0 else line[at:].lstrip("# ").strip()
-
-
-def _limits(place: Place, statement: ast.stmt) -> Iterator[Limit]:
-    """Give what was set to a number of seconds before: keywords, and names that are assigned."""
-    tree = place.module.tree
-    around = [f for f in tree.functions_around(place.site.node) if isinstance(f, FUNCTIONS)]
-    if not around:
-        return
-    for node in ast.walk(around[-1]):
-        if getattr(node, "lineno", statement.lineno) >= statement.lineno and not isinstance(
-            node, ast.arg
-        ):
-            continue
-        if isinstance(node, ast.Call):
-            for keyword in node.keywords:
-                if keyword.arg:
-                    yield from _limit(place, keyword.arg, keyword.value)
-        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target = node.targets[0]
-            name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-            yield from _limit(place, name, node.value)
-
-
-def _limit(place: Place, name: str, value: ast.expr) -> Iterator[Limit]:
-    if not isinstance(value, ast.Constant | ast.Name | ast.BinOp | ast.Attribute | ast.Call):
-        return
-    if isinstance(value, ast.Constant) and (
-        isinstance(value.value, bool) or not isinstance(value.value, int | float)
-    ):
-        return
-    seconds = place.module.folding.fold(value).exact
-    if seconds is None and isinstance(value, ast.Call) and "timedelta" in ast.unparse(value.func):
-        total = ast.Call(ast.Attribute(value, "total_seconds", ast.Load()), [], [])
-        seconds = place.module.folding.fold(total, None, place.module.tree.scope_of(value)).exact
-    if seconds is not None and seconds > 0:
-        yield Limit(name.lower(), seconds, f"{name}={ast.unparse(value)}")
 
 
 def _branch(place: Place) -> str:
@@ -319,12 +335,14 @@ def _argument_of(module: Module, node: ast.AST) -> str:
     for above in module.tree.above(node):
         if isinstance(above, ast.Call) and inside is not above.func:
             return ast.unparse(above.func)
-        if isinstance(above, ast.stmt | ast.Lambda):
+        if isinstance(above, ast.stmt | ast.Lambda | ast.Await | ast.Attribute | ast.Subscript):
             return ""
         inside = above
     return ""
 
 
+_SAYS_ENOUGH = 3
+"""Words of a comment at the sleep itself."""
 _MOST_BEFORE = 6
 _MOST_AFTER = 6
 _MOST_LINES = 8

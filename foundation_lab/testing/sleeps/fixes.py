@@ -234,6 +234,7 @@ def _rewriter(fixes: tuple[Fix, ...]) -> Any:
     from libcst.metadata import PositionProvider  # noqa: PLC0415
 
     by_line = {fix.line: fix for fix in fixes}
+    gone: list[Any] = []
 
     class Rewriter(libcst.CSTTransformer):
         METADATA_DEPENDENCIES = (PositionProvider,)
@@ -248,11 +249,42 @@ def _rewriter(fixes: tuple[Fix, ...]) -> Any:
             if fix is None:
                 return updated_node
             if fix.duration is None:
+                gone.append(original_node)
                 return libcst.RemoveFromParent()
             sleep = libcst.parse_expression(f"time.sleep({fix.duration})")
             return updated_node.with_changes(body=[libcst.Expr(sleep)])
 
+        def leave_IndentedBlock(  # noqa: N802  (libcst's name)
+            self, original_node: libcst.IndentedBlock, updated_node: libcst.IndentedBlock
+        ) -> Any:
+            return _with_comments(original_node, updated_node, gone)
+
+        def leave_Module(  # noqa: N802  (libcst's name)
+            self, original_node: libcst.Module, updated_node: libcst.Module
+        ) -> Any:
+            return _with_comments(original_node, updated_node, gone)
+
     return Rewriter()
+
+
+def _with_comments(original: Any, block: Any, gone: list[Any]) -> Any:
+    """Return a block with the comments that stood above what is gone from it."""
+    if not any(each is statement for each in original.body for statement in gone):
+        return block
+    kept: list[Any] = []
+    rest = iter(block.body)
+    body = []
+    for each in original.body:
+        if any(each is statement for statement in gone):
+            if any(line.comment is not None for line in each.leading_lines):
+                kept += each.leading_lines
+            continue
+        statement = next(rest)
+        if kept:
+            statement = statement.with_changes(leading_lines=[*kept, *statement.leading_lines])
+            kept = []
+        body.append(statement)
+    return block.with_changes(body=body, footer=[*kept, *block.footer])
 
 
 def _with_time(module: Any) -> Any:

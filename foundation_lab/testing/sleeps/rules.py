@@ -34,19 +34,19 @@ def _rules(*lines: tuple[str, Purpose, float]) -> tuple[Rule, ...]:
 
 COMMENTS = _rules(
     (
-        r"\bsimulat|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b|do(ing)? (some )?work|some work|\bheavy\b",
+        r"\bsimulat|artificial|pretend|\bmimic|emulat|(takes|taking) (a )?long|long[- ]running|\bslow\b(?! (on|machine|ci|systems?|box|host|runner|computer|hardware|bot))|do(ing)? (some )?work|some work|\bheavy\b",
         Purpose.SIMULATED_WORK,
-        5,
+        8.5,
     ),
     (r"\bblock(s|ing)?\b|\bhang|\bbusy\b|longer than (the )?timeout", Purpose.SIMULATED_WORK, 2.5),
     (
-        r"expir|\bttl|time[- ]to[- ]live|\blease|\bstale|\bevict|rate[- ]?limit|\bbucket|\bquota|\bwindow|token[s]? (to )?refill|refill|cooldown",
+        r"expir|\bttl|time[- ]to[- ]live|\blease|\bstale|\bevict|rate[- ]?limit|\bbucket|\bquota|\bwindow\b|token[s]? (to )?refill|refill|cooldown",
         Purpose.EXPIRY,
         5,
     ),
     (r"time(d)?[- _]?out", Purpose.EXPIRY, 3),
     (
-        r"restart|reload|boot|(come|came|coming) (back )?up|shut(ting)?[ -]?down|\bspawn|\bfork|to (die|exit|terminate)|\b(server|process|worker|service|daemon|broker|container)(es|s)?( \w+)? (to |has |have |is )*(be )?(start|stop|ready|up\b|down|finish setting|reload|running|listen|initiali[sz])|start[- ]?up",
+        r"restart|reload|boot|(come|came|coming) (back )?up|shut(ting)?[ -]?down|\bspawn|\bfork|to (die|exit|terminate)|\b(server|process|worker|service|daemon|broker|container)(es|s)?( (?!pick)\w+)? (to |has |have |is )*(be )?(start|stop|ready|up\b|down|finish setting|reload|running|listen|initiali[sz])|start[- ]?up",
         Purpose.PROCESS_RESTART,
         5,
     ),
@@ -58,12 +58,12 @@ COMMENTS = _rules(
         3,
     ),
     (
-        r"\bpool|idle conn|connections? (to )?(be )?(return|releas|clos|establish)",
+        r"\bpool|\bidle\b|connections? (to )?(be )?(return|releas|clos|establish)",
         Purpose.POOL,
         3.5,
     ),
     (
-        r"clean|tear ?down|to be (closed|freed|released|removed)|garbage|collected|\bgc\b|\bdrain|release (the )?(port|resource|socket|file)",
+        r"clean(?!ly)|tear ?down|to be (closed|freed|released|removed)|garbage|collected|\bgc\b|\bdrain|release (the )?(port|resource|socket|file)",
         Purpose.CLEANUP,
         3.5,
     ),
@@ -72,19 +72,24 @@ COMMENTS = _rules(
         Purpose.TIMER,
         4,
     ),
-    (r"\bpoll(s|ing)?\b", Purpose.POLLING, 3),
+    (r"\bpolling\b", Purpose.POLLING, 3),
+    (
+        r"(make sure|ensure)\b.*\b(waiting|running|ready|started|blocked|stuck|listening)\b",
+        Purpose.ASYNC_TASK,
+        2,
+    ),
     (
         r"\byield\b|event loop|context switch|other (tasks?|coroutines?|threads?|greenlets?) (to )?(get |have )?(a )?(chance|run)|give .*control|next (loop )?iteration|hand over",
         Purpose.YIELD,
         4,
     ),
     (
-        r"(chance|time|opportunity) (for|to) |(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|coroutine|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
+        r"(chance|time|opportunity) (for|to) |giv(e|es|ing)\b.* time\b|(let|allow|make sure|ensure)\b.*\b(finish|complete|start|run|settle|process(ed)?|begin|execut\w*|happen|get|invalidat\w+)\b|in[- ]flight|in the background|enough time|\btasks?\b|\bthreads?\b|\bjobs?\b|callback|\bworkers?\b|settled|\bflush|coroutine|\bpick(s|ed)? (\w+ )*up\b|(long|time) enough|(to|until|it|is|are|has|have) (finish|complete|done|start|run)",
         Purpose.ASYNC_TASK,
         3,
     ),
     (
-        r"(should|must|does|(?<=\w )do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|not (be )?(called|trigger|fire|expire)",
+        r"(should|must|does|(?<=\w )do|did|has|have|is|are|was|were|will|would)(n't| not)\b|no (more|further|additional|new|other|longer)|never|nothing|\bstill\b|remain|unchanged|\bexpect\b.*\bnot\b|not (be )?(called|trigger|fire|expire)",
         Purpose.NEGATIVE_WAIT,
         2.5,
     ),
@@ -93,6 +98,12 @@ COMMENTS = _rules(
         Purpose.NEGATIVE_WAIT,
         4,
     ),
+    (
+        r"^(check|verify|ensure|make sure|assert)( that)? (no|nothing|nobody|none)\b",
+        Purpose.NEGATIVE_WAIT,
+        6,
+    ),
+    (r"\bno [\w/ ]+ (has|have) \w+", Purpose.NEGATIVE_WAIT, 3),
     (
         r"(should|must|is|are|has|have) still|still (be|is|there|alive|open|closed|the same)|nothing happen|no (additional|further|more|new) \w+",
         Purpose.NEGATIVE_WAIT,
@@ -104,7 +115,7 @@ COMMENTS = _rules(
         4,
     ),
     (
-        r"\bexternal|third[- ]party|\bdatabase|replica|replication|\bnetwork|docker|elastic|kafka|kubernetes|\baws\b|\bindex(ing|ed)?\b|eventual|cluster|browser|page to load|\bserver\b",
+        r"\bexternal|third[- ]party|\bdatabase|replica|replication|\bnetwork|docker|elastic|kafka|kubernetes|\baws\b|\bindex(ing|ed)?\b|eventual|cluster|browser|page to load|\bserver\b|not (immediately|instantly) \w+",
         Purpose.EXTERNAL_SYSTEM,
         2.5,
     ),
@@ -113,12 +124,12 @@ COMMENTS = _rules(
 
 NAMES = _rules(
     (
-        r"expir|ttl\b|_ttl|time_to_live|stale|evict|lease|rate_?limit|window|bucket|quota|throttle|keep_?ttl|visibility|debounce|sliding",
+        r"expir|ttl\b|_ttl|time_to_live|stale|evict|lease|rate_?limit|window(?!s)|leaky|quota|throttle|keep_?ttl|visibility|debounce|sliding",
         Purpose.EXPIRY,
         2,
     ),
-    (r"time_?out|deadline|grace", Purpose.EXPIRY, 1.2),
-    (r"lock", Purpose.EXPIRY, 0.5),
+    (r"timed?_?out|deadline|grace", Purpose.EXPIRY, 1.2),
+    (r"(?<!gridfs_)bucket", Purpose.EXPIRY, 2),
     (r"cache", Purpose.EXPIRY, 0.7),
     (r"breaker|circuit|half_?open", Purpose.BREAKER, 1.5),
     (r"retr(y|ies)|backoff|reconnect", Purpose.RETRY, 1.2),
@@ -132,28 +143,19 @@ NAMES = _rules(
         Purpose.PUBLISH,
         1.2,
     ),
-    (r"pool|idle", Purpose.POOL, 1),
+    (r"connection_?pool|conn_?pool|idle_conn", Purpose.POOL, 1),
     (
-        r"schedul|interval|timer|periodic|cron|heart_?beat|countdown|delay|\beta\b|beat\b|monitor",
+        r"schedul|interval|timer|periodic|cron|heart_?beat|countdown|delay|\beta\b|beat\b",
         Purpose.TIMER,
         1.5,
     ),
-    (r"poll|wait_for|wait_until|until", Purpose.POLLING, 1),
-    (r"not_|no_|never|without|_does_not|doesnt|ignored|refus", Purpose.NEGATIVE_WAIT, 0.6),
-    (r"task|job|async|thread|background|worker|concurren|parallel|cancel", Purpose.ASYNC_TASK, 0.7),
-    (
-        r"external|integration|scenario|e2e|docker|replicat|failover|cluster",
-        Purpose.EXTERNAL_SYSTEM,
-        0.6,
-    ),
-    (r"clean|teardown|close|dispose", Purpose.CLEANUP, 0.6),
-    (r"order|timestamp|elapsed|duration|benchmark|perf", Purpose.PACING, 0.7),
+    (r"poll|wait_for|wait_until|(^|_)until(_|$)", Purpose.POLLING, 1),
 )
 """For the names of the test, its class and its file."""
 
 BEFORE = _rules(
     (
-        r"create_task|ensure_future|start_soon|\.submit\(|Thread\(|\.start\(\)|run_in_executor|apply_async|\.delay\(|enqueue|spawn\(|nursery|create_background|run_coroutine_threadsafe|call_soon|add_task|_in_thread|greenlet",
+        r"create_task|ensure_future|start_soon|\.submit\(|Thread\(|\.start\(\)|run_in_executor|apply_async|\.delay\(|enqueue|spawn\(|nursery|start_background|create_background|run_coroutine_threadsafe|call_soon|add_task|_in_thread|greenlet",
         Purpose.ASYNC_TASK,
         3,
     ),
@@ -168,34 +170,28 @@ BEFORE = _rules(
         2.5,
     ),
     (r"ttl|expire|\bp?ex=|\bpx=|\bexpiration|visibility", Purpose.EXPIRY, 2),
-    (r"acquire|get_lock|lock\(", Purpose.EXPIRY, 0.7),
     (r"breaker|circuit|\.trip\(|CBState|STATE_OPEN|half_open", Purpose.BREAKER, 1.5),
-    (r"pool\b|getconn|get_connection|putconn|\.disconnect\(", Purpose.POOL, 1.5),
+    (r"getconn|get_connection|putconn|conn_?pool|connection_?pool", Purpose.POOL, 1.5),
     (
-        r"schedul|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(",
+        r"schedul(?!er=)|add_job|call_later|call_at|interval|heartbeat|countdown|\beta=|Timer\(|\bcron",
         Purpose.TIMER,
         2,
     ),
-    (r"retry|backoff|attempt", Purpose.RETRY, 1),
-    (
-        r"\.close\(|\.shutdown\(|\.stop\(|\.unlink|\.remove\(|rmtree|\.cleanup|\.quit\(",
-        Purpose.CLEANUP,
-        1.5,
-    ),
-    (
-        r"requests?\.(get|post|put)|httpx|urlopen|session\.(get|post)|boto|driver\.|browser|page\.|execute_command|replica|failover",
-        Purpose.EXTERNAL_SYSTEM,
-        1.2,
-    ),
+    (r"gc\.collect", Purpose.CLEANUP, 3),
     (r"event\.wait\(|started\.wait\(|_event\.wait\(", Purpose.ASYNC_TASK, 2),
 )
 """For the statements before the sleep, the nearest first."""
 
 AFTER = _rules(
     (
-        r"assert_not_called|assert_not_awaited|not \w*\.called|call_count == (0|before)|not .*\.(done|is_set|called|triggered|expired)\(?|assert not\b|assertFalse|refute|is None\b|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False|== \[\]|== 0\b|assertIsNone|raises\(.*(Empty|Timeout)",
+        r"not .*\.(done|is_set|triggered|expired)\(?|refute|still|PENDING|ready\(\) is False|(done|called|is_set)\(\) is False",
         Purpose.NEGATIVE_WAIT,
         1.5,
+    ),
+    (
+        r"assert not\b|assertFalse|is None\b|== \[\]|== 0\b|, b?(''|\"\")\)|== b?(''|\"\")|assertIsNone|assert_not_called|assert_not_awaited|not [\w.]*\.called|call_count == 0",
+        Purpose.NEGATIVE_WAIT,
+        1,
     ),
     (
         r"\.cancel\(|\.join\(|\.result\(|\.done\(|await task|gather\(|is_finished|is_alive|get_status|is_stopped|\.state\b",
@@ -210,25 +206,24 @@ AFTER = _rules(
     ),
     (r"acquire", Purpose.EXPIRY, 0.8),
     (
-        r"get_message|messages?\b|received|notifies|notification|\.events\b|listener|drain_events|consum",
+        r"get_message|received|notifies|notification|drain_events",
         Purpose.PUBLISH,
         2,
     ),
     (r"circuit|breaker|CBState|half_open|\.state ==", Purpose.BREAKER, 2),
-    (r"pool\b|idle|num_connections|in_use|available_conn|checkedout", Purpose.POOL, 1.5),
+    (
+        r"num_connections|in_use|available_conn|checkedout|\bpool\.(idle|size|free)",
+        Purpose.POOL,
+        1.5,
+    ),
     (
         r"\.kill\(|\.terminate\(|send_signal|\.poll\(\)|returncode|\.pid\b|os\.kill|proc\.wait|is_running",
         Purpose.PROCESS_RESTART,
         2.5,
     ),
-    (
-        r"heartbeat|next_run|run_pending|enqueue_scheduled|schedul|call_count >?= ?[2-9]|ran_|ticks?\b",
-        Purpose.TIMER,
-        1.5,
-    ),
     (r"last_heartbeat|interval", Purpose.TIMER, 2),
-    (r"attempt|retry|retries", Purpose.RETRY, 1),
-    (r"\.close\(|\.shutdown\(|\.unlink|os\.remove|rmtree|drop_", Purpose.CLEANUP, 1.2),
+    (r"gc\.collect", Purpose.CLEANUP, 3),
+    (r"assert_called|assert_awaited|assert_any_call|has_calls", Purpose.ASYNC_TASK, 1.5),
     (
         r"time\(\)|perf_counter|elapsed|assertGreater|assertLess|updated_at|modified|timestamp|\btime\b.*[<>]",
         Purpose.PACING,
@@ -257,7 +252,7 @@ LIMITS = _rules(
         5,
     ),
     (
-        r"ttl|expir|^p?ex$|^px$|lease|window|rate|stale|max_age|lifetime|visibility|max_idle|idle_time|keep_alive|duration|timeout|time_limit|deadline|grace",
+        r"ttl|expir|^p?ex$|^px$|lease|window|rate|stale|max_age|lifetime|visibility|max_?idle|idle_?time|keep_alive|duration|timeout|time_limit|deadline|grace",
         Purpose.EXPIRY,
         4,
     ),
@@ -270,10 +265,16 @@ LIMITS = _rules(
 )
 """For what was set before to a time that the sleep just waits out."""
 
+FINISHED = re.compile(r"\.(result|join)\(")
+"""Statements that wait themselves for what they start."""
+
 INNER_STEPS = re.compile(
     r"^_?(wait|poll|teardown|tear_down|cleanup|finali[sz]|until|eventually|retry)", re.IGNORECASE
 )
 """Inner functions that are steps of the test, and no work that it looks at."""
+
+WAITING = re.compile(r"(^|_)wait(_|$|ing)|^_*(delay_for|sleep_until|settle|let_)", re.IGNORECASE)
+"""Functions whose name says that they wait."""
 
 WORK_NAMES = re.compile(
     r"slow|hang|long|block|sleep|never|forever|work|job|task|delay|handler|callback|consumer|actor"
@@ -288,7 +289,7 @@ DOUBLES = re.compile(
 """Classes that stand for something else."""
 
 TASKS = re.compile(
-    r"\.task\b|\bactor\b|shared_task|\.route\b|\.get\(|\.post\(|\bjob\b|periodic|\btask\b|\.agent\b|\.command|\bperiodiq\b|\.job\b"
+    r"\.task\b|\bactor\b|shared_task|\.route\b|\.get\(|\.post\(|\bjob\b|periodic|\btask\b|\.agent\b|\.command|\bperiodiq\b|\.job\b|\.process\b|\.thread\b|\bremote\b|\bdelayed\b"
 )
 """Decorators of work that somebody else runs."""
 
@@ -299,12 +300,51 @@ TEARDOWN = re.compile(
 """Functions that put things in order after a test."""
 
 STARTING = re.compile(
-    r"^_?(start|launch|run|spawn|boot|setup|setUp|setUpClass|restart|init)\w*", re.IGNORECASE
+    r"^_?(start|launch|run(?!ner)|spawn|boot|setup|setUp|setUpClass|restart|init)\w*", re.IGNORECASE
 )
 """Functions that start something and then wait a little."""
 
 STARTED = re.compile(
-    r"server|process|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen",
+    r"server|process(?!or)|proc\b|worker|cluster|broker|service|daemon|container|proxy|subprocess|Popen"
+    r"|kernel|engine|nanny|supervisor",
     re.IGNORECASE,
 )
 """What they start."""
+
+LIFECYCLE = re.compile(
+    r"\b([a-z_][\w.]*)\.(start|stop|shutdown|restart|reload|terminate|kill|launch|boot)\w*\("
+)
+"""Calls that start or stop what they are called on."""
+
+HELD = re.compile(
+    r"lock|acquire|time_?out|timer\b|timed|\.time\(|fail_after|fail_at|move_on|raises|measure|span|limit"
+    r"|semaphore|cancel_?scope|elapsed|profil|stopwatch|slot|busy|throttl",
+    re.IGNORECASE,
+)
+"""Blocks whose time is what they are about: what sleeps in them stands for work."""
+
+ENDED = re.compile(r"(time_?out\w*|fail_after|fail_at|move_on\w*)\(", re.IGNORECASE)
+"""Those of them that end what takes too long."""
+
+TEST_CLASSES = re.compile(r"test|case|mixin|base\b|fixture", re.IGNORECASE)
+"""Classes that hold tests, or help them."""
+
+RETRYING = re.compile(r"retr(y|ies)|reconnect", re.IGNORECASE)
+"""Functions whose name says that they try again."""
+
+CALLED = re.compile(r"assert_(called|awaited|any_call|has_calls)")
+"""Assertions that a double was called."""
+
+STOPPED = re.compile(
+    r"not [\w.]*(stop|shut_?down|closed|closing|exit|quit|cancel|terminat|expired)|^[\w.]*(running|active)$",
+    re.IGNORECASE,
+)
+"""Conditions of loops that go on until they are told to stop."""
+ABOUT_THE_SLEEP = re.compile(r"\b(rather than|instead of|replace|avoid|without)\b.*\bsleep")
+"""Comments on the code, which tell nothing of what it waits for."""
+ABOUT_A_WAIT = re.compile(r"\b(wait|make sure|ensure|give|let|until|allow)\b", re.IGNORECASE)
+"""Comments that say that something is waited for, and perhaps not what."""
+PAUSES = re.compile(r"delay|wait|pause|sleep|settle|catch_?up|nap|breath|tick", re.IGNORECASE)
+"""Helpers that are named after the time that they take."""
+SENT = re.compile(r"send|publish|emit\(|\.put\(|produce|notify\(|broadcast")
+"""Statements that send something: after a sleep, that is not what it waited for."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -107,6 +109,23 @@ class Tree:
         while at is not None:
             yield at
             at = self.parents.get(at)
+
+    @cached_property
+    def takers(self) -> dict[str, set[str]]:
+        """The names that calls are given as arguments, each with the names of those called.
+
+        ``run(main)`` and ``run(main())`` are both noted under ``main``.
+        """
+        found: dict[str, set[str]] = defaultdict(set)
+        for call in self.calls:
+            taker = last_name(call.func)
+            for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+                given = argument.func if isinstance(argument, ast.Call) else argument
+                name = last_name(given)
+                # A function that is called is handed on only as what it returns: a coroutine.
+                if name and (given is argument or taker in RUNNERS):
+                    found[name].add(taker)
+        return found
 
     def functions_around(self, node: ast.AST) -> list[Function | ast.Lambda]:
         """Return the functions that a node is in, the innermost first."""
@@ -317,6 +336,8 @@ def parameters(arguments: ast.arguments) -> list[tuple[str, ast.expr | None]]:
     return [*pairs, *named]
 
 
+RUNNERS = frozenset({"run", "run_until_complete", "run_sync", "block_on", "run_async"})
+"""Functions that run a coroutine to its end."""
 _OPENING = frozenset({*FUNCTIONS, ast.Lambda, ast.ClassDef})
 _NOTED = _OPENING | {
     ast.Call,

@@ -98,7 +98,7 @@ def sleeper_of(  # noqa: PLR0911  (one return a way to name it)
         return METHODS[node.attr]
     dotted = module.dotted(node)
     if dotted is None:
-        return _from_star(module, node)
+        return _from_star(module, node, sought)
     if dotted in SLEEPERS:
         return SLEEPERS[dotted]
     outside = dotted if "()" in dotted else sought.origin(dotted)
@@ -151,12 +151,26 @@ def _argument(call: ast.Call, sleeper: Sleeper) -> ast.expr | float | None:
     return named[0] if named else None
 
 
-def _from_star(module: Tree, node: ast.expr) -> Sleeper | None:
-    """Return the sleeper that ``from time import *`` brings."""
-    if not isinstance(node, ast.Name) or module.scope_of(node).lookup(node.id)[0]:
+def _from_star(module: Tree, node: ast.expr, sought: Sought) -> Sleeper | None:
+    """Return the sleeper that a star brings: ``from time import *``, or of a module with it.
+
+    What a module brings that is not audited goes by its name: ``sleep``, or ``time.sleep``.
+    """
+    root = node
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name) or module.scope_of(node).lookup(root.id)[0]:
         return None
-    found = [SLEEPERS.get(f"{star}.{node.id}") for star in module.stars]
-    return next((each for each in found if each is not None), None)
+    name = ast.unparse(node)
+    for star in module.stars:
+        if f"{star}.{name}" in SLEEPERS:
+            return SLEEPERS[f"{star}.{name}"]
+        outside = sought.origin(f"{star}.{name}")
+        if outside in SLEEPERS:
+            return SLEEPERS[outside]
+        if outside == f"{star}.{name}" and (name in NAMES or name in SLEEPERS):
+            return SLEEPERS.get(name, Sleeper())
+    return None
 
 
 def _by_name(module: Tree, node: ast.expr) -> Sleeper | None:
@@ -190,7 +204,7 @@ def _is_imported(module: Tree, node: ast.expr) -> bool:
 
 def _handed_on(module: Tree, call: ast.Call, sought: Sought) -> Iterator[Site]:
     """Find functions that sleep and are arguments: ``Retrying(sleep=time.sleep)``."""
-    if isinstance(call.func, ast.Name) and call.func.id in _LOOKED_AT:
+    if last_name(call.func) in _LOOKED_AT:
         return
     positional = list(call.args)
     for place, argument in enumerate(positional):
@@ -315,5 +329,15 @@ def _is_empty(node: ast.expr) -> bool:
 
 
 _LASTS = {"select", *(name.rpartition(".")[2] for name in SHELLS)}
-_LOOKED_AT = {"isinstance", "issubclass", "getattr", "hasattr", "id", "repr", "callable", "type"}
+_LOOKED_AT = {
+    "isinstance",
+    "issubclass",
+    "getattr",
+    "hasattr",
+    "id",
+    "repr",
+    "callable",
+    "type",
+    "create_autospec",
+}
 """What only looks at a function that it is given."""

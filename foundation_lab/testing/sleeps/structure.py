@@ -6,10 +6,14 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from foundation_lab.testing.sleeps import rules
+from foundation_lab.testing.sleeps import loops, rules
+from foundation_lab.testing.sleeps.assertions import Compared
+from foundation_lab.testing.sleeps.context import statement_of
 from foundation_lab.testing.sleeps.purposes import Purpose
+from foundation_lab.testing.sleeps.roles import Role
 from foundation_lab.testing.sleeps.rules import Clue
-from foundation_lab.testing.sleeps.scopes import FUNCTIONS
+from foundation_lab.testing.sleeps.scopes import last_name
+from foundation_lab.testing.sleeps.work import lets_run, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,43 +25,104 @@ def structure(context: Context) -> Iterator[Clue]:
     """Give what the place of a sleep in the code speaks for."""
     yield from _kind(context)
     yield from _loop(context)
+    yield from _rounds(context)
     yield from _teardown(context)
     yield from _start(context)
-    yield from _handed_on(context)
-    yield from _work(context)
+    yield from _lifecycle(context)
+    yield from _repeats(context)
+    yield from _compared(context)
+    yield from work(context)
 
 
 def _kind(context: Context) -> Iterator[Clue]:
-    if context.place.site.kind == "busy_wait":
+    site = context.place.site
+    if site.kind == "busy_wait":
         yield Clue(Purpose.POLLING, 8, "it spins until its condition holds")
-    if context.place.site.kind == "wait" and _is_refuted(context):
-        yield Clue(Purpose.NEGATIVE_WAIT, 6, "the test fails when the wait succeeds")
-    if context.each.exact == 0 and not context.duration.isidentifier():
+    elif site.kind == "process":
+        yield Clue(Purpose.SIMULATED_WORK, 5, "a command that sleeps stands for one that works")
+    elif site.kind == "wait" and _is_refuted(context):
+        yield Clue(Purpose.NEGATIVE_WAIT, 10, "the test fails when the wait succeeds")
+    elif _puts_off(site.node):
+        yield Clue(Purpose.PACING, 3, "it puts off a step of the test")
+    yield from _duration(context)
+
+
+def _puts_off(node: ast.AST) -> bool:
+    """Return whether a call runs a step of the test later: ``deferLater(reactor, 1, step)``."""
+    if not isinstance(node, ast.Call) or last_name(node.func) != "deferLater":
+        return False
+    return bool(node.args[2:])
+
+
+def _duration(context: Context) -> Iterator[Clue]:
+    node, duration = context.place.site.node, context.place.site.duration
+    if lets_run(context):
         yield Clue(Purpose.YIELD, 6, "it sleeps for 0 s, which lets the others run once")
     elif 0 < context.each.high <= _MOMENT and not context.loop:
-        yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
+        if isinstance(context.place.module.tree.parents.get(node), ast.Await):
+            yield Clue(Purpose.YIELD, 1.5, f"{context.duration} s only lets the others run")
+        else:
+            words = f"{context.duration} s is enough for another time, and for nothing else"
+            yield Clue(Purpose.PACING, 1.5, words)
+    if _is_just_over(duration) and not context.is_inner and not context.loop:
+        words = f"{context.duration} is just over a time that has a name"
+        yield Clue(Purpose.EXPIRY, 2, words)
+    if context.loop is not None and loops.ending(context.loop):
+        return  # how often it asks says nothing about what it asks for
     for rule in rules.DURATIONS:
         if context.duration and rule.pattern.search(context.duration):
             yield Clue(rule.purpose, rule.weight, f"it sleeps for {context.duration!r}")
 
 
+def _is_just_over(duration: ast.expr | float | None) -> bool:
+    """Return whether a duration is a named one and a little more: ``period + 1``, ``2 * ttl``."""
+    if not isinstance(duration, ast.BinOp):
+        return False
+    sides = (duration.left, duration.right)
+    numbers = [side.value for side in sides if isinstance(side, ast.Constant)]
+    named = any(isinstance(side, ast.Name | ast.Attribute) for side in sides)
+    if not named or not numbers or not isinstance(numbers[0], int | float):
+        return False
+    least = {ast.Add: 0, ast.Mult: 1}.get(type(duration.op))
+    return least is not None and numbers[0] > least
+
+
 def _loop(context: Context) -> Iterator[Clue]:
     loop = context.loop
     if loop is not None:
-        ending = _exit(loop)
-        if ending:
+        ending = loops.ending(loop)
+        # Where each round checks something, it waits for that, and not for the next round.
+        checks = not _asks_again(context) and loops.checks_after(
+            loop, context.place.site.node.lineno
+        )
+        if ending == loops.BREAKS and checks:
+            ending = ""
+        above = context.place.module.tree.above(context.place.site.node)
+        if not ending and loops.asks_in_between(loop, list(above)):
+            ending = "asks again in each round"
+        if context.branch == "except" and rules.RETRYING.search(_name(context)):
+            yield Clue(Purpose.RETRY, 8, f"{_name(context)}() tries again after an error")
+        elif ending:
             yield Clue(Purpose.POLLING, 7, f"it is in a loop that {ending}")
         elif context.branch == "except":
             yield Clue(Purpose.RETRY, 5, "it is in a loop, and follows an error")
         elif isinstance(loop, ast.For | ast.AsyncFor) or not isinstance(loop.test, ast.Constant):
-            # Where each round checks something, it waits for that, and not for the next round.
-            checks = any(re.search(r"\bassert", line) for line in context.after[: _rest(context)])
             words = "it stands between the rounds of a loop"
-            yield Clue(Purpose.PACING, 1.5 if checks else 4.5, words)
+            is_step = checks or loops.is_within(loop, statement_of(context.place))
+            weight = 1.5 if is_step or context.role is Role.WORK else 4.5
+            yield Clue(Purpose.PACING, weight, words)
         else:
             yield Clue(Purpose.PACING, 2, "it stands between the rounds of a loop")
     elif context.branch == "except":
         yield Clue(Purpose.RETRY, 3, "it follows an error")
+
+
+def _rounds(context: Context) -> Iterator[Clue]:
+    """Tell a helper that sleeps between the rounds of a loop that it is the head of."""
+    call = context.place.site.node
+    above = context.place.module.tree.parents.get(call)
+    if isinstance(above, ast.For | ast.AsyncFor) and above.iter is call and loops.ending(above):
+        yield Clue(Purpose.POLLING, 7, "it gives the rounds of a loop that ends on a condition")
 
 
 def _is_refuted(context: Context) -> bool:
@@ -67,51 +132,27 @@ def _is_refuted(context: Context) -> bool:
     return refuted is not None or bool(context.before and "Empty" in context.before[0])
 
 
-def _rest(context: Context) -> int:
-    """Return how many statements of the loop follow in the same round."""
-    loop, line = context.loop, context.place.site.node.lineno
+def _repeats(context: Context) -> Iterator[Clue]:
+    """Tell the same call before and after: the sleep keeps the two apart."""
+    if context.before and context.after and not lets_run(context):
+        called = [_CALL.match(each[0]) for each in (context.before, context.after)]
+        if called[0] and called[1] and called[0][1] == called[1][1]:
+            words = f"{called[0][1]}() is called before and after it"
+            yield Clue(Purpose.PACING, 2.5 if context.role is Role.WORK else 5, words)
+
+
+def is_awaited_in_a_test(context: Context) -> bool:
+    """Return whether it is a step of a test, and hands the loop over to other tasks meanwhile."""
+    above = context.place.module.tree.parents.get(context.place.site.node)
+    is_step = not (context.is_inner or context.loop) and context.test.startswith("test")
     return (
-        sum(each.lineno > line for each in ast.walk(loop) if isinstance(each, ast.stmt))
-        if loop
-        else 0
+        context.place.site.kind == "sleep" and isinstance(above, ast.Await | ast.Yield) and is_step
     )
 
 
-def _exit(loop: ast.For | ast.AsyncFor | ast.While) -> str:
-    """Return how a loop ends when a condition holds; an empty text when it does not."""
-    if isinstance(loop, ast.While) and not isinstance(loop.test, ast.Constant):
-        condition = ast.unparse(loop.test)
-        if not _asks_only_the_clock(loop.test):
-            return f"goes on while {condition}"
-    waiting: list[ast.AST] = list(loop.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Break | ast.Return):
-            return "ends when a condition holds"
-        if isinstance(node, (*FUNCTIONS, ast.Lambda, ast.For, ast.While, ast.ClassDef)):
-            continue
-        waiting += ast.iter_child_nodes(node)
-    return ""
-
-
-def _asks_only_the_clock(test: ast.expr) -> bool:
-    """Return whether a condition is about the time alone: such a loop has a length, and no aim."""
-    if not (isinstance(test, ast.Compare) and len(test.comparators) == 1):
-        return False
-    words = re.findall(r"[A-Za-z_]+", ast.unparse(test).lower())
-    clock = {
-        "time",
-        "monotonic",
-        "perf_counter",
-        "now",
-        "loop",
-        "get_running_loop",
-        "get_event_loop",
-    }
-    ends = re.compile(
-        r"end|start|begin|deadline|timeout|until|limit|max|wait|dur|t\d?$|until|stop_at|seconds|self"
-    )
-    return any(word in clock for word in words) and all(w in clock or ends.search(w) for w in words)
+def _asks_again(context: Context) -> bool:
+    """Return whether the next round follows at once: ``sleep(1); continue``."""
+    return bool(context.after) and context.after[0].startswith("continue")
 
 
 def _teardown(context: Context) -> Iterator[Clue]:
@@ -126,8 +167,14 @@ def _teardown(context: Context) -> Iterator[Clue]:
         and context.test.startswith("test")
         and not context.is_inner
         and not context.loop
+        and _is_in_a_block(context)
     ):
-        yield Clue(Purpose.CLEANUP, 1.5, "nothing of the test follows it")
+        yield Clue(Purpose.ASYNC_TASK, 1, "the block that it is in ends after it")
+
+
+def _is_in_a_block(context: Context) -> bool:
+    above = context.place.module.tree.parents.get(statement_of(context.place))
+    return isinstance(above, ast.With | ast.AsyncWith)
 
 
 def _start(context: Context) -> Iterator[Clue]:
@@ -142,54 +189,53 @@ def _start(context: Context) -> Iterator[Clue]:
             yield Clue(Purpose.PROCESS_RESTART, 3.5, f"{name}() starts something, and waits for it")
 
 
-def _handed_on(context: Context) -> Iterator[Clue]:
-    """Tell sleeps that are handed on for somebody else to run."""
-    is_passed = context.place.site.kind == "passed"
-    handed = context.argument_of.rpartition(".")[2]
-    if handed in _RUNNERS and not is_passed:
-        yield Clue(Purpose.ASYNC_TASK, 4, f"{handed}() lets the loop run meanwhile")
-    elif handed in _STARTERS or (is_passed and context.each.exact is not None):
-        yield Clue(Purpose.SIMULATED_WORK, 6, f"it is what {handed}() runs")
-    elif is_passed:
-        yield Clue(Purpose.RETRY, 3, f"{handed}() is given it, to sleep between attempts")
+def _lifecycle(context: Context) -> Iterator[Clue]:
+    """Tell what is started or stopped right before, by its name or by what it was made of."""
+    steps = 0
+    for statement in context.before:
+        found = rules.LIFECYCLE.search(statement)
+        if found is None:
+            # What is asserted between does not part a step from the sleep.
+            steps += not re.search(r"\bassert", statement)
+            if steps > _MOST_STEPS:
+                return
+            continue
+        named = f"{found[0]} {_made(context, found[1].rpartition('.')[2])}"
+        if rules.STARTED.search(named):
+            weight = 3.5 / (1 + steps)
+            yield Clue(Purpose.PROCESS_RESTART, weight, f"{found[0]}) is right before it")
+        elif found[2] in _STOPS:
+            purpose = Purpose.CLEANUP if context.is_last else Purpose.PROCESS_RESTART
+            yield Clue(purpose, 1.8 / (1 + steps), f"{found[0]}) is right before it")
+        return
 
 
-def _work(context: Context) -> Iterator[Clue]:
-    """Tell sleeps that stand for work: in doubles, tasks, and functions inside of a test."""
-    name = _name(context)
-    if rules.TASKS.search(context.decorators) and not name.startswith("test"):
-        yield Clue(Purpose.SIMULATED_WORK, 6, f"{name}() is a task that somebody else runs")
-    if context.is_inner and not rules.INNER_STEPS.match(name):
-        words = f"it is in {name}(), which is defined inside the test"
-        yield Clue(Purpose.SIMULATED_WORK, 5, words)
-    if name and re.match(r"_*wait", name):
-        yield Clue(Purpose.ASYNC_TASK, 1.5, f"{name}() waits by its name")
-    elif name and not name.startswith("test") and not rules.TEARDOWN.match(name):
-        if rules.WORK_NAMES.search(name):
-            yield Clue(Purpose.SIMULATED_WORK, 3.5, f"{name}() is work by its name")
-        elif not (context.is_inner or context.loop or context.after_yield):
-            yield Clue(Purpose.SIMULATED_WORK, 1.5, f"{name}() is no test")
-    double = next((owner for owner in context.owners if rules.DOUBLES.search(owner)), None)
-    if double and not double.startswith("Test") and not name.startswith("test"):
-        yield Clue(Purpose.SIMULATED_WORK, 4, f"{double} stands for something else")
-    exact = context.each.exact
-    if exact is not None and exact >= _AGES and (context.is_inner or context.argument_of):
-        yield Clue(Purpose.SIMULATED_WORK, 2, "it would last longer than any test")
+def _made(context: Context, name: str) -> str:
+    """Return the name of the class or function that made what a name stands for."""
+    tree = context.place.module.tree
+    bindings, _ = tree.scope_of(context.place.site.node).lookup(name)
+    made = [getattr(binding, "value", None) for binding in bindings]
+    return " ".join(last_name(each.func) for each in made if isinstance(each, ast.Call))
+
+
+def _compared(context: Context) -> Iterator[Clue]:
+    if context.compared is Compared.SAME:
+        yield Clue(Purpose.NEGATIVE_WAIT, 3, "the same is asserted before and after it")
+    elif context.compared is Compared.CHANGED:
+        yield Clue(Purpose.NEGATIVE_WAIT, -3, "what was asserted before it has changed after it")
+        yield Clue(Purpose.ASYNC_TASK, 0.9, "what was asserted before it has changed after it")
 
 
 def _name(context: Context) -> str:
     return context.names[0] if context.names else ""
 
 
-_STARTERS = {
-    "create_task", "ensure_future", "gather", "wait_for", "submit", "run_in_executor", "to_thread",
-    "Thread", "Process", "start_soon", "spawn", "Mock", "MagicMock", "AsyncMock", "partial", "map",
-    "apply_async", "enqueue", "shield", "wait", "run_sync", "run_coroutine_threadsafe", "Task",
-    "enqueue_in", "enqueue_at", "add_job", "create_job", "Timer", "run", "run_until_complete",
-    "timeout",
-}  # fmt: skip
-_RUNNERS = {"run_until_complete"}
-"""Given a sleep itself, these run whatever else there is on the loop for so long."""
+_CALL = re.compile(
+    r"(?:await )?(?!assert|self\.assert|pytest\b|print\b|eq_|is_|ok_|check|expect|verify|log)"
+    r"([\w.]+)\("
+)
+_MOST_STEPS = 2
+"""So many steps back is looked for what was started."""
+_STOPS = {"shutdown", "stop", "restart", "kill", "terminate", "reload"}
 _MOMENT = 0.005
 """Shorter sleeps wait for no work."""
-_AGES = 30.0

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from foundation_lab.testing.sleeps.project import parameter_names
-from foundation_lab.testing.sleeps.scopes import FUNCTIONS
+from foundation_lab.testing.sleeps.scopes import FUNCTIONS, last_name
 from foundation_lab.testing.sleeps.sites import Site, sites
 
 if TYPE_CHECKING:
@@ -174,6 +174,8 @@ def _wrap(project: Project, places: list[Place], wrappers: dict[ast.AST, Wrapper
             continue  # who is handed the function sleeps, perhaps, and not who hands it on
         if not project.is_of_tests(place.module.path) and not _is_certain(place):
             continue  # a product that may sleep, somewhere inside, does not when it is called
+        if not project.is_of_tests(place.module.path) and _is_for_ever(place):
+            continue  # a server that runs until it is cancelled is no sleep of the test
         if function not in wrappers:
             wrappers[function] = Wrapper(project, place.module, function)
             fresh.append(wrappers[function])
@@ -189,6 +191,11 @@ def _is_certain(place: Place) -> bool:
         if isinstance(above, ast.If | ast.While | ast.ExceptHandler | ast.IfExp | ast.Match):
             return False
     return False
+
+
+def _is_for_ever(place: Place) -> bool:
+    node = place.site.node
+    return isinstance(node, ast.Call) and last_name(node.func) == "sleep_forever"
 
 
 def _calls(

@@ -39,6 +39,7 @@ def fixed(folder: Path, code: str) -> str:
 
             def test_it():
                 one()
+                # a breath
             """,
             id="the last statement",
         ),
@@ -90,6 +91,43 @@ def fixed(folder: Path, code: str) -> str:
                 pass
             """,
             id="nothing else",
+        ),
+        pytest.param(
+            """
+            import time
+
+            def test_it():
+                one()
+                # the first of two
+
+                # what comes next
+                time.sleep(0)  # let it run
+                two()
+
+                # Regression: this was wrong once.
+                time.sleep(1)
+
+            def test_other():
+                # only a pause
+                time.sleep(1)
+            """,
+            """
+            import time
+
+            def test_it():
+                one()
+                # the first of two
+
+                # what comes next
+                two()
+
+                # Regression: this was wrong once.
+
+            def test_other():
+                pass
+                # only a pause
+            """,
+            id="comments above it",
         ),
         pytest.param(
             """

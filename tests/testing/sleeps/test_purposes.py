@@ -19,6 +19,8 @@ DATA = json.loads(
     (Path(__file__).parents[1] / "data" / "sleeps_sample.json").read_text(encoding="utf-8")
 )
 
+PARTS = [part for part in DATA if part != "about"]
+
 
 def judged(entry: dict[str, Any]) -> Finding:
     """What the auditor says of a snippet."""
@@ -34,12 +36,47 @@ def judged(entry: dict[str, Any]) -> Finding:
 def test_the_sample_is_as_large_and_as_various_as_it_says() -> None:
     assert len(DATA["sample"]) == 60
     assert len({entry["verdict"] for entry in DATA["sample"]}) >= 10
-    assert {entry["verdict"] for key in ("sample", "unseen") for entry in DATA[key]} <= set(Purpose)
+    assert [len(DATA[part]) for part in PARTS] == [60, 22, 40, 43, 46, 25, 33, 37, 42]
+    said = {purpose for part in PARTS for e in DATA[part] for purpose in (e["verdict"], *e["also"])}
+    assert said <= set(Purpose)
     assert all(entry["licence"] and entry["version"] for entry in DATA["sample"])
 
 
 @pytest.mark.parametrize(
-    ("part", "share"), [("sample", 0.9), ("unseen", 0.85)], ids=["sample", "unseen"]
+    ("part", "share"),
+    [
+        ("unseen_2", 0.9),
+        ("unseen_3", 0.9),
+        ("unseen_4", 0.9),
+        ("unseen_5", 0.9),
+        ("unseen_6", 0.95),
+        ("unseen_7", 0.8),
+        ("unseen_8", 0.8),
+    ],
+)
+def test_the_auditor_says_of_most_sleeps_what_one_may_say(part: str, share: float) -> None:
+    entries = DATA[part]
+    wrong = {
+        f"{entry['project']}/{entry['file']}:{entry['line']}": (entry["verdict"], found.purpose)
+        for entry in entries
+        if (found := judged(entry)).purpose not in {entry["verdict"], *entry["also"]}
+    }
+    assert len(wrong) <= (1 - share) * len(entries), wrong
+
+
+@pytest.mark.parametrize(
+    ("part", "share"),
+    [
+        ("sample", 0.9),
+        ("unseen", 0.9),
+        ("unseen_2", 0.85),
+        ("unseen_3", 0.79),
+        ("unseen_4", 0.84),
+        ("unseen_5", 0.79),
+        ("unseen_6", 0.75),
+        ("unseen_7", 0.78),
+        ("unseen_8", 0.8),
+    ],
 )
 def test_the_auditor_says_of_most_sleeps_what_people_said(part: str, share: float) -> None:
     entries = DATA[part]
@@ -212,6 +249,232 @@ SAYS_IT_OTHERWISE = [
         """,
     ),
 ]
+
+
+SAYS_IT_BY_STRUCTURE = {
+    "it is asked for again in each round": (
+        Purpose.POLLING,
+        """
+        def test_it(client):
+            result = client.get()
+            for _ in range(5):
+                if "enabled" not in result:
+                    time.sleep(1)
+                    result = client.get()
+            assert result["enabled"]
+        """,
+    ),
+    "a loop with a deadline asks, whatever else it does": (
+        Purpose.POLLING,
+        """
+        def completion(machine, deadline):
+            while not machine.is_terminated and now() < deadline:
+                time.sleep(0.02)
+                machine.step()
+        """,
+    ),
+    "an interval is how often it asks": (
+        Purpose.POLLING,
+        """
+        def wait_until(predicate, interval):
+            while True:
+                found = predicate()
+                if found:
+                    return found
+                time.sleep(interval)
+        """,
+    ),
+    "nobody awaits it where it is made": (
+        Purpose.SIMULATED_WORK,
+        """
+        async def test_it():
+            for each in as_completed([asyncio.sleep(0.01 * i) for i in range(30)]):
+                await each
+        """,
+    ),
+    "a timeout ends it": (
+        Purpose.SIMULATED_WORK,
+        """
+        async def test_timeout_expired():
+            with pytest.raises(TimeoutError):
+                async with timeout(0.01) as cm:
+                    await asyncio.sleep(10)
+            assert cm.expired
+        """,
+    ),
+    "work that takes no time is none": (
+        Purpose.YIELD,
+        """
+        def test_it(queue):
+            async def work(n):
+                await asyncio.sleep(0)
+                return n + 1
+
+            queue.put(work)
+        """,
+    ),
+    "the same is asserted before and after": (
+        Purpose.NEGATIVE_WAIT,
+        """
+        def test_it():
+            calls = []
+            listen(calls.append)
+            time.sleep(0.1)
+            assert calls == []
+        """,
+    ),
+    "what was asserted has changed": (
+        Purpose.ASYNC_TASK,
+        """
+        def test_it(store):
+            assert store.futures
+            time.sleep(0.1)
+            assert not store.futures
+        """,
+    ),
+    "a setting that is patched is waited out": (
+        Purpose.EXPIRY,
+        """
+        def test_it(monkeypatch, store):
+            monkeypatch.setattr(conf, "MAX_AGE", 1)
+            time.sleep(1.5)
+            assert not store.items
+        """,
+    ),
+    "a setting in a dictionary is waited out": (
+        Purpose.EXPIRY,
+        """
+        def test_it(store):
+            store.configure({"lifetime": 1})
+            time.sleep(1.5)
+            assert not store.items
+        """,
+    ),
+    "a function that is given to a pool is work": (
+        Purpose.SIMULATED_WORK,
+        """
+        def one(value):
+            time.sleep(value)
+            return value
+
+        def test_it(pool):
+            assert pool.schedule(one, args=[1]).result() == 1
+        """,
+    ),
+    "the body of a test is none": (
+        Purpose.ASYNC_TASK,
+        """
+        def test_it():
+            async def main():
+                task = asyncio.create_task(thing())
+                await asyncio.sleep(0.1)
+                assert task.done()
+
+            asyncio.run(main())
+        """,
+    ),
+    "a server's loop is no poll": (
+        Purpose.SIMULATED_WORK,
+        """
+        async def slow_app(receive, send):
+            while True:
+                event = await receive()
+                if event == "stop":
+                    break
+                elif event == "request":
+                    await asyncio.sleep(0.1)
+                    await send("response")
+        """,
+    ),
+    "a loop that works until it is stopped is no poll": (
+        Purpose.PACING,
+        """
+        class Tests:
+            def test_it(self):
+                while not self.stopped:
+                    self.hit()
+                    self.count += 1
+                    if self.count > 3:
+                        self.other()
+                    time.sleep(0.1)
+        """,
+    ),
+    "a loop that counts is no poll": (
+        Purpose.PACING,
+        """
+        def test_it(client):
+            i = 0
+            while i < 5:
+                client.hit()
+                time.sleep(0.1)
+                i += 1
+        """,
+    ),
+    "what is started has a name": (
+        Purpose.PROCESS_RESTART,
+        """
+        def test_it():
+            c = Cluster()
+            c.start()
+            time.sleep(0.5)
+            assert c.stat == "idle"
+        """,
+    ),
+    "the same is done before and after": (
+        Purpose.PACING,
+        """
+        def test_it(stdin):
+            stdin.write("abc")
+            time.sleep(0.1)
+            stdin.write("def")
+        """,
+    ),
+    "a lock is held": (
+        Purpose.SIMULATED_WORK,
+        """
+        def test_it(lock):
+            with lock.acquire():
+                time.sleep(0.1)
+        """,
+    ),
+    "a test that only takes long": (
+        Purpose.SIMULATED_WORK,
+        """
+        def test_it():
+            time.sleep(5)
+            assert True
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "code"), SAYS_IT_BY_STRUCTURE.values(), ids=SAYS_IT_BY_STRUCTURE
+)
+def test_structure_tells_a_purpose_without_words(purpose: Purpose, code: str) -> None:
+    found = only("import time, asyncio\n" + _dedented(code))
+    assert found.purpose == purpose, found.evidence
+
+
+def test_a_pause_waits_for_what_its_caller_waits_for() -> None:
+    found = findings(
+        """
+        import time
+
+        def catchup_delay(seconds=0.1):
+            time.sleep(seconds)
+
+        def test_it(server):
+            task = spawn(server)
+            catchup_delay()
+            assert task.done()
+        """
+    )
+    assert [each.purpose for each in found] == [Purpose.ASYNC_TASK, Purpose.ASYNC_TASK]
+
+
+def test_a_mock_that_looks_like_a_sleep_is_none() -> None:
+    assert not findings("import time\nfake = mocker.create_autospec(time.sleep)\n")
 
 
 @pytest.mark.parametrize(("purpose", "code"), SAYS_IT_OTHERWISE)

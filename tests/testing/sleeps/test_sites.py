@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.testing.sleeps.suites import findings, only
+from foundation_lab.testing.sleeps import audit
+from tests.testing.sleeps.suites import findings, only, suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -13,6 +19,8 @@ from tests.testing.sleeps.suites import findings, only
         "from time import sleep\nsleep(2)",
         "from time import sleep as nap\nnap(2)",
         "from time import *\nsleep(2)",
+        "from elsewhere import *\nsleep(2)",
+        "from elsewhere import *\ntime.sleep(2)",
         "import time\nnap = time.sleep\nnap(2)",
         "import time\nt = time\nt.sleep(2)",
         "import asyncio\nasync def f():\n    await asyncio.sleep(2)",
@@ -160,3 +168,12 @@ def test_a_parameter_that_is_called_sleep_is_no_function_until_it_is_called() ->
         """
     )
     assert found.kind == "sleep"
+
+
+def test_a_star_brings_what_the_module_behind_it_has_imported(tmp_path: Path) -> None:
+    suite(
+        tmp_path,
+        helpers="import time\nfrom time import sleep\ndef nap(n):\n    return n\n",
+        test_it="from helpers import *\ndef f():\n    sleep(2)\n    time.sleep(3)\n    nap(1)\n",
+    )
+    assert [each.seconds for each in audit([tmp_path]).findings] == [2.0, 3.0]
