@@ -32,6 +32,7 @@ from foundation_lab.simulation.event_loop.blocking import block_the_loop
 from foundation_lab.simulation.event_loop.executor import Inline
 from foundation_lab.simulation.patches.clock_names import REAL, clock_names
 from foundation_lab.simulation.patches.patched_clock import Clock
+from foundation_lab.simulation.patches.real_threads import keep_trio_real
 from foundation_lab.simulation.process import Process
 from foundation_lab.testing.virtual_dates import VirtualType, real_pickles, virtual_dates
 from foundation_lab.testing.virtual_executor import VirtualExecutor
@@ -150,8 +151,8 @@ def _clocks(
     threads: bool,
 ) -> Iterator[None]:
     """Replace the clocks under all their names; see `patched_clock`."""
-    if "anyio" in sys.modules and find_spec("trio") is not None:
-        import_module("trio")  # which anyio does when it is first needed: with the real clock
+    if "anyio" in sys.modules:  # which imports it when it is first needed
+        keep_trio_real()
     virtual = _virtual(Clock(sim, read_cost, READS_AT_ONCE), start, sleep)
     before = set(sys.modules)
     with ExitStack() as patches:

@@ -731,3 +731,9 @@ def test_trio_runs_in_real_time(pytester: Pytester) -> None:
             anyio.run(anyio.sleep, 0.01, backend="trio")
     """
     run(pytester, code, "--lab-virtual").assert_outcomes(passed=1)
+
+
+def test_trio_has_real_locks_although_a_test_is_the_first_to_import_it(pytester: Pytester) -> None:
+    pytest.importorskip("trio")
+    pytester.makepyfile("import trio\n\ndef test_it():\n    trio.run(trio.sleep, 0.01)\n")
+    run_pytest(pytester, "--lab-virtual", inside=False).assert_outcomes(passed=1)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from foundation_lab.simulation.patches.patched_clock import patched_clock
-from foundation_lab.simulation.patches.real_threads import start_thread
+from foundation_lab.simulation.patches.real_threads import keep_trio_real, start_thread
 from foundation_lab.simulation.patches.stage import Stage, mark_as_ended
 from foundation_lab.simulation.patches.virtual_lock import (
     VirtualLock,
@@ -90,6 +90,7 @@ def locks_for_all_threads() -> Iterator[None]:
     Meanwhile threads are real. It is for what modules make when they are imported: a lock, a queue,
     a pool of threads.
     """
+    keep_trio_real()
     with ExitStack() as patches:
         for place, name, value in _shared():
             patches.enter_context(mock.patch.object(place, name, value))
