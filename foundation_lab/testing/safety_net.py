@@ -63,6 +63,9 @@ WORKS: Final = (
 )
 """What to do about a test that took too long."""
 
+_NOT_IN: Final = ("foundation_lab.", "coverage.", "threading", "hypothesis.", "_weakrefset")
+"""Modules that hold a lock, or that the garbage collector calls, which loses what they raise."""
+
 _now: Final = REAL["time.monotonic"]
 _SIGNAL: Final[Any] = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGURG", None)
 
@@ -114,17 +117,18 @@ class SafetyNet:
             signal.signal(_SIGNAL, self._before)
 
     @contextmanager
-    def under(self, name: str, at_most: int = LONG) -> Iterator[None]:
+    def under(self, name: str, *, closes: bool = False) -> Iterator[None]:
         """Watch a part of a test while the block lasts.
 
         Args:
             name: What the test is called.
-            at_most: How many times the limit it may take.
+            closes: Whether virtual time ends in it, for nothing but the threads that are left.
 
         Raises:
             BaseException: The error of the net: it was ended.
         """
-        part = self._part = _Part(name, at_most * self._limit, self._sim.now)
+        most = self._limit if closes else LONG * self._limit
+        part = self._part = _Part(name, most, self._sim.now, closes=closes)
         if VirtualLock.stage is not None:
             VirtualLock.stage.is_watched = self._can_catch
         try:
@@ -149,7 +153,7 @@ class SafetyNet:
         pause = min(1.0, self._limit / 20)
         while not self._over.acquire(timeout=self._pause_in(self._part, pause)):
             part = self._part
-            if part is not None:
+            if part is not None and part.may_end:
                 if not part.verdict:
                     self._look_at(part)
                 if (part.verdict or part.gives_way) and part is self._part:
@@ -198,9 +202,11 @@ class SafetyNet:
     def _hear(self, _number: int, frame: FrameType | None) -> None:
         """Do what the watching thread has found."""
         part = self._part
-        if part is not None and part.verdict:
+        if part is None or not part.may_end:
+            return
+        if part.verdict:
             self._interrupt(part, frame)
-        elif part is not None and part.gives_way and _may_be_left(frame):
+        elif part.gives_way and _may_be_left(frame):
             part.gives_way, part.yielded = False, True
             self._give_way(part)
 
@@ -251,6 +257,7 @@ class _Part:
     """What is watched.
 
     Attributes:
+        closes: Whether virtual time ends in it.
         verdict: Why it is to end; empty as long as it is not.
         words: The same at length, from when it was told so.
         stands: Whether it stands still.
@@ -259,9 +266,10 @@ class _Part:
         jumps: Whether virtual time goes on then, too.
     """
 
-    def __init__(self, name: str, at_most: float, virtual: float) -> None:
+    def __init__(self, name: str, at_most: float, virtual: float, *, closes: bool) -> None:
         self.name = name
         self.at_most = at_most
+        self.closes = closes
         self.verdict = ""
         self.gives_way = self.yielded = self.jumps = False
         self.words = ""
@@ -269,6 +277,11 @@ class _Part:
         self.interrupts = 0
         self.began = _now()
         self.stands_still_since(self.began, time.process_time(), virtual)
+
+    @property
+    def may_end(self) -> bool:
+        """Whether it may be ended: the restoration of what was replaced may not."""
+        return not self.closes or (VirtualLock.stage is not None and VirtualLock.stage.is_closing)
 
     def stands_still_since(self, now: float, computed: float, virtual: float) -> None:
         """Take down when virtual time was last seen to go on."""
@@ -278,4 +291,4 @@ class _Part:
 def _may_be_left(frame: FrameType | None) -> bool:
     """Return whether an exception does no harm where the program stands."""
     name = "" if frame is None else str(frame.f_globals.get("__name__"))
-    return not name.startswith(("foundation_lab.", "coverage.", threading.__name__))
+    return not name.startswith(_NOT_IN)

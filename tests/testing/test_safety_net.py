@@ -221,9 +221,9 @@ def test_it():
     start(work)
     time.sleep(1)
 """
-    result = run(pytester, code, limit=0.1)
+    result = run(pytester, code, limit=0.3)
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["it has taken 1 s of real time (virtual time: t=0)", "*in work:*"])
+    result.stdout.fnmatch_lines(["it has taken 3 s of real time (virtual time: t=0)", "*in work:*"])
 
 
 def test_a_thread_that_polls_for_ever_fails_the_teardown_of_its_test(pytester: Pytester) -> None:
@@ -252,7 +252,7 @@ def test_it():
     while True:
         time.sleep(1)
 """
-    run(pytester, code, limit=0.1).assert_outcomes(passed=2, failed=1)
+    run(pytester, code, limit=0.3).assert_outcomes(passed=2, failed=1)
 
 
 def test_a_fixture_that_hangs_is_an_error(pytester: Pytester) -> None:
@@ -292,6 +292,23 @@ def test_it():
     run(pytester, code, limit=0).assert_outcomes(passed=3)
     run(pytester, code, limit=9).assert_outcomes(passed=2, failed=1)
     assert signal.getsignal(signal.SIGRTMAX) is before
+
+
+def test_what_puts_back_the_real_clock_is_not_ended_however_long_it_takes() -> None:
+    def work(closes: bool) -> None:  # noqa: FBT001  (the only thing that is said)
+        end = time.process_time() + 0.5
+        with net.under("test", closes=closes):
+            while time.process_time() < end:
+                pass
+
+    net = SafetyNet(0.02, Simulation(), AssertionError)
+    net.spread()
+    try:
+        work(closes=True)
+        with pytest.raises(AssertionError, match=r"it has taken 0\.2 s"):
+            work(closes=False)
+    finally:
+        net.take_away()
 
 
 def test_outside_of_the_main_thread_there_is_no_net() -> None:

@@ -58,6 +58,7 @@ class Stage:
         pools: The pools that have started threads.
         has_the_turn: The thread that runs; ``None`` when the main program or the simulation does.
         is_watched: Whether somebody lets a thread give way that waits for the operating system.
+        is_closing: Whether it waits for the threads that are left, or ends them.
     """
 
     def __init__(self, sim: Simulation, *, blocks_loops: bool = False) -> None:
@@ -83,6 +84,7 @@ class Stage:
         self.pools: WeakSet[Any] = WeakSet()
         self.has_the_turn: Body | None = None
         self.is_watched = False
+        self.is_closing = False
         self._ending = False
         self._refusals = 0
 
@@ -179,6 +181,7 @@ class Stage:
 
     def join_all(self) -> None:
         """Wait for the threads that are no daemons; idle ones of pools are told to end."""
+        self.is_closing = True
         in_use = [pool for pool in self.pools if not pool._shutdown]
         with mock.patch.object(pools, "_shutdown", new=True):
             for work in list(pools._threads_queues.values()):
@@ -191,7 +194,7 @@ class Stage:
 
     def end_all(self) -> None:
         """End the threads that are left."""
-        self._ending = True
+        self.is_closing = self._ending = True
         for process, thread in list(self._processes.items()):
             if process.is_alive:
                 self._refusals = 0
@@ -204,6 +207,7 @@ class Stage:
         for pool in self.pools:  # it may outlive the block, and wants new threads then
             pool._threads.clear()
             pool._idle_semaphore = threading.Semaphore(0)
+        self.is_closing = False
 
 
 class Body:

@@ -112,7 +112,7 @@ class Everything:
             with self.net.under(item.nodeid):
                 yield
         finally:
-            with self.net.under(item.nodeid, at_most=1):
+            with self.net.under(item.nodeid, closes=True):
                 block.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
