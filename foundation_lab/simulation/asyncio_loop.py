@@ -71,6 +71,7 @@ class VirtualLoop(LoopFailures):
         self.executor = Inline() if executor is None else executor
         self.network = MemoryNetwork(sim) if network is None else network
         self.unhandled: list[dict[str, Any]] = []
+        self._kept: set[int] = set()
         self.hold = Hold(self)
         self.woken = threading.Event()
         self._halt: Event | None = None

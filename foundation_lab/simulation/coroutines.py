@@ -201,6 +201,7 @@ class Coroutines(VirtualTime):
             return super().run(until, progress=progress)
         with loop.entered():
             result = super().run(until, progress=progress)
+            loop.find_dropped()
         loop.raise_unhandled()
         return result
 

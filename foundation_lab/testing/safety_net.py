@@ -63,8 +63,13 @@ WORKS: Final = (
 )
 """What to do about a test that took too long."""
 
-_NOT_IN: Final = ("foundation_lab.", "coverage.", "threading", "hypothesis.", "_weakrefset")
-"""Modules that hold a lock, or that the garbage collector calls, which loses what they raise."""
+_NOT_IN: Final = (
+    *("foundation_lab.", "coverage.", "threading"),  # they hold locks
+    *("pluggy.", "_pytest.", "contextlib"),  # they unwind what was raised
+    *("hypothesis.", "_weakrefset"),  # the garbage collector calls them, and loses what they raise
+)
+"""Modules in which an exception does harm."""
+
 
 _now: Final = REAL["time.monotonic"]
 _SIGNAL: Final[Any] = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGURG", None)
@@ -161,7 +166,9 @@ class SafetyNet:
         self._watching.release()
 
     def _pause_in(self, part: _Part | None, pause: float) -> float:
-        return min(pause, GRACE) if part is not None and (part.verdict or part.yielded) else pause
+        if part is not None and part.verdict:
+            return GRACE  # time to unwind, before it is interrupted once more
+        return min(pause, GRACE) if part is not None and part.yielded else pause
 
     def _look_at(self, part: _Part) -> None:
         """Give a verdict on a part whose time is over; let one that stands still give way."""

@@ -14,7 +14,7 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation_lab.errors import BackendError, CircuitOpen, TimedOut
+from foundation_lab.errors import BackendError, CircuitOpen, TaskFailed, TimedOut
 from foundation_lab.services import (
     Backend,
     CircuitBreaker,
@@ -470,6 +470,23 @@ def test_an_interrupt_at_the_instant_of_the_end_loses_nothing(sim: Simulation, w
     sim.call_at(when, interrupt)
     sim.run()
     assert victim.value in {simpy.Interrupt, BackendError}
+
+
+def test_a_task_that_fails_ends_the_run_with_an_error_unless_somebody_keeps_it(
+    sim: Simulation,
+) -> None:
+    async def fail(delay: float) -> None:
+        await asyncio.sleep(delay)
+        raise ValueError(delay)
+
+    kept = sim.task(fail(1))
+    sim.run(until=2)
+    sim.task(fail(3))
+    with pytest.raises(TaskFailed, match=r"'fail'\): ValueError: 3") as told:
+        sim.run(until=6)
+    assert len(told.value.errors) == 1
+    sim.run(until=9)
+    assert str(kept.exception()) == "1"
 
 
 def test_a_limit_around_a_coroutine_cancels_it(sim: Simulation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from foundation_lab.errors import TaskFailed
@@ -12,6 +13,7 @@ class LoopFailures(LoopNetwork):
     """An event loop that keeps the failures of tasks and callbacks, to be raised at its end."""
 
     unhandled: list[dict[str, Any]]
+    _kept: set[int]
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Log what went wrong with nobody to see it, and keep it for `raise_unhandled`."""
@@ -20,16 +22,33 @@ class LoopFailures(LoopNetwork):
 
     def find_unseen(self) -> None:
         """Report the tasks that have failed without anybody having asked for their result."""
-        for task in self.known_tasks():
-            if task.done() and getattr(task, "_log_traceback", False):
-                task._log_traceback = False
-                self.call_exception_handler(
-                    {
-                        "message": "Task exception was never retrieved",
-                        "exception": task._exception,
-                        "task": task,
-                    }
-                )
+        for task in self._unseen():
+            task._log_traceback = False
+            self.call_exception_handler(
+                {
+                    "message": "Task exception was never retrieved",
+                    "exception": task._exception,
+                    "task": task,
+                }
+            )
+
+    def find_dropped(self) -> None:
+        """Let the tasks that have failed and that nobody keeps report it.
+
+        They do so when they are gone; from Python 3.12 on the frames of what they raised keep them,
+        and they wait for a garbage collection.
+        """
+        unseen = {task.number for task in self._unseen()}
+        if not unseen <= self._kept:
+            gc.collect()
+        self._kept = unseen
+
+    def _unseen(self) -> list[Any]:
+        return [
+            task
+            for task in self.known_tasks()
+            if task.done() and getattr(task, "_log_traceback", False)
+        ]
 
     def explanations(self) -> list[str]:
         """Return a line for each thing that went wrong with nobody to see it."""

@@ -31,7 +31,9 @@ def put_aside() -> Running:
     """Let no loop be running, and return what was."""
     loop, task = asyncio._get_running_loop(), None
     if loop is not None and _swap_current_task is not None:
-        task = _swap_current_task(loop, None)
+        task = asyncio.current_task(loop)
+        if task is not None:  # 3.12 cannot swap none for none
+            _swap_current_task(loop, None)
     running = Running(loop, task, sys.get_asyncgen_hooks())
     asyncio._set_running_loop(None)
     sys.set_asyncgen_hooks(None, None)
@@ -41,6 +43,6 @@ def put_aside() -> Running:
 def put_back(running: Running) -> None:
     """Let go on what was put aside."""
     asyncio._set_running_loop(running.loop)
-    if running.loop is not None and _swap_current_task is not None:
+    if running.task is not None:
         _swap_current_task(running.loop, running.task)
     sys.set_asyncgen_hooks(*running.hooks)
