@@ -19,9 +19,7 @@ def require_folder(target: Path, *, force: bool) -> None:
         NotADirectoryError: A file is in the way.
         PermissionError: The folder around it is read-only.
     """
-    if target.exists() and not force:
-        message = f"{target} exists already; give --out another folder, or --force to replace it"
-        raise FileExistsError(message)
+    _require_new(target, "folder", force=force)
     if target.exists() and not (target / "manifest.json").is_file():
         message = (
             f"{target} is no recording: --force will not replace it; give --out another folder"
@@ -35,9 +33,7 @@ def require_file(target: Path, *, force: bool) -> None:
     if target.is_dir():
         message = f"{target} is a folder; give --out a file for the aggregates: {target}.json"
         raise FileExistsError(message)
-    if target.exists() and not force:
-        message = f"{target} exists already; give --out another file, or --force to replace it"
-        raise FileExistsError(message)
+    _require_new(target, "file", force=force)
     if target.exists() and not holds_aggregates(target):
         message = (
             f"{target} holds no aggregates: --force will not replace it; give --out another file"
@@ -51,10 +47,14 @@ def require_page(target: Path, *, force: bool) -> None:
     if target.is_dir():
         message = f"{target} is a folder; give --out a file: {target}.html"
         raise FileExistsError(message)
-    if target.exists() and not force:
-        message = f"{target} exists already; give --out another file, or --force to replace it"
-        raise FileExistsError(message)
+    _require_new(target, "file", force=force)
     _require_around(target)
+
+
+def _require_new(target: Path, kind: str, *, force: bool) -> None:
+    if target.exists() and not force:
+        message = f"{target} exists already; give --out another {kind}, or --force to replace it"
+        raise FileExistsError(message)
 
 
 def _require_around(target: Path) -> None:
