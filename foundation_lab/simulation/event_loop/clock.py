@@ -1,11 +1,9 @@
-"""The clock of the virtual event loop, what is due on it, and its tasks."""
+"""The clock of the virtual event loop, and what is due on it."""
 
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections import deque
-from contextvars import copy_context
 from heapq import heappush
 from itertools import count
 from math import inf, isnan
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from foundation_lab.errors import LivelockError, SchedulingError
 from foundation_lab.simulation.event_loop.handle import Later, Sleepers, Soon
-from foundation_lab.simulation.event_loop.task import EMITTER, Numbered, Task, TaskEmitter
+from foundation_lab.simulation.event_loop.task import EMITTER, Numbered, Task
 from foundation_lab.simulation.event_loop.task_waits import calling_line, line_of_task
 from foundation_lab.simulation.events import GONE
 
@@ -32,9 +30,6 @@ CALLBACKS_AT_ONCE: Final = 1_000_000
 END_OF_SLEEP: Final[Any] = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 """What ends an `asyncio.sleep`; see `Sleepers`."""
 
-_new_task: Final[Any] = asyncio.Task.__new__
-_start_task: Final[Any] = asyncio.Task.__init__
-
 
 class LoopClock(asyncio.BaseEventLoop):
     """An event loop without a selector: every callback lies in the queue of a simulation.
@@ -50,7 +45,6 @@ class LoopClock(asyncio.BaseEventLoop):
     apart: bool
     _closed: bool
     _thread_id: int | None
-    _task_factory: Any
     _debug: bool
     _check_closed: Callable[[], None]
     _check_callback: Callable[[object, str], None]
@@ -69,9 +63,6 @@ class LoopClock(asyncio.BaseEventLoop):
         self.reads_at_once = reads_at_once
         self.callbacks_at_once = callbacks_at_once
         self._asyncgens: Any = Numbered()
-        self._tasks: list[weakref.ref[Any]] = []
-        self._crowd = 1000
-        self._names = count(1)
         self._due: Any = self._happen  # one bound method for all handles
         self._line_up: Any = sim._ready.append
         self._woken: Any = self._wake
@@ -188,59 +179,6 @@ class LoopClock(asyncio.BaseEventLoop):
             raise SchedulingError(message)
         return handle
 
-    # -- tasks ---------------------------------------------------------------------------------
-
-    def create_future(self) -> asyncio.Future[Any]:
-        """Return a new future: of asyncio's own class, for it is awaited faster than others."""
-        return asyncio.Future(loop=self)
-
-    def create_task(
-        self, coro: Any, *, name: object = None, context: Variables | None = None, **options: Any
-    ) -> Any:
-        """Start a task.
-
-        It inherits node, correlation id and cause from whoever starts it, and its events bear its
-        name. Without a name it is called ``Task-1`` and so on, counted for each loop.
-
-        Args:
-            coro: What the task does.
-            name: What it is called.
-            context: The context variables that it runs with; by default a copy of the present ones.
-            options: ``eager_start``, from Python 3.12 on.
-        """
-        if self._closed:
-            self._check_closed()
-        words = f"Task-{next(self._names)}" if name is None else str(name)
-        factory = self._task_factory
-        if factory is not None:
-            if factory is not getattr(asyncio, "eager_task_factory", None):
-                return self._made_elsewhere(factory, coro, words, context)
-            options.setdefault("eager_start", True)
-        sim = self.sim
-        task = _new_task(Task)
-        task.number = next(self.numbers)
-        task.emitter = emitter = TaskEmitter.of(task, self, words)
-        variables = copy_context() if context is None else context
-        variables.run(EMITTER.set, emitter)
-        if not options:
-            _start_task(task, coro, loop=self, name=words, context=variables)
-        else:
-            before, sim._active_proc = sim._active_proc, emitter
-            try:
-                _start_task(task, coro, loop=self, name=words, context=variables, **options)
-            finally:
-                sim._active_proc = before
-        self._remember(emitter)
-        return task
-
-    def known_tasks(self) -> list[Any]:
-        """Return the tasks that somebody knows, in the order of their start."""
-        return [task for known in self._tasks if (task := known()) is not None]
-
-    def pending_tasks(self) -> list[Any]:
-        """Return the tasks that are not done, in the order of their start."""
-        return [task for task in self.known_tasks() if not task.done()]
-
     # -- private -------------------------------------------------------------------------------
 
     def _schedule(self, handle: Later, time: float) -> None:
@@ -321,24 +259,6 @@ class LoopClock(asyncio.BaseEventLoop):
             f"that of {who or owner!r}. The clock moves only while everybody waits: a loop around "
             "asyncio.sleep(0) would never end; await asyncio.sleep(seconds), or what it waits for"
         )
-
-    def _made_elsewhere(
-        self, factory: Any, coro: Any, name: str, context: Variables | None
-    ) -> asyncio.Future[Any]:
-        """Return a task that a factory of the user's makes; it has no number."""
-        options = {} if context is None else {"context": context}
-        task: asyncio.Future[Any] = factory(self, coro, **options)
-        rename = getattr(task, "set_name", None)
-        if rename is not None:
-            rename(name)
-        self._remember(weakref.ref(task))
-        return task
-
-    def _remember(self, task: weakref.ref[Any]) -> None:
-        self._tasks.append(task)
-        if len(self._tasks) > self._crowd:
-            self._tasks = [known for known in self._tasks if known() is not None]
-            self._crowd = 1000 + 2 * len(self._tasks)
 
     def entered(self) -> Any:
         """Return a context manager in which this is the running loop."""

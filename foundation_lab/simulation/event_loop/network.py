@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from foundation_lab.simulation.event_loop.clock import LoopClock
+from foundation_lab.simulation.event_loop.loop_tasks import LoopTasks
 
 if TYPE_CHECKING:
     from foundation_lab.simulation.memory_network.network import MemoryNetwork
@@ -29,7 +29,7 @@ NO_TLS = (
 )
 
 
-class LoopNetwork(LoopClock):
+class LoopNetwork(LoopTasks):
     """An event loop whose connections are those of a `MemoryNetwork`."""
 
     network: MemoryNetwork

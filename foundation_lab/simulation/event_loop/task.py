@@ -91,7 +91,7 @@ class Task(asyncio.Task[Any]):
     """A task with a number, in whose name its events are recorded.
 
     It gets both before asyncio's own constructor runs, which asks for the hash and may take the
-    first step. See `LoopClock.create_task`; a constructor in Python would be a tenth of the cost
+    first step. See `LoopTasks.create_task`; a constructor in Python would be a tenth of the cost
     of a task.
     """
 
